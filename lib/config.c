@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config.c - one table of keys; the file (inih) and the kernel command line both end in config_set().
+ */
+#include "lib/config.h"
+
+#include <ctype.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/file.h"
+
+/* KEY_INTERVAL: a KEY_UINT of at least 1, something is done that often. */
+enum key_type { KEY_STRING, KEY_UINT, KEY_INTERVAL, KEY_BOOL, KEY_WORD };
+
+struct key {
+	const char *section, *name;
+	enum key_type type;
+	size_t offset;
+	size_t size; /* KEY_STRING: of the array; KEY_UINT, KEY_INTERVAL: largest value */
+	const char *const *words; /* KEY_WORD: the enum's words, NULL-terminated */
+};
+
+static const char *const format_words[] = {"never", "blank", NULL};
+static const char *const net_words[] = {"auto", "dhcp", "static", "none", NULL};
+
+#define OFFSET(member)    offsetof(struct config, member)
+#define STRING_OF(member) KEY_STRING, OFFSET(member), sizeof(((struct config *)0)->member), NULL
+
+static const struct key keys[] = {
+	{"disk", "label", STRING_OF(disk.label)},
+	{"disk", "uuid", STRING_OF(disk.uuid)},
+	{"disk", "enabled", KEY_BOOL, OFFSET(disk.enabled), 0, NULL},
+	{"disk", "format", KEY_WORD, OFFSET(disk.format), 0, format_words},
+	{"disk", "wait", KEY_UINT, OFFSET(disk.wait_s), 3600, NULL},
+	{"disk", "mountpoint", STRING_OF(disk.mountpoint)},
+	{"net", "mode", KEY_WORD, OFFSET(net.mode), 0, net_words},
+	{"net", "interface", STRING_OF(net.interface)},
+	{"net", "address", STRING_OF(net.address)},
+	{"net", "gateway", STRING_OF(net.gateway)},
+	{"net", "dns", STRING_OF(net.dns)},
+	{"net", "wait", KEY_UINT, OFFSET(net.wait_s), 3600, NULL},
+	{"vsock", "api_port", KEY_UINT, OFFSET(vsock.api_port), INT32_MAX, NULL},
+	{"vsock", "docker_port", KEY_UINT, OFFSET(vsock.docker_port), INT32_MAX, NULL},
+	{"vsock", "report_port", KEY_UINT, OFFSET(vsock.report_port), INT32_MAX, NULL},
+	{"health", "heartbeat", KEY_INTERVAL, OFFSET(health.heartbeat_s), 86400, NULL},
+	{"health", "probe", KEY_INTERVAL, OFFSET(health.probe_s), 86400, NULL},
+	{"boot", "console_shell", KEY_BOOL, OFFSET(boot.console_shell), 0, NULL},
+	{"boot", "shutdown", KEY_UINT, OFFSET(boot.shutdown_s), 3600, NULL},
+};
+
+void config_set_defaults(struct config *config)
+{
+	*config = (struct config){
+		.disk = {.label = "keel-data",
+			.enabled = true,
+			.wait_s = 30,
+			.mountpoint = "/data"},
+		.net = {.wait_s = 10},
+		.vsock = {.api_port = 700, .docker_port = 701, .report_port = 702},
+		.health = {.heartbeat_s = 30, .probe_s = 30},
+		.boot = {.console_shell = true, .shutdown_s = 60},
+	};
+}
+
+static int parse_uint(const char *value, size_t min, size_t max, unsigned int *out)
+{
+	char *end;
+	unsigned long n;
+
+	if (!isdigit((unsigned char)value[0]))
+		return -EINVAL;
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (errno != 0 || *end != '\0' || n < min || n > max)
+		return -EINVAL;
+	*out = (unsigned int)n;
+	return 0;
+}
+
+static int parse_bool(const char *value, bool *out)
+{
+	static const char *const words[] = {"no", "yes", "false", "true", "0", "1", "off", "on"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*out = i % 2 == 1;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_word(const char *value, const char *const *words, unsigned int *out)
+{
+	for (unsigned int i = 0; words[i]; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_string(const char *value, char *out, size_t size)
+{
+	size_t len = strlen(value);
+
+	if (len >= size)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (iscntrl((unsigned char)value[i]))
+			return -EINVAL;
+	memset(out, 0, size);
+	memcpy(out, value, len + 1);
+	return 0;
+}
+
+int config_set(struct config *config, const char *section, const char *name, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct key *key = &keys[i];
+		void *field = (char *)config + key->offset;
+
+		if (strcmp(key->section, section) != 0 || strcmp(key->name, name) != 0)
+			continue;
+		switch (key->type) {
+		case KEY_STRING:
+			/* Used as a path by several programs: relative would mean "depends on cwd". */
+			if (field == config->disk.mountpoint && value[0] != '/')
+				return -EINVAL;
+			return parse_string(value, field, key->size);
+		case KEY_UINT:
+			return parse_uint(value, 0, key->size, field);
+		case KEY_INTERVAL:
+			return parse_uint(value, 1, key->size, field);
+		case KEY_BOOL:
+			return parse_bool(value, field);
+		case KEY_WORD:
+			return parse_word(value, key->words, field);
+		}
+	}
+	return -ENOENT;
+}
+
+struct parse {
+	struct config *config;
+	config_warn_fn *warn;
+	void *ctx;
+	const char *where; /* of the file, or NULL: the kernel command line */
+};
+
+static void parse_set(struct parse *parse, int line, const char *section, const char *name,
+	const char *value)
+{
+	int rc = config_set(parse->config, section, name, value);
+	char where[128], message[256];
+
+	if (rc == 0)
+		return;
+	if (parse->where)
+		(void)snprintf(where, sizeof(where), "%s:%d", parse->where, line);
+	else
+		(void)snprintf(where, sizeof(where), "kernel command line");
+	if (rc == -ENOENT)
+		(void)snprintf(message, sizeof(message), "unknown key %.40s.%.40s ignored", section,
+			name);
+	else
+		(void)snprintf(message, sizeof(message),
+			"bad value \"%.80s\" for %.40s.%.40s ignored", value, section, name);
+	parse->warn(parse->ctx, where, message);
+}
+
+static int on_ini_line(void *user, const char *section, const char *name, const char *value,
+	int line)
+{
+	parse_set(user, line, section, name, value);
+	return 1;
+}
+
+void config_parse_file_text(struct config *config, const char *path, const char *text, size_t len,
+	config_warn_fn *warn, void *ctx)
+{
+	struct parse parse = {config, warn, ctx, path};
+	char copy[8192], where[128];
+	int line;
+
+	if (len >= sizeof(copy)) {
+		warn(ctx, path, "longer than 8191 bytes: the rest is ignored");
+		len = sizeof(copy) - 1;
+	}
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	line = ini_parse_string(copy, on_ini_line, &parse);
+	if (line > 0) {
+		(void)snprintf(where, sizeof(where), "%s:%d", path, line);
+		warn(ctx, where, "neither [section] nor key = value; ignored");
+	}
+}
+
+/* One word of the command line: keel.SECTION.KEY=VALUE. Others are somebody else's. */
+static void parse_cmdline_word(struct parse *parse, char *word)
+{
+	static const char prefix[] = "keel.";
+	char *section, *name, *value;
+
+	if (strncmp(word, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	section = word + sizeof(prefix) - 1;
+	value = strchr(section, '=');
+	if (value)
+		*value++ = '\0';
+	name = strchr(section, '.');
+	if (!name || !value) {
+		parse->warn(parse->ctx, "kernel command line", "expected keel.SECTION.KEY=VALUE");
+		return;
+	}
+	*name++ = '\0';
+	parse_set(parse, 0, section, name, value);
+}
+
+void config_parse_cmdline(struct config *config, const char *text, size_t len, config_warn_fn *warn,
+	void *ctx)
+{
+	struct parse parse = {config, warn, ctx, NULL};
+	char word[512] = "";
+	size_t n = 0;
+
+	/* The kernel's own limit is 2048 bytes (COMMAND_LINE_SIZE on x86); a word that does not fit is
+	 * cut, which can only make its value a bad one. Quotes group words, as the kernel reads them. */
+	bool quoted = false;
+
+	for (size_t i = 0; i <= len; i++) {
+		bool end = i == len || text[i] == '\0' || text[i] == '\n';
+
+		if (!end && text[i] == '"') {
+			quoted = !quoted;
+		} else if (end || (text[i] == ' ' && !quoted)) {
+			word[n] = '\0';
+			parse_cmdline_word(&parse, word);
+			n = 0;
+			if (end)
+				return;
+		} else if (n < sizeof(word) - 1) {
+			word[n++] = text[i];
+		}
+	}
+}
+
+void config_load(struct config *config, config_warn_fn *warn, void *ctx)
+{
+	char text[8192];
+	ssize_t len;
+
+	config_set_defaults(config);
+	len = file_read(CONFIG_FILE, text, sizeof(text));
+	if (len < 0 && len != -ENOENT && len != -EFBIG)
+		warn(ctx, CONFIG_FILE, "cannot be read; using defaults");
+	if (len > 0 || len == -EFBIG)
+		config_parse_file_text(config, CONFIG_FILE, text, strlen(text), warn, ctx);
+	if (len == -EFBIG)
+		warn(ctx, CONFIG_FILE, "longer than 8191 bytes: the rest is ignored");
+	len = file_read("/proc/cmdline", text, sizeof(text));
+	if (len > 0)
+		config_parse_cmdline(config, text, (size_t)len, warn, ctx);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config.h - the configuration, read once by every keel program and const from then on.
+ *
+ * Sources, later wins: built-in defaults, /etc/keel/keel.conf, kernel command line. The file is INI
+ * (inih); on the command line a key is written `keel.SECTION.KEY=VALUE`. An unknown key or a bad
+ * value is a warning that names file and line and keeps the earlier value: a typing error must not
+ * cost the boot. docs/keel.conf.5 describes every key; keep it in step.
+ */
+#pragma once
+
+#include "lib/base.h"
+
+#define CONFIG_FILE "/etc/keel/keel.conf"
+
+enum config_disk_format {
+	CONFIG_DISK_FORMAT_NEVER,
+	CONFIG_DISK_FORMAT_BLANK, /* a provably blank single candidate may be formatted */
+};
+
+enum config_net_mode {
+	CONFIG_NET_AUTO, /* VM: dhcp; WSL: nothing is touched */
+	CONFIG_NET_DHCP,
+	CONFIG_NET_STATIC,
+	CONFIG_NET_NONE, /* loopback only */
+};
+
+struct config {
+	struct {
+		char label[17]; /* file-system label, default "keel-data" (ext4: 16 bytes) */
+		char uuid[40];  /* "" = any */
+		bool enabled;   /* false: data lives on the root file system */
+		enum config_disk_format format;
+		unsigned int wait_s; /* deadline for the disk to appear, default 30 */
+		char mountpoint[64]; /* default "/data" */
+	} disk;
+	struct {
+		enum config_net_mode mode;
+		char interface[16]; /* "" = first Ethernet link */
+		char address[44];   /* static: "192.0.2.2/24" */
+		char gateway[40];
+		char dns[128];       /* space-separated resolvers */
+		unsigned int wait_s; /* deadline for a DHCP lease, default 10 */
+	} net;
+	struct {
+		unsigned int api_port;    /* default 700 */
+		unsigned int docker_port; /* default 701 */
+		unsigned int report_port; /* on the host, default 702; 0 = no report */
+	} vsock;
+	struct {
+		unsigned int heartbeat_s; /* default 30 */
+		unsigned int probe_s;     /* calm interval of the engine probe, default 30 */
+	} health;
+	struct {
+		bool console_shell;      /* login shell on the console in VM mode, default true */
+		unsigned int shutdown_s; /* upper bound for a whole shutdown, default 60 */
+	} boot;
+};
+
+/* Called for every problem: `where` is "/etc/keel/keel.conf:12" or "kernel command line". */
+typedef void config_warn_fn(void *ctx, const char *where, const char *message);
+
+void config_set_defaults(struct config *config);
+/* Sets one key. 0, -ENOENT (unknown key), -EINVAL (bad value; the old one is kept). */
+int config_set(struct config *config, const char *section, const char *key,
+	const char *value) MUST_CHECK;
+/* Both read a whole text that need not be NUL-terminated. */
+void config_parse_file_text(struct config *config, const char *path, const char *text, size_t len,
+	config_warn_fn *warn, void *ctx);
+void config_parse_cmdline(struct config *config, const char *text, size_t len, config_warn_fn *warn,
+	void *ctx);
+/* Defaults, then CONFIG_FILE, then /proc/cmdline; a missing file is not a problem. */
+void config_load(struct config *config, config_warn_fn *warn, void *ctx);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * file.c - whole small files, bounded.
+ */
+#include "lib/file.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+ssize_t file_read_at(int dir_fd, const char *path, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	char extra;
+
+	buffer[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	while (len < size - 1) {
+		ssize_t n = read(fd, buffer + len, size - 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0) {
+			buffer[len] = '\0';
+			return (ssize_t)len;
+		}
+		len += (size_t)n;
+	}
+	buffer[len] = '\0';
+	return read(fd, &extra, 1) > 0 ? -EFBIG : (ssize_t)len;
+}
+
+ssize_t file_read(const char *path, char *buffer, size_t size)
+{
+	return file_read_at(AT_FDCWD, path, buffer, size);
+}
+
+int file_write_at(int dir_fd, const char *path, const char *text)
+{
+	_cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+	size_t len = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+int file_write(const char *path, const char *text)
+{
+	return file_write_at(AT_FDCWD, path, text);
+}
+
+int file_make_dirs(const char *path)
+{
+	struct stat info;
+	char partial[256];
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(partial))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(partial, path, i);
+		partial[i] = '\0';
+		if (mkdir(partial, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	if (stat(path, &info) < 0)
+		return -errno;
+	return S_ISDIR(info.st_mode) ? 0 : -ENOTDIR;
+}
+
+int file_write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cgroup.c - see cgroup.h. Called by the cgroup stage, by service.c and by shutdown.c.
+ */
+#include "init/cgroup.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "lib/file.h"
+
+/* What the groups below use; `memory` and `pids` are what Docker's own limits need. */
+static const char *const controllers[] = {"memory", "pids", "cpu", "io", "cpuset"};
+
+/* The text of /proc/PID/cgroup: beside v2 a dozen v1 hierarchies may be mounted, each a line. */
+#define PROC_CGROUP_MAX 4096
+
+static int find_mount(struct cgroup *cgroup)
+{
+	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		struct statfs fs;
+
+		if (statfs(mounts[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+			(void)snprintf(cgroup->mount, sizeof(cgroup->mount), "%s", mounts[i]);
+			return 0;
+		}
+	}
+	return -ENOTSUP;
+}
+
+/* The path after "0::" in the text of /proc/PID/cgroup (cgroups(7)), cut at its line end. */
+static char *unified_path(char *text)
+{
+	for (char *line = text; line && *line;
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (strncmp(line, "0::", 3) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return line + 3;
+		}
+	}
+	return NULL;
+}
+
+static int find_base(struct cgroup *cgroup)
+{
+	static const char own[] = "/keel/init";
+	char text[PROC_CGROUP_MAX], path[384], *base;
+	ssize_t len = file_read("/proc/self/cgroup", text, sizeof(text));
+	size_t base_len;
+
+	if (len < 0)
+		return -ENOTSUP; /* no /proc/self/cgroup: a kernel without cgroups */
+	base = unified_path(text);
+	if (!base)
+		return -ENOTSUP;
+	base_len = strlen(base);
+	/* After a re-exec we are in our own leaf already. */
+	if (base_len >= sizeof(own) - 1 && strcmp(base + base_len - (sizeof(own) - 1), own) == 0)
+		base_len -= sizeof(own) - 1;
+	if (base_len == 1)
+		base_len = 0;
+	if (base_len >= sizeof(cgroup->path))
+		return -ENAMETOOLONG;
+	memcpy(cgroup->path, base, base_len);
+	cgroup->path[base_len] = '\0';
+	(void)snprintf(path, sizeof(path), "%s%s", cgroup->mount, cgroup->path);
+	cgroup->base_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup->base_fd < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_dir(int dir_fd, const char *name)
+{
+	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+/* Switches the controllers on: all in one write, which costs the kernel one walk of the tree; if that
+ * is refused one by one, because one that is missing must not cost the others. */
+static void enable_controllers(int dir_fd, const char *control, char *missing, size_t size)
+{
+	char text[64] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "+%s ",
+			controllers[i]);
+	if (file_write_at(dir_fd, control, text) == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
+		(void)snprintf(text, sizeof(text), "+%s", controllers[i]);
+		if (file_write_at(dir_fd, control, text) < 0 && missing &&
+			strlen(missing) + strlen(controllers[i]) + 2 < size)
+			(void)snprintf(missing + strlen(missing), size - strlen(missing), " %s",
+				controllers[i]);
+	}
+}
+
+static int join_own_group(const struct cgroup *cgroup)
+{
+	int rc = make_dir(cgroup->base_fd, "keel");
+
+	if (rc == 0)
+		rc = make_dir(cgroup->base_fd, "keel/init");
+	if (rc == 0)
+		rc = file_write_at(cgroup->base_fd, "keel/init/cgroup.procs", "0");
+	return rc;
+}
+
+int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
+{
+	char missing[64] = "";
+	int rc;
+
+	cgroup->base_fd = -1;
+	cgroup->path[0] = '\0';
+	rc = find_mount(cgroup);
+	if (rc == 0)
+		rc = find_base(cgroup);
+	if (rc < 0 || cgroup->base_fd < 0) {
+		(void)snprintf(why, size,
+			"no cgroup v2 hierarchy: services cannot be limited or stopped as a whole");
+		return -ENOTSUP;
+	}
+	/* First out of the base: a group with controllers below it may hold no process of its own. */
+	rc = join_own_group(cgroup);
+	if (rc < 0) {
+		(void)snprintf(why, size, "cannot make %s%s/keel/init: %s", cgroup->mount,
+			cgroup->path, strerror(-rc));
+		close_p(&cgroup->base_fd);
+		return rc;
+	}
+	enable_controllers(cgroup->base_fd, "cgroup.subtree_control", missing, sizeof(missing));
+	enable_controllers(cgroup->base_fd, "keel/cgroup.subtree_control", NULL, 0);
+	if (missing[0] == '\0')
+		return 0;
+	(void)snprintf(why, size,
+		"cgroup controllers not available:%s; their limits have no effect", missing);
+	return 1;
+}
+
+int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name)
+{
+	char path[96];
+	int fd, rc;
+
+	if (cgroup->base_fd < 0)
+		return -ENOTSUP;
+	if (mkdirat(cgroup->base_fd, slice, 0755) == 0) {
+		(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", slice);
+		enable_controllers(cgroup->base_fd, path, NULL, 0);
+	} else if (errno != EEXIST) {
+		return -errno;
+	}
+	(void)snprintf(path, sizeof(path), "%s/%s", slice, name);
+	rc = make_dir(cgroup->base_fd, path);
+	if (rc < 0)
+		return rc;
+	fd = openat(cgroup->base_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int cgroup_kill(int dir_fd, const char *name)
+{
+	char path[128];
+
+	if (dir_fd < 0)
+		return -ENOTSUP;
+	/* cgroup.kill is there since Linux 5.14, the oldest kernel that WSL still ships is 5.15. */
+	(void)snprintf(path, sizeof(path), "%s%scgroup.kill", name, name[0] ? "/" : "");
+	return file_write_at(dir_fd, path, "1");
+}
+
+bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name)
+{
+	char expected[384];
+	const char *path = unified_path(text);
+	size_t len;
+
+	(void)snprintf(expected, sizeof(expected), "%s/%s/%s", base, slice, name);
+	len = strlen(expected);
+	return path && strncmp(path, expected, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+bool cgroup_has_process(const struct cgroup *cgroup, const char *slice, const char *name, int pid)
+{
+	char file[32], text[PROC_CGROUP_MAX];
+
+	if (cgroup->base_fd < 0)
+		return false;
+	(void)snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	if (file_read(file, text, sizeof(text)) < 0)
+		return false;
+	return cgroup_text_has(text, cgroup->path, slice, name);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cgroup.h - the control groups below the one PID 1 was started in. Never above it.
+ *
+ * Source: Documentation/admin-guide/cgroup-v2.rst. Layout: base/keel/init, base/<slice>/<unit>.
+ * On a machine without cgroup v2 everything here answers -ENOTSUP and services share our group.
+ */
+#pragma once
+
+#include "lib/base.h"
+
+struct cgroup {
+	int base_fd;    /* directory of our base group, -1: none */
+	char path[256]; /* of the base below the mount, "" for the root: what KEEL_CGROUP says */
+	char mount[64]; /* "/sys/fs/cgroup" or "/sys/fs/cgroup/unified" */
+};
+
+/* Finds the hierarchy and our group, moves PID 1 to base/keel/init and switches the controllers on
+ * for the groups below. 0; -ENOTSUP: no cgroup v2; 1: some controllers are missing, named in `why`. */
+int cgroup_setup(struct cgroup *cgroup, char *why, size_t size) MUST_CHECK;
+
+/* Makes base/slice/name. Returns its directory fd (the caller's) or -errno. */
+int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name) MUST_CHECK;
+
+/* SIGKILL to every process below `dir_fd`/`name` (name "" = dir_fd itself). 0 or -errno. */
+int cgroup_kill(int dir_fd, const char *name) MUST_CHECK;
+
+/* Pure: true if the text of a /proc/PID/cgroup (it is cut up) says base/slice/name or below. */
+bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name);
+
+/* True if the process `pid` is in base/slice/name or below. */
+bool cgroup_has_process(const struct cgroup *cgroup, const char *slice, const char *name, int pid);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * control_server.c - eight places for clients, a bit for each record that a client has not seen.
+ *
+ * Nothing is queued: what a slow reader has not got yet is sent in its then current form. So memory is
+ * fixed and PID 1 never waits.
+ */
+#include "init/control_server.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "init/service.h"
+#include "init/shutdown.h"
+#include "lib/log.h"
+
+_Static_assert(2 + STAGE_COUNT + CONTROL_SERVICES_MAX <= 64, "a bit for each record");
+
+void control_mark(struct init *init, uint64_t dirty)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
+		if (init->clients[i].subscribed)
+			init->clients[i].dirty |= dirty;
+}
+
+static void drop(struct control_client *client)
+{
+	int fd = client->source.fd;
+
+	loop_remove(&client->init->loop, &client->source);
+	close_p(&fd);
+	client->subscribed = false;
+	client->dirty = 0;
+	client->end_due = client->result_due = false;
+}
+
+static void fill(struct init *init, unsigned int bit, struct control_record *record)
+{
+	memset(record, 0, sizeof(*record));
+	if (bit == 0) {
+		record->type = CONTROL_RECORD_BOOT;
+		record->boot = init->boot;
+	} else if (bit == 1) {
+		record->type = CONTROL_RECORD_DISK;
+		record->disk = init->disk;
+	} else if (bit < 2 + STAGE_COUNT) {
+		record->type = CONTROL_RECORD_STAGE;
+		record->index = (uint8_t)(bit - 2);
+		record->stage = init->stages[bit - 2].record;
+	} else {
+		record->type = CONTROL_RECORD_SERVICE;
+		record->index = (uint8_t)(bit - 2 - STAGE_COUNT);
+		record->service = init->services[record->index].record;
+	}
+}
+
+/* 0, -EAGAIN or another -errno. */
+static int send_record(int fd, struct control_record *record)
+{
+	record->magic = CONTROL_MAGIC;
+	record->version = CONTROL_VERSION;
+	return send(fd, record, sizeof(*record), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int send_due(struct control_client *client)
+{
+	struct control_record record;
+	int rc = 0;
+
+	if (client->result_due) {
+		memset(&record, 0, sizeof(record));
+		record.type = CONTROL_RECORD_RESULT;
+		record.result = client->result;
+		rc = send_record(client->source.fd, &record);
+		if (rc < 0)
+			return rc;
+		client->result_due = false;
+	}
+	while (client->dirty) {
+		unsigned int bit = (unsigned int)__builtin_ctzll(client->dirty);
+
+		fill(client->init, bit, &record);
+		rc = send_record(client->source.fd, &record);
+		if (rc < 0)
+			return rc;
+		client->dirty &= client->dirty - 1;
+		client->end_due = true;
+	}
+	if (client->end_due) {
+		memset(&record, 0, sizeof(record));
+		record.type = CONTROL_RECORD_END;
+		rc = send_record(client->source.fd, &record);
+		if (rc == 0)
+			client->end_due = false;
+	}
+	return rc;
+}
+
+static void flush_client(struct control_client *client)
+{
+	int rc;
+
+	if (client->source.fd < 0 || !client->source.fn)
+		return;
+	rc = send_due(client);
+	if (rc == 0)
+		rc = loop_modify(&client->init->loop, &client->source, EPOLLIN);
+	else if (rc == -EAGAIN)
+		rc = loop_modify(&client->init->loop, &client->source, EPOLLIN | EPOLLOUT);
+	if (rc < 0)
+		drop(client);
+}
+
+void control_flush(struct init *init)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
+		flush_client(&init->clients[i]);
+}
+
+static uint64_t all_records(const struct init *init)
+{
+	return (UINT64_C(1) << (2 + STAGE_COUNT + init->service_count)) - 1;
+}
+
+static int request_service(struct init *init, const struct control_request *request)
+{
+	struct service *service = service_find(init, request->unit);
+	const struct sm_facts none = {0};
+
+	if (!service)
+		return -ENOENT;
+	if (!service->usable)
+		return -ENOEXEC;
+	if (init->shutdown != SHUTDOWN_NONE)
+		return -ESHUTDOWN;
+	switch ((enum control_verb)request->verb) {
+	case CONTROL_VERB_START:
+		service_event(service, SM_EVENT_WANT, none);
+		return 0;
+	case CONTROL_VERB_STOP:
+		service_event(service, SM_EVENT_UNWANT, none);
+		return 0;
+	case CONTROL_VERB_RESTART:
+		service_event(service, SM_EVENT_RESTART, none);
+		return 0;
+	case CONTROL_VERB_RELOAD:
+		return service_reload(service);
+	case CONTROL_VERB_SNAPSHOT:
+	case CONTROL_VERB_SUBSCRIBE:
+	case CONTROL_VERB_POWEROFF:
+	case CONTROL_VERB_REBOOT:
+		break;
+	}
+	return -EINVAL;
+}
+
+static void handle(struct control_client *client, const struct control_request *request)
+{
+	struct init *init = client->init;
+
+	switch ((enum control_verb)request->verb) {
+	case CONTROL_VERB_SUBSCRIBE:
+		client->subscribed = true;
+		client->dirty = all_records(init);
+		return;
+	case CONTROL_VERB_SNAPSHOT:
+		client->dirty = all_records(init);
+		return;
+	case CONTROL_VERB_POWEROFF:
+		shutdown_start(init, RB_POWER_OFF, "requested");
+		client->result = 0;
+		break;
+	case CONTROL_VERB_REBOOT:
+		shutdown_start(init, RB_AUTOBOOT, "requested");
+		client->result = 0;
+		break;
+	case CONTROL_VERB_START:
+	case CONTROL_VERB_STOP:
+	case CONTROL_VERB_RESTART:
+	case CONTROL_VERB_RELOAD:
+		client->result = request_service(init, request);
+		break;
+	default: /* a number from a client, not our own enum */
+		client->result = -EINVAL;
+		break;
+	}
+	client->result_due = true;
+}
+
+static void on_client(struct loop_source *source, uint32_t events)
+{
+	struct control_client *client = source->ctx;
+	struct control_request request;
+	ssize_t len = 0;
+
+	if (events & EPOLLIN) {
+		/* One request a round: its answer must have room, and others want their turn. */
+		if (client->result_due)
+			return;
+		len = recv(source->fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
+		if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR)) {
+			drop(client);
+			return;
+		}
+		if (len > 0 && control_request_valid(&request, (size_t)len)) {
+			handle(client, &request);
+		} else if (len > 0) {
+			client->result = -EPROTO;
+			client->result_due = true;
+		}
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		drop(client);
+	}
+	/* control_flush() at the end of the batch sends what is due. */
+}
+
+static struct control_client *free_place(struct init *init)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
+		if (init->clients[i].source.fd < 0)
+			return &init->clients[i];
+	return NULL;
+}
+
+/* Without a descriptor accept(2) fails and the client stays at the head of the queue: the loop would spin.
+ * The spare one is used to take it and let it go. */
+static void turn_away(struct init *init, int listen_fd)
+{
+	int fd;
+
+	close_p(&init->spare_fd);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	close_p(&fd);
+	init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_accept(struct loop_source *source, uint32_t events)
+{
+	struct init *init = source->ctx;
+	struct control_client *client = free_place(init);
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+	_cleanup_close_ int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(init, source->fd);
+	if (fd < 0 || !client)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != 0)
+		return;
+	client->init = init;
+	if (loop_add(&init->loop, &client->source, fd, EPOLLIN, on_client, client) == 0)
+		(void)TAKE_FD(fd);
+}
+
+int control_listen(struct init *init)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
+		init->clients[i].source.fd = -1;
+	init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(CONTROL_SOCKET);
+	mask = umask(0077);
+	rc = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	(void)umask(mask);
+	if (rc < 0)
+		return rc;
+	if (listen(fd, 16) < 0)
+		return -errno;
+	rc = loop_add(&init->loop, &init->control, fd, EPOLLIN, on_accept, init);
+	if (rc == 0)
+		(void)TAKE_FD(fd);
+	return rc;
+}

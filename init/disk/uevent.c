@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * uevent.c - the uevent socket. Used by disk_stage.c: an event only says "scan again", what is
+ * there is read from /sys, so a lost or forged message can cost a scan and nothing else.
+ */
+#include "init/disk/uevent.h"
+
+#include <linux/netlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/log.h"
+
+#define UEVENT_KERNEL_GROUP 1
+#define UEVENT_RECEIVE_BUFFER \
+	(1 << 20) /* a burst of hotplug is some hundred messages of 0.5 KiB \
+	           */
+
+int uevent_open(void)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = UEVENT_KERNEL_GROUP};
+	const int size = UEVENT_RECEIVE_BUFFER;
+	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return -errno;
+	/* The default is enough on a calm machine; a lost message is noticed (ENOBUFS) anyway. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+bool uevent_is_block(const char *message, size_t len)
+{
+	static const char key[] = "SUBSYSTEM=block";
+	const char *end = message + len;
+
+	for (const char *p = message; p < end;) {
+		const char *nul = memchr(p, '\0', (size_t)(end - p));
+		size_t word = (size_t)((nul ? nul : end) - p);
+
+		if (word == sizeof(key) - 1 && memcmp(p, key, word) == 0)
+			return true;
+		p += word + 1;
+	}
+	return false;
+}
+
+bool uevent_drain(int fd)
+{
+	bool block = false;
+
+	for (;;) {
+		char message[8192]; /* UEVENT_BUFFER_SIZE is 2048 in the kernel */
+		struct sockaddr_nl sender = {0};
+		socklen_t sender_len = sizeof(sender);
+		ssize_t len = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&sender,
+			&sender_len);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno == ENOBUFS) {
+			log_info("device events were lost; scanning all devices");
+			block = true;
+			continue;
+		}
+		if (len <= 0)
+			return block;
+		/* Port 0 is the kernel; a process with CAP_NET_ADMIN could send to the group too.
+		 */
+		if (sender.nl_pid == 0 && uevent_is_block(message, (size_t)len))
+			block = true;
+	}
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * uevent.h - the kernel's notices that block devices come, go or change (netlink(7),
+ * NETLINK_KOBJECT_UEVENT).
+ */
+#pragma once
+
+#include "lib/base.h"
+
+/* Opens the socket: non-blocking, close-on-exec, group 1 (the kernel's; group 2 is udev's). To be
+ * opened before the first look at /sys, so that nothing falls between. Returns the fd or -errno. */
+int uevent_open(void) MUST_CHECK;
+
+/* Reads all that is queued. Returns true if a block device was among it or if notices were lost:
+ * look at /sys again. */
+bool uevent_drain(int fd);
+
+/* True if a message of the kernel ("add@/devices/...\0KEY=VALUE\0...") is about a block device. */
+bool uevent_is_block(const char *message, size_t len);

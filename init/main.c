@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c - PID 1. The boot story, from the kernel's (or WSL's) hand-over to the loop that never ends.
+ *
+ * Above the marked line things may fail, block and allocate. Below it nothing may: the loop waits for
+ * events only (children, sd_notify, control requests, helpers' reports, timers that a service armed),
+ * and every failure ends in a record that health shows.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "init/boot_status.h"
+#include "init/control_server.h"
+#include "init/notify.h"
+#include "init/service.h"
+#include "init/shutdown.h"
+#include "init/spawn.h"
+#include "init/stage.h"
+#include "init/text.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+/* By number: the C libraries disagree about SIGRTMIN, systemd's meaning is SIGRTMIN+4 and +5 with the
+ * kernel's own 34 (systemd(1), SIGNALS). */
+#define SIGNAL_POWEROFF 38
+#define SIGNAL_REBOOT   39
+
+static struct init init_state;
+
+/* ---- hand-over ----------------------------------------------------------------------------- */
+
+/* WSL ignores nearly every signal before it executes us, and an ignored SIGCHLD makes children vanish
+ * unreported (wait(2)). Everything we want arrives through a signalfd, so all is blocked. */
+static int take_signals(sigset_t *mask)
+{
+	spawn_default_signals();
+	(void)sigfillset(mask);
+	return sigprocmask(SIG_SETMASK, mask, NULL) < 0 ? -errno : 0;
+}
+
+static void take_over(struct init *init, sigset_t *mask)
+{
+	const char *container = getenv("container");
+	struct rlimit files = {.rlim_cur = 4096, .rlim_max = 4096}, old;
+	int rc = take_signals(mask);
+
+	init->mode = container && strcmp(container, "wsl") == 0 ? BOOT_MODE_WSL : BOOT_MODE_VM;
+	init->boot.mode = (uint8_t)init->mode;
+	(void)umask(022);
+	(void)!chdir("/");
+	(void)setsid();
+	if (getrlimit(RLIMIT_NOFILE, &old) == 0) {
+		files.rlim_max = old.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (rc < 0)
+		log_error("cannot block signals: %s", strerror(-rc));
+}
+
+/* After the mounts: until now stderr is all there is. */
+static void open_kernel_log(void)
+{
+	/* Not rate-limited: the boot story is longer than ten lines (admin-guide/sysctl/kernel.rst). The
+	 * kernel takes the word only with its newline. */
+	(void)!file_write("/proc/sys/kernel/printk_devkmsg", "on\n");
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd >= 0)
+		log_open("keel-init", fd, true);
+	log_set_level(LOG_INFO);
+	/* In a namespace of its own PID 1 is killable when memory runs out; the real one never is. */
+	(void)!file_write("/proc/self/oom_score_adj", "-1000");
+}
+
+static void on_config_warning(void *ctx, const char *where, const char *message)
+{
+	(void)ctx;
+	log_warning("%s: %s", where, message);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static void reap_children(struct init *init)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!service_reap(init, pid, status))
+			(void)stage_reap(init, pid, status); /* or an orphan: nothing to tell */
+}
+
+static void on_signal(struct loop_source *source, uint32_t events)
+{
+	struct init *init = source->ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			reap_children(init);
+			break;
+		case SIGTERM:
+		case SIGPWR:
+		case SIGUSR2: /* BusyBox's poweroff */
+		case SIGNAL_POWEROFF:
+			shutdown_start(init, RB_POWER_OFF, "by signal");
+			break;
+		case SIGINT: /* Ctrl-Alt-Del */
+		case SIGNAL_REBOOT:
+			shutdown_start(init, RB_AUTOBOOT, "by signal");
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static void update_boot_status(struct init *init)
+{
+	char reason[CONTROL_REASON_MAX];
+	enum boot_state state = boot_status(init, reason, sizeof(reason));
+
+	if (init->boot.state == state && strcmp(init->boot.reason, reason) == 0)
+		return;
+	init->boot.state = (uint8_t)state;
+	text_copy(init->boot.reason, sizeof(init->boot.reason), reason);
+	log_info("system is %s%s%s", boot_state_name(state), reason[0] ? ": " : "", reason);
+	control_mark(init, CONTROL_DIRTY_BOOT);
+}
+
+/* After each batch of events: let what waits go on, tell who watches. */
+static void settle(struct init *init)
+{
+	/* Ends: each round consumes a change, and changes come from state transitions only, of which a
+	 * chain of dependencies has a finite number without new events. */
+	do {
+		init->changed = false;
+		if (init->shutdown == SHUTDOWN_NONE)
+			service_check_waiting(init);
+		service_check_stage(init);
+		update_boot_status(init);
+		shutdown_advance(init);
+	} while (init->changed);
+	control_flush(init);
+}
+
+static int open_sources(struct init *init, const sigset_t *mask)
+{
+	int fd, rc = loop_init(&init->loop);
+
+	if (rc < 0)
+		return rc;
+	fd = signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	rc = loop_add(&init->loop, &init->signals, fd, EPOLLIN, on_signal, init);
+	if (rc == 0)
+		rc = notify_listen(init);
+	if (rc == 0)
+		rc = control_listen(init);
+	return rc;
+}
+
+/* A FATAL stage: no engine, but a shell that shows why (VM); a WSL distro opens shells by itself. */
+static void start_rescue(struct init *init)
+{
+	static const char *const wanted[] = {"console-shell.service", "keel-agent.service"};
+
+	log_error("boot cannot go on; see the failed stage above. Only a shell is started.");
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct service *service = service_find(init, wanted[i]);
+
+		if (service)
+			service_event(service, SM_EVENT_WANT, (struct sm_facts){0});
+	}
+}
+
+/* The last resort of a PID 1 whose own machinery cannot be set up (no epoll, no /run): a shell. */
+static _Noreturn void last_resort(int error)
+{
+	log_error("cannot set up the event loop: %s; a shell is all there is", strerror(-error));
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			sigset_t none;
+
+			(void)sigemptyset(&none);
+			(void)sigprocmask(SIG_SETMASK, &none, NULL);
+			(void)execl("/bin/sh", "-sh", (char *)NULL);
+			_exit(127);
+		}
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+		(void)sleep(1);
+	}
+}
+
+static int usage(const char *name)
+{
+	(void)fprintf(stderr,
+		"%s " KEEL_VERSION
+		" is an init: it runs as PID 1 only, started by the kernel (init=/sbin/init)\n"
+		"or by WSL ([boot] systemd=true). To control a running system use systemctl or keelctl.\n",
+		name);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct init *init = &init_state;
+	sigset_t mask;
+	int rc;
+
+	init->boot.start_us = clock_now_us();
+	if (getpid() != 1)
+		return usage(argc > 0 ? argv[0] : "init");
+	log_set_level(LOG_WARNING); /* until the kernel log is open, lines go to the console */
+	take_over(init, &mask);
+	stage_init_all(init);
+	config_set_defaults(&init->config);
+	stage_run_all(init);
+	open_kernel_log();
+	config_load(&init->config, on_config_warning, NULL);
+	rc = open_sources(init, &mask);
+	if (rc < 0)
+		last_resort(rc);
+	service_load_all(init);
+	if (!init->config.boot.console_shell) {
+		struct service *shell = service_find(init, "console-shell.service");
+
+		if (shell)
+			shell->usable = false;
+	}
+
+	/* ==== PID 1 must not exit, block or allocate below ======================================= */
+	stage_start_helpers(init);
+	if (init->fatal)
+		start_rescue(init);
+	else
+		service_start_enabled(init);
+	init->changed = true;
+	for (;;) {
+		settle(init);
+		rc = loop_once(&init->loop);
+		if (rc < 0) {
+			log_error("event loop: %s", strerror(-rc));
+			(void)usleep(100000); /* never a busy loop, whatever the kernel says */
+		}
+	}
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mounts.c - see mounts.h. A table says what; under WSL most of it is found done.
+ */
+#include "init/mounts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/file.h"
+#include "lib/log.h"
+
+struct mount_entry {
+	const char *source, *target, *type, *options;
+	unsigned long flags;
+	bool optional; /* the kernel may lack it */
+};
+
+#define NO_SUID_DEV_EXEC (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static const struct mount_entry entries[] = {
+	{"proc", "/proc", "proc", NULL, NO_SUID_DEV_EXEC, false},
+	{"sysfs", "/sys", "sysfs", NULL, NO_SUID_DEV_EXEC, false},
+	{"devtmpfs", "/dev", "devtmpfs", "mode=0755", MS_NOSUID, false},
+	/* gid 5 is tty, as everywhere: grantpt(3) users expect it */
+	{"devpts", "/dev/pts", "devpts", "gid=5,mode=0620,ptmxmode=0666", MS_NOSUID | MS_NOEXEC,
+		false},
+	{"tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false},
+	{"mqueue", "/dev/mqueue", "mqueue", NULL, NO_SUID_DEV_EXEC, true},
+	{"tmpfs", "/run", "tmpfs", "mode=0755,size=20%", MS_NOSUID | MS_NODEV, false},
+	{"tmpfs", "/tmp", "tmpfs", "mode=1777,size=25%", MS_NOSUID | MS_NODEV, true},
+	{"cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate,memory_recursiveprot",
+		NO_SUID_DEV_EXEC, true},
+	{"bpf", "/sys/fs/bpf", "bpf", "mode=0700", NO_SUID_DEV_EXEC, true},
+	{"securityfs", "/sys/kernel/security", "securityfs", NULL, NO_SUID_DEV_EXEC, true},
+	/* Bounded by its size: a service that floods its log fills this and nothing else. */
+	{"tmpfs", "/run/keel/log", "tmpfs", "mode=0755,size=16m,nr_inodes=256", NO_SUID_DEV_EXEC,
+		false},
+};
+
+/* A mount point is a directory on another device than its parent (or bound: mountinfo knows, but /proc
+ * may not be there yet). */
+static bool is_mount_point(const char *path)
+{
+	struct stat self, parent;
+	char up[64];
+
+	(void)snprintf(up, sizeof(up), "%s/..", path);
+	return stat(path, &self) == 0 && stat(up, &parent) == 0 && self.st_dev != parent.st_dev;
+}
+
+static int mount_one(const struct mount_entry *entry)
+{
+	if (is_mount_point(entry->target))
+		return 0;
+	/* Fails where the parent file system makes its own directories (sysfs); mount(2) will tell. */
+	(void)!file_make_dirs(entry->target);
+	if (mount(entry->source, entry->target, entry->type, entry->flags, entry->options) == 0)
+		return 0;
+	/* An old kernel refuses an option it does not know: better without than not at all. */
+	if (errno == EINVAL &&
+		mount(entry->source, entry->target, entry->type, entry->flags, NULL) == 0)
+		return 0;
+	return -errno;
+}
+
+static void make_links(void)
+{
+	static const char *const links[][2] = {
+		{"/proc/self/fd", "/dev/fd"}, {"fd/0", "/dev/stdin"}, {"fd/1", "/dev/stdout"},
+		{"fd/2", "/dev/stderr"},
+		{"../run", "/var/run"}, /* dockerd's socket is /var/run/docker.sock */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		(void)!symlink(links[i][0], links[i][1]);
+}
+
+int mounts_setup(enum boot_mode mode, char *why, size_t size)
+{
+	/* The image may be booted with `ro`; the root must be writable for the links and /var. */
+	if (mode == BOOT_MODE_VM && mount(NULL, "/", NULL, MS_REMOUNT, NULL) < 0)
+		log_warning("cannot remount / read-write: %m");
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		int rc = mount_one(&entries[i]);
+
+		if (rc == 0 || (entries[i].optional && (rc == -ENODEV || rc == -ENOENT ||
+							       rc == -EBUSY || rc == -EPERM)))
+			continue;
+		(void)snprintf(why, size, "cannot mount %s on %s: %s", entries[i].type,
+			entries[i].target, strerror(-rc));
+		if (!entries[i].optional)
+			return rc;
+		log_warning("%s", why);
+	}
+	/* Sessions and containers live in mount namespaces cloned from ours: later mounts reach them. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+		log_warning("cannot make / shared: %m");
+	make_links();
+	return 0;
+}
+
+/* Undoes mountinfo's octal escapes (proc(5)) in place. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (char *in = text; *in; in++) {
+		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] >= '0' && in[2] <= '7' &&
+			in[3] >= '0' && in[3] <= '7') {
+			*out++ = (char)((in[1] - '0') * 64 + (in[2] - '0') * 8 + (in[3] - '0'));
+			in += 3;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*out = '\0';
+}
+
+/* Reads mountinfo's fifth field of the next line into `point` ("" if it does not fit: such a mount is
+ * left to the read-only remount of its parent). False at the end. Lines may be of any length. */
+static bool next_mount_point(FILE *file, char *point, size_t size)
+{
+	size_t len = 0;
+	int field = 0, c;
+
+	while ((c = getc(file)) != EOF && c != '\n') {
+		if (c == ' ')
+			field++;
+		else if (field == 4 && len < size)
+			point[len++] = (char)c;
+	}
+	point[len < size ? len : 0] = '\0';
+	unescape(point);
+	return c != EOF;
+}
+
+static bool below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* What a shutdown takes away. Under WSL only what keel mounted: the rest is shared with sessions and,
+ * below /mnt/wsl, with other distros. */
+static bool is_ours(enum boot_mode mode, const char *data, const char *point)
+{
+	static const char *const api[] = {"/proc", "/sys", "/dev", "/run"};
+
+	if (below(point, data) || below(point, "/var/lib/docker") ||
+		below(point, "/var/lib/containerd"))
+		return true;
+	if (mode == BOOT_MODE_WSL || strcmp(point, "/") == 0 || point[0] == '\0')
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(api); i++)
+		if (below(point, api[i]))
+			return false;
+	return true;
+}
+
+enum teardown { TEARDOWN_UNMOUNT, TEARDOWN_READ_ONLY };
+
+/* One pass over all mounts. *left counts those that stayed as they were. Returns the progress made. */
+static unsigned int teardown_pass(enum boot_mode mode, const char *data, enum teardown how,
+	unsigned int *left)
+{
+	char point[4096] = "";
+	unsigned int done = 0;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+
+	*left = 0;
+	if (!file)
+		return 0;
+	while (next_mount_point(file, point, sizeof(point))) {
+		int rc;
+
+		if (!is_ours(mode, data, point))
+			continue;
+		if (how == TEARDOWN_UNMOUNT)
+			rc = umount2(point, UMOUNT_NOFOLLOW);
+		else
+			rc = mount(NULL, point, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+		if (rc == 0)
+			done++;
+		else
+			(*left)++;
+	}
+	(void)fclose(file);
+	return done;
+}
+
+unsigned int mounts_teardown(enum boot_mode mode, const char *data)
+{
+	unsigned int left;
+
+	/* Children come after their parents in mountinfo, so a nest of depth n takes n passes. */
+	while (teardown_pass(mode, data, TEARDOWN_UNMOUNT, &left) > 0 && left > 0)
+		;
+	if (left > 0) {
+		log_warning("%u file systems are busy: remounting them read-only", left);
+		(void)teardown_pass(mode, data, TEARDOWN_READ_ONLY, &left);
+	}
+	if (mode == BOOT_MODE_VM && mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		log_warning("cannot remount / read-only: %m");
+	return left;
+}

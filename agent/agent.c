@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent.c - wires the parts together. Every change of a fact ends in agent_spread_facts, which is where
+ * to look for "what happens when".
+ *
+ * A part that cannot be had (vsock before its module is loaded, a host that does not listen) is tried
+ * again; only a missing unix socket, without which nobody in the guest could ask, is fatal.
+ */
+#include "agent/agent.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "agent/api.h"
+#include "agent/common/listener.h"
+#include "agent/common/proxy.h"
+#include "agent/control_client.h"
+#include "agent/engine.h"
+#include "agent/http.h"
+#include "agent/notify.h"
+#include "agent/report.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+/* The report says in its first line which mode the guest is in, which PID 1 knows: wait for its first
+ * word, but not for ever. */
+#define REPORT_START_US   (1 * USEC_PER_SEC)
+#define FINISH_MS         200
+#define ENGINE_CONNECT_MS 5000
+#define SOCKET_MODE       0660
+#define DESCRIPTORS       4096
+
+static const char engine_unavailable[] = "the Docker engine does not answer on its socket; "
+					 "GET /v1/health of the keel API says why";
+
+static struct agent {
+	struct loop loop;
+	struct facts facts;
+	struct control_client control;
+	struct engine engine;
+	struct report report;
+	struct api api;
+	struct http_server http;
+	struct listener listeners[AGENT_LISTENERS_MAX];
+	struct proxy proxies[AGENT_LISTENERS_MAX];
+	struct loop_source signals;
+	struct loop_timer report_timer;
+	bool modules_over;
+} agent;
+
+static void log_open_error(const struct address *address, int rc, bool last_word)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)address_format(address, text, sizeof(text));
+	if (last_word)
+		log_warning("%s: listen: %s", text, strerror(-rc));
+	else
+		log_info("%s: listen: %s; trying again when the modules are loaded", text,
+			strerror(-rc));
+}
+
+/* Opens what is not open yet. Returns the first error of a socket that must be there. */
+static int open_listeners(bool last_word)
+{
+	int fatal = 0;
+
+	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
+		int rc = listener_open(&agent.listeners[i]);
+
+		if (rc < 0)
+			log_open_error(&agent.listeners[i].address, rc, last_word);
+		if (rc < 0 && fatal == 0 && agent.listeners[i].address.kind != ADDRESS_VSOCK)
+			fatal = rc;
+		rc = proxy_open(&agent.proxies[i]);
+		if (rc < 0)
+			log_open_error(&agent.proxies[i].listener.address, rc, last_word);
+		if (rc < 0 && fatal == 0 && agent.proxies[i].listener.address.kind != ADDRESS_VSOCK)
+			fatal = rc;
+	}
+	return fatal;
+}
+
+static void agent_spread_facts(void *ctx)
+{
+	const struct control_service *service = facts_find_service(&agent.facts, FACTS_ENGINE_UNIT);
+	bool active = service && (service->state == SERVICE_STATE_ACTIVE ||
+					 service->state == SERVICE_STATE_RELOADING);
+
+	(void)ctx;
+	/* ready_us changes with every restart, also with one that fell between two pictures. */
+	engine_set_active(&agent.engine, active ? service->ready_us | 1 : 0);
+	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
+		agent.modules_over = true;
+		(void)open_listeners(true);
+		report_retry_now(&agent.report);
+	}
+	report_start(&agent.report);
+	report_send_change(&agent.report);
+}
+
+static void on_engine_change(void *ctx)
+{
+	(void)ctx;
+	report_send_change(&agent.report);
+}
+
+static void on_report_start(struct loop_timer *timer)
+{
+	(void)timer;
+	report_start(&agent.report);
+}
+
+static int on_api_command(void *ctx, enum control_verb verb)
+{
+	(void)ctx;
+	return control_client_send(&agent.control, verb);
+}
+
+static void on_api_client(void *ctx, int fd)
+{
+	(void)ctx;
+	http_server_accept(&agent.http, fd);
+}
+
+static void on_signal(struct loop_source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) == sizeof(info)) {
+		log_info("stopping (signal %u)", info.ssi_signo);
+		agent.loop.stop = true;
+	}
+}
+
+static int watch_signals(void)
+{
+	sigset_t set;
+	int fd, rc;
+
+	/* Whoever started us may have left them ignored, and an ignored signal never reaches a signalfd. */
+	(void)signal(SIGTERM, SIG_DFL);
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	rc = loop_add(&agent.loop, &agent.signals, fd, EPOLLIN, on_signal, NULL);
+	if (rc < 0)
+		close_p(&fd);
+	return rc;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void init_parts(const struct agent_options *options)
+{
+	http_server_init(&agent.http, &agent.loop, api_handle_request, &agent.api);
+	agent.api = (struct api){.facts = &agent.facts, .command = on_api_command};
+	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts.engine,
+		options->probe_s, on_engine_change, NULL);
+	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
+		options->heartbeat_s);
+	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
+		listener_init(&agent.listeners[i], &agent.loop, &options->api[i], SOCKET_MODE,
+			on_api_client, NULL);
+		proxy_init(&agent.proxies[i], &agent.loop, &options->docker[i], SOCKET_MODE,
+			&options->engine, ENGINE_CONNECT_MS, engine_unavailable);
+	}
+}
+
+static void agent_finish(void)
+{
+	agent.facts.agent_stopping = true;
+	(void)notify_send("STOPPING=1");
+	report_finish(&agent.report, FINISH_MS);
+	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
+		listener_close(&agent.listeners[i]);
+		proxy_close(&agent.proxies[i]);
+	}
+	http_server_close(&agent.http);
+	control_client_stop(&agent.control);
+	engine_stop(&agent.engine);
+	loop_remove(&agent.loop, &agent.signals);
+	loop_fini(&agent.loop);
+}
+
+int agent_run(const struct agent_options *options)
+{
+	int rc;
+
+	raise_descriptor_limit();
+	rc = loop_init(&agent.loop);
+	if (rc < 0)
+		return rc;
+	init_parts(options);
+	rc = watch_signals();
+	if (rc == 0)
+		rc = open_listeners(false);
+	if (rc < 0) {
+		loop_fini(&agent.loop);
+		return rc;
+	}
+	loop_timer_set(&agent.loop, &agent.report_timer, clock_now_us() + REPORT_START_US,
+		on_report_start, NULL);
+	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
+		agent_spread_facts, NULL);
+	rc = notify_send("READY=1");
+	if (rc < 0)
+		log_warning("sd_notify: %s", strerror(-rc));
+	rc = loop_run(&agent.loop);
+	agent_finish();
+	return rc;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent.h - the agent as a whole: who is told when a fact changes.
+ */
+#pragma once
+
+#include "agent/common/address.h"
+#include "lib/base.h"
+
+#define AGENT_API_SOCKET    "/run/keel/api.sock"
+#define AGENT_LISTENERS_MAX 4
+
+struct agent_options {
+	struct address api[AGENT_LISTENERS_MAX];    /* unused ones are "none" */
+	struct address docker[AGENT_LISTENERS_MAX]; /* where Docker's API is offered */
+	struct address engine;                      /* dockerd's socket */
+	struct address report;
+	const char *control; /* PID 1's socket, NULL: none */
+	unsigned int heartbeat_s, probe_s;
+};
+
+/* Runs until SIGTERM or SIGINT. 0, or -errno when it cannot start. */
+int agent_run(const struct agent_options *options) MUST_CHECK;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * api.c - request in, response out. To add a route: a function and a line in `routes`.
+ */
+#include "agent/api.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <yyjson.h>
+
+#include "agent/common/document.h"
+#include "lib/log.h"
+
+/* Too large for a small stack, and one request is handled at a time. */
+static struct system_facts system_facts;
+
+static void respond_json(struct http_response *response, int status, const char *text, size_t len)
+{
+	if (!text) {
+		http_response_problem(response, 500, "too_large",
+			"the document does not fit its buffer");
+		return;
+	}
+	*response = (struct http_response){
+		.status = status, .type = "application/json", .body = text, .body_len = len};
+}
+
+static void respond_text(struct http_response *response, int status, const char *text)
+{
+	*response = (struct http_response){.status = status,
+		.type = "text/plain; charset=utf-8",
+		.body = text,
+		.body_len = strlen(text)};
+}
+
+static void get_health(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	struct health health;
+	size_t len;
+	const char *text;
+
+	(void)request;
+	health_judge(api->facts, &health);
+	system_read_facts(&system_facts);
+	text = document_write_health(api->facts, &health, &system_facts, &len);
+	respond_json(response, health.ready ? 200 : 503, text, len);
+}
+
+static void get_livez(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)api;
+	(void)request;
+	respond_text(response, 200, "ok\n");
+}
+
+static void get_readyz(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	static char text[sizeof(((struct health *)0)->reason) + 32];
+	struct health health;
+
+	(void)request;
+	health_judge(api->facts, &health);
+	if (health.ready) {
+		respond_text(response, 200, "ok\n");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s\n", health_status_name(health.status),
+		health.reason);
+	respond_text(response, 503, text);
+}
+
+static void get_services(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	size_t len;
+	const char *text = document_write_services(api->facts, &len);
+
+	(void)request;
+	respond_json(response, 200, text, len);
+}
+
+/* 0, or -EINVAL for anything but {"action":"poweroff"} or {"action":"reboot"}. */
+static int parse_action(const char *body, size_t len, enum control_verb *verb)
+{
+	static _Alignas(16) char pool[8192];
+	yyjson_alc alc;
+	yyjson_doc *doc;
+	const char *action;
+
+	if (!yyjson_alc_pool_init(&alc, pool, sizeof(pool)))
+		return -EINVAL;
+	doc = yyjson_read_opts((char *)(uintptr_t)body, len, YYJSON_READ_NOFLAG, &alc, NULL);
+	action = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "action"));
+	if (action && strcmp(action, "poweroff") == 0)
+		*verb = CONTROL_VERB_POWEROFF;
+	else if (action && strcmp(action, "reboot") == 0)
+		*verb = CONTROL_VERB_REBOOT;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static void post_shutdown(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	enum control_verb verb;
+	int rc;
+
+	if (parse_action(request->body, request->body_len, &verb) < 0) {
+		http_response_problem(response, 400, "bad_action",
+			"the body must be a JSON object whose action is poweroff or reboot");
+		return;
+	}
+	rc = api->command(api->ctx, verb);
+	if (rc < 0) {
+		log_warning("shutdown asked for, but PID 1 cannot be told: %s", strerror(-rc));
+		http_response_problem(response, 503, "init_unreachable",
+			"PID 1 does not answer on its control socket");
+		return;
+	}
+	log_info("shutdown asked for by an API client");
+	respond_json(response, 202, "{\"accepted\":true}", strlen("{\"accepted\":true}"));
+}
+
+static const struct {
+	const char *path;
+	const char *method, *allow;
+	void (*fn)(struct api *, const struct http_request *, struct http_response *);
+} routes[] = {
+	{"/v1/health", "GET", "GET, HEAD", get_health},
+	{"/v1/services", "GET", "GET, HEAD", get_services},
+	{"/v1/shutdown", "POST", "POST", post_shutdown},
+	{"/livez", "GET", "GET, HEAD", get_livez},
+	{"/readyz", "GET", "GET, HEAD", get_readyz},
+};
+
+void api_handle_request(void *ctx, const struct http_request *request,
+	struct http_response *response)
+{
+	struct api *api = ctx;
+
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		if (!http_request_path_is(request, routes[i].path))
+			continue;
+		if (http_request_is(request, routes[i].method, routes[i].path) ||
+			(request->head && strcmp(routes[i].method, "GET") == 0)) {
+			routes[i].fn(api, request, response);
+			return;
+		}
+		http_response_problem(response, 405, "method_not_allowed",
+			"this path does not know that method; see the Allow header");
+		response->allow = routes[i].allow;
+		return;
+	}
+	http_response_problem(response, 404, "not_found",
+		"no such path; see docs/api.md for those there are");
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * api.h - the routes of the agent's HTTP API; docs/api.md is the contract with clients.
+ */
+#pragma once
+
+#include "agent/common/facts.h"
+#include "agent/http.h"
+#include "lib/base.h"
+#include "lib/control.h"
+
+/* Passes a verb on to PID 1: 0 when it was sent, -errno. */
+typedef int api_command_fn(void *ctx, enum control_verb verb);
+
+struct api {
+	const struct facts *facts;
+	api_command_fn *command;
+	void *ctx;
+};
+
+/* An http_handler_fn; ctx is a struct api. */
+void api_handle_request(void *ctx, const struct http_request *request,
+	struct http_response *response);

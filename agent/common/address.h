@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * address.h - where to listen or to connect: one small language for every option and test.
+ *
+ *   none                 nowhere
+ *   unix:PATH            AF_UNIX stream socket
+ *   vsock:PORT           AF_VSOCK; to listen on (keelctl --vm reads the number as a CID)
+ *   vsock:CID:PORT       AF_VSOCK; to connect to
+ *   hvsock:PATH          the unix socket of Firecracker's or vhost-device-vsock's "hybrid vsock": connect,
+ *                        say "CONNECT PORT\n", read "OK ...\n", then the stream. The port is
+ *                        the caller's (transport.h does the handshake)
+ *   tcp:127.0.0.1:PORT   TCP on the IPv4 loopback, nothing else: the Docker API is root's
+ */
+#pragma once
+
+#include "lib/base.h"
+
+enum address_kind { ADDRESS_NONE, ADDRESS_UNIX, ADDRESS_VSOCK, ADDRESS_HVSOCK, ADDRESS_TCP };
+
+struct address {
+	enum address_kind kind;
+	unsigned int cid;  /* vsock; VMADDR_CID_ANY when not given */
+	unsigned int port; /* vsock, hvsock, tcp */
+	uint32_t ipv4;     /* tcp, host byte order */
+	char path[108];    /* unix, hvsock: fits sockaddr_un with its NUL */
+};
+
+#define ADDRESS_TEXT_MAX 128
+
+/* 0 or -EINVAL (not in the language above), -ENAMETOOLONG (path). */
+int address_parse(const char *text, struct address *address) MUST_CHECK;
+/* The text form, for messages; always NUL-terminated. Returns `buffer`. */
+const char *address_format(const struct address *address, char *buffer, size_t size);
+
+/* Starts a connection on a new non-blocking, close-on-exec socket. *fd is valid when 0 (connected) or
+ * -EINPROGRESS (wait for EPOLLOUT, then SO_ERROR) comes back; else -errno and *fd is -1. -EAGAIN: the
+ * listener's queue is full (unix(7)), try again. A vsock connection gets small buffers. */
+int address_connect(const struct address *address, int *fd) MUST_CHECK;
+/* Listens on a new non-blocking, close-on-exec socket. A unix path is replaced, with mode `mode`. */
+int address_listen(const struct address *address, unsigned int mode, int *fd) MUST_CHECK;

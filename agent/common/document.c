@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * document.c - see document.h. Callers: api.c, report.c, keelctl (when the agent does not answer).
+ *
+ * yyjson builds a tree and then the text. Both come from a pool of fixed size, so that a document can
+ * neither fragment nor exhaust the heap; what does not fit is a NULL at the end, never a cut text.
+ */
+#include "agent/common/document.h"
+
+#include <string.h>
+#include <yyjson.h>
+
+/* The largest document (every table full, every text at its limit and escaped) takes about a third;
+ * test_document.c builds it. Untouched pages of a static array cost nothing. */
+static _Alignas(16) char pool[768 * 1024];
+static _Alignas(16) char check_pool[512 * 1024];
+
+static yyjson_mut_doc *open_document(yyjson_alc *alc)
+{
+	return yyjson_alc_pool_init(alc, pool, sizeof(pool)) ? yyjson_mut_doc_new(alc) : NULL;
+}
+
+static const char *write_document(yyjson_mut_doc *doc, const yyjson_alc *alc, size_t *len)
+{
+	char *text = doc ? yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, alc, len, NULL) : NULL;
+
+	if (!text)
+		*len = 0;
+	return text;
+}
+
+/* Milliseconds with three decimals, as the schema says. */
+static void add_ms(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t us)
+{
+	(void)yyjson_mut_obj_add_real(doc, object, key, (double)us / 1000.0);
+}
+
+static void add_stages(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts,
+	uint64_t now_us)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "stages");
+
+	for (size_t i = 0; i < CONTROL_STAGES_MAX; i++) {
+		const struct control_stage *stage = &facts->stages[i];
+		uint64_t end_us = stage->end_us ? stage->end_us : now_us;
+		yyjson_mut_val *item;
+
+		if (!stage->name[0])
+			continue;
+		item = yyjson_mut_arr_add_obj(doc, list);
+		(void)yyjson_mut_obj_add_str(doc, item, "name", stage->name);
+		(void)yyjson_mut_obj_add_str(doc, item, "state", stage_state_name(stage->state));
+		add_ms(doc, item, "start_ms", stage->start_us);
+		add_ms(doc, item, "ms",
+			stage->start_us && end_us > stage->start_us ? end_us - stage->start_us : 0);
+		(void)yyjson_mut_obj_add_str(doc, item, "reason", stage->reason);
+	}
+}
+
+static void add_services(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "services");
+
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		const struct control_service *service = &facts->services[i];
+		yyjson_mut_val *item;
+
+		if (!service->name[0])
+			continue;
+		item = yyjson_mut_arr_add_obj(doc, list);
+		(void)yyjson_mut_obj_add_str(doc, item, "name", service->name);
+		(void)yyjson_mut_obj_add_str(doc, item, "state",
+			service_state_name(service->state));
+		(void)yyjson_mut_obj_add_bool(doc, item, "wanted", service->wanted != 0);
+		(void)yyjson_mut_obj_add_bool(doc, item, "essential", service->essential != 0);
+		(void)yyjson_mut_obj_add_int(doc, item, "pid", service->pid);
+		(void)yyjson_mut_obj_add_uint(doc, item, "restarts", service->restarts);
+		add_ms(doc, item, "exec_ms", service->exec_us);
+		add_ms(doc, item, "ready_ms", service->ready_us);
+		add_ms(doc, item, "since_ms", service->since_us);
+		(void)yyjson_mut_obj_add_str(doc, item, "reason", service->reason);
+		(void)yyjson_mut_obj_add_str(doc, item, "status", service->status);
+	}
+}
+
+static void add_disk(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct control_disk *disk)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "disk");
+
+	(void)yyjson_mut_obj_add_str(doc, item, "state", disk_state_name(disk->state));
+	(void)yyjson_mut_obj_add_str(doc, item, "device", disk->device);
+	(void)yyjson_mut_obj_add_str(doc, item, "uuid", disk->uuid);
+	(void)yyjson_mut_obj_add_str(doc, item, "label", disk->label);
+	(void)yyjson_mut_obj_add_uint(doc, item, "size_bytes", disk->size_bytes);
+	(void)yyjson_mut_obj_add_str(doc, item, "mountpoint", disk->mountpoint);
+	(void)yyjson_mut_obj_add_bool(doc, item, "formatted", disk->formatted != 0);
+	(void)yyjson_mut_obj_add_str(doc, item, "reason", disk->reason);
+}
+
+static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts_engine *engine)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "engine");
+
+	(void)yyjson_mut_obj_add_str(doc, item, "state", engine_state_name(engine->state));
+	(void)yyjson_mut_obj_add_str(doc, item, "api_version", engine->api_version);
+	(void)yyjson_mut_obj_add_str(doc, item, "reason", engine->reason);
+}
+
+static void add_memory(yyjson_mut_doc *doc, yyjson_mut_val *root,
+	const struct system_memory *memory)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "memory");
+
+	(void)yyjson_mut_obj_add_uint(doc, item, "total_bytes", memory->total);
+	(void)yyjson_mut_obj_add_uint(doc, item, "available_bytes", memory->available);
+	(void)yyjson_mut_obj_add_uint(doc, item, "free_bytes", memory->free);
+	(void)yyjson_mut_obj_add_uint(doc, item, "cached_bytes", memory->cached);
+	(void)yyjson_mut_obj_add_uint(doc, item, "swap_total_bytes", memory->swap_total);
+	(void)yyjson_mut_obj_add_uint(doc, item, "swap_free_bytes", memory->swap_free);
+}
+
+/* The check is another program's file: it is parsed, so that what is not JSON cannot break ours. */
+static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct system_facts *system,
+	bool with_check)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "kernel");
+	yyjson_mut_val *copy = NULL;
+	yyjson_alc alc;
+	yyjson_doc *check = NULL;
+
+	(void)yyjson_mut_obj_add_str(doc, item, "release", system->release);
+	/* The reader takes a non-const text only for its in-situ mode, which is not asked for. */
+	if (with_check && system->kernel_check_len > 0 &&
+		yyjson_alc_pool_init(&alc, check_pool, sizeof(check_pool)))
+		check = yyjson_read_opts((char *)(uintptr_t)system->kernel_check,
+			system->kernel_check_len, YYJSON_READ_NOFLAG, &alc, NULL);
+	if (check)
+		copy = yyjson_val_mut_copy(doc, yyjson_doc_get_root(check));
+	if (copy)
+		(void)yyjson_mut_obj_add_val(doc, item, "check", copy);
+	else
+		(void)yyjson_mut_obj_add_null(doc, item, "check");
+}
+
+static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts,
+	const struct health *health, const struct system_facts *system)
+{
+	yyjson_mut_val *clock;
+
+	(void)yyjson_mut_obj_add_uint(doc, root, "schema", DOCUMENT_SCHEMA);
+	(void)yyjson_mut_obj_add_str(doc, root, "version", KEEL_VERSION);
+	(void)yyjson_mut_obj_add_str(doc, root, "boot_id", system->boot_id);
+	(void)yyjson_mut_obj_add_str(doc, root, "mode", boot_mode_name(facts->boot.mode));
+	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
+	(void)yyjson_mut_obj_add_bool(doc, root, "ready", health->ready);
+	(void)yyjson_mut_obj_add_str(doc, root, "reason", health->reason);
+	add_ms(doc, root, "uptime_ms", system->uptime_us);
+	add_ms(doc, root, "init_ms", facts->boot.start_us);
+	add_stages(doc, root, facts, system->uptime_us);
+	add_services(doc, root, facts);
+	add_disk(doc, root, &facts->disk);
+	add_engine(doc, root, &facts->engine);
+	add_memory(doc, root, &system->memory);
+	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
+	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
+	add_ms(doc, clock, "boottime_ms", system->uptime_us);
+}
+
+static yyjson_mut_val *open_object(yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+
+	if (doc)
+		yyjson_mut_doc_set_root(doc, root);
+	return root;
+}
+
+/* `type` NULL: the bare document. */
+static const char *build_health(const char *type, const struct facts *facts,
+	const struct health *health, const struct system_facts *system, bool with_check,
+	size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	if (type) {
+		(void)yyjson_mut_obj_add_str(doc, root, "type", type);
+		root = yyjson_mut_obj_add_obj(doc, root, "health");
+	}
+	fill_health(doc, root, facts, health, system);
+	add_kernel(doc, root, system, with_check);
+	return write_document(doc, &alc, len);
+}
+
+/* The kernel check is the only part without a bound of its own: it gives way. */
+static const char *fit_health(const char *type, const struct facts *facts,
+	const struct health *health, const struct system_facts *system, size_t *len)
+{
+	const char *text = build_health(type, facts, health, system, true, len);
+
+	return text ? text : build_health(type, facts, health, system, false, len);
+}
+
+const char *document_write_health(const struct facts *facts, const struct health *health,
+	const struct system_facts *system, size_t *len)
+{
+	return fit_health(NULL, facts, health, system, len);
+}
+
+const char *document_write_services(const struct facts *facts, size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	add_services(doc, root, facts);
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_report_hello(const struct facts *facts,
+	const struct system_facts *system, size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	(void)yyjson_mut_obj_add_str(doc, root, "type", "hello");
+	(void)yyjson_mut_obj_add_uint(doc, root, "schema", DOCUMENT_SCHEMA);
+	(void)yyjson_mut_obj_add_str(doc, root, "version", KEEL_VERSION);
+	(void)yyjson_mut_obj_add_str(doc, root, "boot_id", system->boot_id);
+	(void)yyjson_mut_obj_add_str(doc, root, "mode", boot_mode_name(facts->boot.mode));
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_report_health(const struct facts *facts, const struct health *health,
+	const struct system_facts *system, size_t *len)
+{
+	return fit_health("health", facts, health, system, len);
+}
+
+const char *document_write_report_heartbeat(const struct health *health, uint64_t uptime_us,
+	size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	(void)yyjson_mut_obj_add_str(doc, root, "type", "heartbeat");
+	add_ms(doc, root, "uptime_ms", uptime_us);
+	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
+	return write_document(doc, &alc, len);
+}

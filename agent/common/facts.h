@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * facts.h - everything that is known about the guest, in one plain struct. health.c judges it,
+ * document.c prints it; neither asks anybody anything.
+ *
+ * The records are PID 1's own (lib/control.h), kept by index. A record whose name is empty is not known.
+ */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/control.h"
+
+enum facts_link {
+	FACTS_LINK_NEVER, /* PID 1 has not answered yet */
+	FACTS_LINK_UP,
+	FACTS_LINK_LOST, /* it had; the records are old */
+};
+
+enum engine_state {
+	ENGINE_STATE_UNKNOWN,     /* not asked since its service became active */
+	ENGINE_STATE_READY,       /* the last GET /_ping was answered */
+	ENGINE_STATE_UNREACHABLE, /* the last GET /_ping was not; `reason` says how */
+};
+
+struct facts_engine {
+	enum engine_state state;
+	bool was_ready;       /* at least once since the agent started */
+	char api_version[16]; /* as dockerd says it, "" if unknown */
+	char reason[CONTROL_REASON_MAX];
+};
+
+struct facts {
+	enum facts_link link;
+	bool agent_stopping; /* the agent itself got its SIGTERM */
+	bool boot_known;
+	struct control_boot boot;
+	struct control_stage stages[CONTROL_STAGES_MAX];
+	struct control_service services[CONTROL_SERVICES_MAX];
+	struct control_disk disk;
+	struct facts_engine engine;
+};
+
+/* The unit whose socket is the engine's API. */
+#define FACTS_ENGINE_UNIT "docker.service"
+
+/* Takes in one valid record (control_record_valid). Text that is not clean UTF-8 is made so. */
+void facts_apply_record(struct facts *facts, const struct control_record *record);
+/* NULL if unknown. */
+const struct control_service *facts_find_service(const struct facts *facts, const char *name);
+const struct control_stage *facts_find_stage(const struct facts *facts, const char *name);
+/* True once the stage is over, however it went. */
+bool facts_stage_over(const struct facts *facts, const char *name);
+
+const char *engine_state_name(enum engine_state state);
+
+/* Replaces control characters and bytes that are not UTF-8 (RFC 3629) by '?', in place. */
+void text_sanitize(char *text);

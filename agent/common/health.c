@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * health.c - see health.h for the words. tests/unit/test_health.c goes through every combination.
+ *
+ * The judgement is a list of checks in order of dependency (boot, disk, services, engine). The first one that
+ * has an objection against readiness decides; without one, the blemishes decide between
+ * ready and degraded.
+ */
+#include "agent/common/health.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Sets the verdict; always returns true, so that a check can end with it. */
+PRINTF(3, 4)
+static bool object(struct health *health, enum health_status status, const char *format, ...)
+{
+	va_list args;
+
+	health->status = status;
+	va_start(args, format);
+	(void)vsnprintf(health->reason, sizeof(health->reason), format, args);
+	va_end(args);
+	text_sanitize(health->reason); /* the buffer may have cut a character in two */
+	return true;
+}
+
+/* ": TEXT" or "". */
+#define DETAIL(text) (text)[0] ? ": " : "", (text)
+
+static bool boot_objects(const struct facts *facts, struct health *health)
+{
+	if (facts->agent_stopping)
+		return object(health, HEALTH_STATUS_STOPPING, "the agent is being stopped");
+	if (facts->boot_known && facts->boot.state == BOOT_STATE_STOPPING)
+		return object(health, HEALTH_STATUS_STOPPING, "the guest is shutting down%s%s",
+			DETAIL(facts->boot.reason));
+	if (facts->link == FACTS_LINK_LOST)
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"PID 1 no longer answers on its control socket; see dmesg in the guest");
+	if (facts->link == FACTS_LINK_NEVER || !facts->boot_known)
+		return object(health, HEALTH_STATUS_STARTING,
+			"waiting for the first word of PID 1");
+	return false;
+}
+
+/* A disk that is not there yet: is somebody still working on it? */
+static bool disk_pending(const struct facts *facts, struct health *health, const char *what)
+{
+	const struct control_stage *stage = facts_find_stage(facts, "disk");
+	const char *why = facts->disk.reason;
+
+	if (stage && why[0] == '\0')
+		why = stage->reason;
+	if (stage && stage->state == STAGE_STATE_FAILED)
+		return object(health, HEALTH_STATUS_FAILED, "no data disk%s%s", DETAIL(why));
+	if (stage && stage->state == STAGE_STATE_DEGRADED)
+		return object(health, HEALTH_STATUS_DEGRADED, "no data disk yet%s%s", DETAIL(why));
+	return object(health, HEALTH_STATUS_STARTING, "%s%s%s", what, DETAIL(why));
+}
+
+static bool disk_objects(const struct facts *facts, struct health *health)
+{
+	switch ((enum disk_state)facts->disk.state) {
+	case DISK_STATE_MOUNTED:
+	case DISK_STATE_NONE:
+		return false;
+	case DISK_STATE_UNKNOWN:
+	case DISK_STATE_WAITING:
+		return disk_pending(facts, health, "waiting for the data disk");
+	case DISK_STATE_CHECKING:
+		return disk_pending(facts, health, "checking the data disk");
+	case DISK_STATE_FORMATTING:
+		return disk_pending(facts, health, "formatting the data disk");
+	case DISK_STATE_REFUSED:
+		return object(health, HEALTH_STATUS_FAILED, "the data disk was refused%s%s",
+			DETAIL(facts->disk.reason));
+	}
+	return object(health, HEALTH_STATUS_DEGRADED,
+		"the data disk is in a state that this agent does not know");
+}
+
+/* Not active: is that the ordinary way up, a crash, or somebody's wish? */
+static bool service_objects(const struct control_service *service, struct health *health)
+{
+	const char *name = service->name, *word = service_state_name(service->state);
+	bool up_before = service->ready_us != 0 || service->restarts > 0;
+
+	switch ((enum service_state)service->state) {
+	case SERVICE_STATE_ACTIVE:
+	case SERVICE_STATE_RELOADING:
+		return false;
+	case SERVICE_STATE_FAILED:
+		return object(health, HEALTH_STATUS_FAILED,
+			"%s failed%s%s; then: keelctl restart %s", name, DETAIL(service->reason),
+			name);
+	case SERVICE_STATE_BACKOFF:
+		return object(health, HEALTH_STATUS_DEGRADED, "%s died and will be restarted%s%s",
+			name, DETAIL(service->reason));
+	case SERVICE_STATE_INACTIVE:
+	case SERVICE_STATE_STOPPING:
+		if (!service->wanted)
+			return object(health, HEALTH_STATUS_DEGRADED,
+				"%s was stopped; start it: keelctl start %s", name, name);
+		break;
+	case SERVICE_STATE_WAITING:
+	case SERVICE_STATE_STARTING:
+		break;
+	}
+	if (up_before)
+		return object(health, HEALTH_STATUS_DEGRADED, "%s is %s again%s%s", name, word,
+			DETAIL(service->reason));
+	return object(health, HEALTH_STATUS_STARTING, "%s is %s%s%s", name, word,
+		DETAIL(service->reason));
+}
+
+/* A service that failed says more than one that waits for it: worst first, then in PID 1's order. */
+static bool services_object(const struct facts *facts, struct health *health)
+{
+	bool any = false;
+	struct health worst = {.status = HEALTH_STATUS_READY};
+
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		const struct control_service *service = &facts->services[i];
+		struct health own = {0};
+
+		if (!service->name[0] || !service->essential)
+			continue;
+		any = true;
+		if (!service_objects(service, &own))
+			continue;
+		if (worst.status == HEALTH_STATUS_READY || own.status > worst.status)
+			worst = own;
+	}
+	if (worst.status != HEALTH_STATUS_READY) {
+		*health = worst;
+		return true;
+	}
+	if (!any && facts->boot.state == BOOT_STATE_STARTING)
+		return object(health, HEALTH_STATUS_STARTING, "the services are not started yet");
+	if (!any)
+		return object(health, HEALTH_STATUS_FAILED,
+			"no engine service is installed: look for docker.service in /usr/lib/keel/units");
+	return false;
+}
+
+static bool engine_objects(const struct facts *facts, struct health *health)
+{
+	switch (facts->engine.state) {
+	case ENGINE_STATE_READY:
+		return false;
+	case ENGINE_STATE_UNKNOWN:
+		if (facts->engine.was_ready)
+			return object(health, HEALTH_STATUS_DEGRADED,
+				"waiting for dockerd to answer again");
+		return object(health, HEALTH_STATUS_STARTING, "waiting for dockerd's first answer");
+	case ENGINE_STATE_UNREACHABLE:
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"dockerd does not answer on its socket%s%s; see its log, or: keelctl restart " FACTS_ENGINE_UNIT,
+			DETAIL(facts->engine.reason));
+	}
+	return object(health, HEALTH_STATUS_DEGRADED,
+		"the engine is in a state that this agent does not know");
+}
+
+static bool stage_blemish(const struct facts *facts, struct health *health)
+{
+	for (size_t i = 0; i < CONTROL_STAGES_MAX; i++) {
+		const struct control_stage *stage = &facts->stages[i];
+
+		if (!stage->name[0] || (stage->state != STAGE_STATE_FAILED &&
+					       stage->state != STAGE_STATE_DEGRADED))
+			continue;
+		return object(health, HEALTH_STATUS_DEGRADED, "boot stage %s %s%s%s", stage->name,
+			stage->state == STAGE_STATE_FAILED ? "failed" : "is degraded",
+			DETAIL(stage->reason));
+	}
+	return false;
+}
+
+static bool service_blemish(const struct facts *facts, struct health *health)
+{
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		const struct control_service *service = &facts->services[i];
+
+		if (!service->name[0] || service->essential)
+			continue;
+		if (service->state == SERVICE_STATE_FAILED ||
+			service->state == SERVICE_STATE_BACKOFF) {
+			(void)service_objects(service, health);
+			health->status = HEALTH_STATUS_DEGRADED;
+			return true;
+		}
+	}
+	return false;
+}
+
+void health_judge(const struct facts *facts, struct health *health)
+{
+	*health = (struct health){.status = HEALTH_STATUS_READY};
+	if (boot_objects(facts, health) || disk_objects(facts, health) ||
+		services_object(facts, health) || engine_objects(facts, health))
+		return;
+	health->ready = true;
+	if (stage_blemish(facts, health) || service_blemish(facts, health))
+		return;
+	if (facts->boot.state == BOOT_STATE_DEGRADED)
+		(void)object(health, HEALTH_STATUS_DEGRADED, "the boot is degraded%s%s",
+			DETAIL(facts->boot.reason));
+}
+
+const char *health_status_name(enum health_status status)
+{
+	static const char *const names[] = {"starting", "ready", "degraded", "failed", "stopping"};
+
+	static_assert(ARRAY_SIZE(names) == HEALTH_STATUS_STOPPING + 1, "a name for each status");
+	return (unsigned int)status < ARRAY_SIZE(names) ? names[status] : "?";
+}

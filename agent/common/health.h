@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * health.h - facts in, verdict out. Pure: no clock, no I/O, no memory of earlier verdicts.
+ *
+ * The words, for a host program:
+ *   starting   not ready yet, nothing is wrong: wait
+ *   ready      the engine answers and nothing is wrong
+ *   degraded   something is wrong; `ready` says whether the engine can be used all the same
+ *   failed     not ready, and it will not become so by itself: `reason` says what to do
+ *   stopping   on the way down
+ *
+ * `ready` is true only if the boot is not stopping, PID 1 answers, the data disk is mounted (or configured
+ * away), every essential service is active, and dockerd answered a ping.
+ * `reason` is "" when the status is ready, else one sentence that names the first cause, in the order in
+ * which things depend on each other.
+ */
+#pragma once
+
+#include "agent/common/facts.h"
+#include "lib/base.h"
+
+enum health_status {
+	HEALTH_STATUS_STARTING,
+	HEALTH_STATUS_READY,
+	HEALTH_STATUS_DEGRADED,
+	HEALTH_STATUS_FAILED,
+	HEALTH_STATUS_STOPPING,
+};
+
+struct health {
+	enum health_status status;
+	bool ready;
+	char reason[320];
+};
+
+void health_judge(const struct facts *facts, struct health *health);
+const char *health_status_name(enum health_status status);

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * relay.c - see relay.h for what always holds.
+ *
+ * A side is watched level-triggered while it is read. While it is not (its peer is full, or its input
+ * is over) a hang-up would be reported for ever, so it is then watched edge-triggered for RDHUP only,
+ * and an empty send(2) tells a half-closed peer (0) from one that is gone (EPIPE, ENOTCONN): EPOLLHUP
+ * does not, because virtio vsock never raises it for the peer's close (af_vsock.c, vsock_poll).
+ */
+#include "agent/common/relay.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "agent/common/farewell.h"
+
+/* Chunks a side may read in one wake-up before others get their turn. */
+#define READ_BURST 4
+
+static char shared_chunk[RELAY_CHUNK];
+
+static void side_gone(struct relay_side *side)
+{
+	side->read_done = side->write_done = true;
+	side->waiting_len = 0;
+}
+
+/* Writes what it can; returns the number of bytes taken. A broken pipe ends only this direction:
+ * the side may still have an answer for us to read. */
+static size_t side_write(struct relay_side *side, const char *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = send(side->fd, data + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+			break;
+		if (n < 0) {
+			side->write_done = true;
+			return len;
+		}
+		done += (size_t)n;
+	}
+	side->relay->bytes[side - side->relay->side] += done;
+	return done;
+}
+
+static void side_keep(struct relay_side *side, const char *data, size_t len)
+{
+	if (!side->waiting) {
+		void *map = mmap(NULL, RELAY_CHUNK, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (map == MAP_FAILED) {
+			/* Bytes that cannot be kept must not be skipped: the stream is broken. */
+			side_gone(side);
+			side_gone(side->peer);
+			return;
+		}
+		side->waiting = map;
+	}
+	memcpy(side->waiting, data, len);
+	side->waiting_start = 0;
+	side->waiting_len = len;
+}
+
+static void side_flush(struct relay_side *side)
+{
+	size_t done = side_write(side, side->waiting + side->waiting_start, side->waiting_len);
+
+	side->waiting_start += done;
+	side->waiting_len -= done;
+}
+
+static bool side_readable(const struct relay_side *side)
+{
+	return !side->read_done && !side->peer->write_done && side->peer->waiting_len == 0;
+}
+
+static void side_read(struct relay_side *side)
+{
+	for (int i = 0; i < READ_BURST && side_readable(side); i++) {
+		ssize_t n = recv(side->fd, shared_chunk, sizeof(shared_chunk), MSG_DONTWAIT);
+		size_t done;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			side_gone(side);
+			return;
+		}
+		if (n == 0) {
+			side->read_done = true;
+			return;
+		}
+		done = side_write(side->peer, shared_chunk, (size_t)n);
+		if (done < (size_t)n)
+			side_keep(side->peer, shared_chunk + done, (size_t)n - done);
+		if ((size_t)n < sizeof(shared_chunk))
+			return;
+	}
+}
+
+static void side_check_alive(struct relay_side *side)
+{
+	if (send(side->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
+		errno != EINTR)
+		side_gone(side);
+}
+
+static uint32_t side_events(const struct relay_side *side)
+{
+	uint32_t events =
+		side_readable(side) ? (uint32_t)EPOLLIN : (uint32_t)(EPOLLRDHUP | EPOLLET);
+
+	if (side->waiting_len > 0)
+		events |= EPOLLOUT;
+	return events;
+}
+
+static void side_close(struct relay_side *side)
+{
+	loop_remove(side->relay->loop, &side->source);
+	close_p(&side->fd);
+	if (side->waiting)
+		(void)munmap(side->waiting, RELAY_CHUNK);
+	side->waiting = NULL;
+}
+
+/* Passes on ends of input. Returns true when both directions are over. */
+static bool relay_pass_ends(struct relay *relay)
+{
+	for (int i = 0; i < 2; i++) {
+		struct relay_side *side = &relay->side[i];
+
+		if (side->write_done || !side->peer->read_done || side->waiting_len > 0)
+			continue;
+		(void)shutdown(side->fd, SHUT_WR);
+		side->write_done = true;
+	}
+	return relay->side[0].write_done && relay->side[1].write_done;
+}
+
+/* Both directions are over. A side whose input was not read to its end (an answer before the whole request) is
+ * closed with care: see farewell.h. */
+static void relay_finish(struct relay *relay)
+{
+	for (int i = 0; i < 2; i++) {
+		struct relay_side *side = &relay->side[i];
+
+		if (side->read_done)
+			continue;
+		loop_remove(relay->loop, &side->source);
+		farewell_send(relay->loop, TAKE_FD(side->fd), NULL, 0);
+	}
+	relay_abort(relay);
+	relay->fn(relay->ctx);
+}
+
+static void on_relay_event(struct loop_source *source, uint32_t events)
+{
+	struct relay_side *side = source->ctx;
+	struct relay *relay = side->relay;
+	bool was_readable = side_readable(side);
+
+	if (side->waiting_len > 0 && !side->write_done)
+		side_flush(side);
+	if (was_readable)
+		side_read(side);
+	else if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		side_check_alive(side);
+	if (relay_pass_ends(relay)) {
+		relay_finish(relay);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (loop_modify(relay->loop, &relay->side[i].source, side_events(&relay->side[i])) <
+			0) {
+			relay_abort(relay);
+			relay->fn(relay->ctx);
+			return;
+		}
+	}
+}
+
+int relay_start(struct relay *relay, struct loop *loop, int fd0, int fd1, relay_done_fn *fn,
+	void *ctx)
+{
+	const int fds[2] = {fd0, fd1};
+	int rc = 0;
+
+	*relay = (struct relay){.loop = loop, .fn = fn, .ctx = ctx};
+	for (int i = 0; i < 2; i++) {
+		relay->side[i].relay = relay;
+		relay->side[i].peer = &relay->side[1 - i];
+		relay->side[i].fd = fds[i];
+		relay->side[i].source.fd = -1;
+	}
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = loop_add(loop, &relay->side[i].source, fds[i], EPOLLIN, on_relay_event,
+			&relay->side[i]);
+	if (rc < 0)
+		relay_abort(relay);
+	return rc;
+}
+
+void relay_abort(struct relay *relay)
+{
+	for (int i = 0; i < 2; i++)
+		side_close(&relay->side[i]);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http_client.c - see http_client.h. Caller: verbs.c.
+ */
+#include "agent/ctl/http_client.h"
+
+#include <picohttpparser.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "agent/common/http_line.h"
+#include "agent/common/transport.h"
+#include "lib/clock.h"
+
+/* Waits for the descriptor. 0 or -ETIMEDOUT. */
+static int await(int fd, short events, uint64_t end_us)
+{
+	for (;;) {
+		struct pollfd wait = {.fd = fd, .events = events};
+		uint64_t now_us = clock_now_us();
+		int n;
+
+		if (now_us >= end_us)
+			return -ETIMEDOUT;
+		n = poll(&wait, 1, (int)((end_us - now_us) / USEC_PER_MSEC) + 1);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int send_all(int fd, const char *text, size_t len, uint64_t end_us)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+		int rc;
+
+		if (n >= 0) {
+			text += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		rc = await(fd, POLLOUT, end_us);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* 0 and the value, or -ENOENT. */
+static int content_length(const struct phr_header *headers, size_t count, size_t *length)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!headers[i].name || headers[i].name_len != strlen("content-length") ||
+			strncasecmp(headers[i].name, "content-length", headers[i].name_len) != 0)
+			continue;
+		*length = 0;
+		for (size_t k = 0; k < headers[i].value_len; k++) {
+			char digit = headers[i].value[k];
+
+			if (digit < '0' || digit > '9' || *length > HTTP_CLIENT_ANSWER_MAX)
+				return -EPROTO;
+			*length = *length * 10 + (size_t)(digit - '0');
+		}
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int http_client_parse(const char *text, size_t len, bool closed, int *status, const char **body,
+	size_t *body_len)
+{
+	struct phr_header headers[32];
+	size_t count = ARRAY_SIZE(headers), message_len, length = 0;
+	const char *message;
+	int minor, header_len, rc;
+
+	if (!http_line_status_sane(text, len))
+		return -EPROTO;
+	header_len = phr_parse_response(text, len, &minor, status, &message, &message_len, headers,
+		&count, 0);
+	if (header_len == -2)
+		return closed ? -EPROTO : -EAGAIN;
+	if (header_len < 0)
+		return -EPROTO;
+	*body = text + header_len;
+	*body_len = len - (size_t)header_len;
+	rc = content_length(headers, count, &length);
+	if (rc == -EPROTO)
+		return rc;
+	if (rc == -ENOENT)
+		return closed ? 0 : -EAGAIN;
+	if (*body_len < length)
+		return closed ? -EPROTO : -EAGAIN;
+	*body_len = length;
+	return 0;
+}
+
+static int receive(int fd, uint64_t end_us, struct http_answer *answer)
+{
+	_cleanup_free_ char *text = malloc(HTTP_CLIENT_ANSWER_MAX);
+	const char *body;
+	size_t len = 0;
+	bool closed = false;
+
+	if (!text)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = recv(fd, text + len, HTTP_CLIENT_ANSWER_MAX - len, 0);
+		int rc;
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0) {
+			rc = await(fd, POLLIN, end_us);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		closed = n == 0;
+		len += (size_t)n;
+		if (closed && len == 0)
+			return -ECONNRESET;
+		rc = http_client_parse(text, len, closed, &answer->status, &body,
+			&answer->body_len);
+		if (rc == -EAGAIN && len == HTTP_CLIENT_ANSWER_MAX)
+			return -EFBIG;
+		if (rc == -EAGAIN)
+			continue;
+		if (rc < 0)
+			return rc;
+		answer->body = malloc(answer->body_len + 1);
+		if (!answer->body)
+			return -ENOMEM;
+		memcpy(answer->body, body, answer->body_len);
+		answer->body[answer->body_len] = '\0';
+		return 0;
+	}
+}
+
+int http_client_ask(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms, struct http_answer *answer)
+{
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	_cleanup_close_ int fd = -1;
+	char request[1024];
+	int len, rc;
+
+	memset(answer, 0, sizeof(*answer));
+	len = snprintf(request, sizeof(request),
+		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: close\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		method, path, body ? strlen(body) : 0, body ? body : "");
+	if (len < 0 || (size_t)len >= sizeof(request))
+		return -EFBIG;
+	rc = transport_connect(address, timeout_ms, &fd);
+	if (rc == 0)
+		rc = send_all(fd, request, (size_t)len, end_us);
+	return rc < 0 ? rc : receive(fd, end_us, answer);
+}

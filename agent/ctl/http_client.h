@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http_client.h - one HTTP/1.1 exchange with the agent, blocking, with a deadline.
+ */
+#pragma once
+
+#include "agent/common/address.h"
+#include "lib/base.h"
+
+#define HTTP_CLIENT_ANSWER_MAX (1024 * 1024)
+
+struct http_answer {
+	int status;
+	char *body; /* malloc'ed, NUL-terminated; free it (also after an error it is NULL or free-able) */
+	size_t body_len;
+};
+
+/* `body` NULL: none. 0; -ETIMEDOUT at the deadline; -EPROTO for what is not HTTP; -ECONNRESET when the
+ * peer closes too early; -EFBIG; or what connecting gave (transport.h). */
+int http_client_ask(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms, struct http_answer *answer) MUST_CHECK;
+
+/* Pure: is the text a whole answer? 0 (status and body are set; the body points into the text), -EAGAIN, or
+ * -EPROTO. `closed`: the peer sends no more, which ends an answer without a length. */
+int http_client_parse(const char *text, size_t len, bool closed, int *status, const char **body,
+	size_t *body_len) MUST_CHECK;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http.h - a small HTTP/1.1 server for a few trusted peers: keep-alive, pipelining, deadlines, bounds.
+ *
+ * A connection is one anonymous mapping that the kernel takes back when it closes. No connection waits for
+ * another: a peer that sends or reads slowly meets its own deadline.
+ */
+#pragma once
+
+#include "agent/http_request.h"
+#include "lib/base.h"
+#include "lib/loop.h"
+
+#define HTTP_CONNECTIONS_MAX 32
+#define HTTP_REQUEST_S       10 /* from the first byte of a request to its last */
+#define HTTP_IDLE_S          60 /* between requests */
+#define HTTP_WRITE_S         10 /* for the peer to take an answer */
+
+/* Filled in by the handler. The body must stay valid until the handler is called again or the
+ * loop goes on: it is copied at once. */
+struct http_response {
+	int status;
+	const char *type;  /* Content-Type */
+	const char *allow; /* for 405, else NULL */
+	const char *body;
+	size_t body_len;
+};
+
+typedef void http_handler_fn(void *ctx, const struct http_request *request,
+	struct http_response *response);
+
+/* Fills `response` with a problem document (problem.h). */
+void http_response_problem(struct http_response *response, int status, const char *code,
+	const char *detail);
+
+struct http_connection;
+
+struct http_server {
+	struct loop *loop;
+	http_handler_fn *fn;
+	void *ctx;
+	struct http_connection *connections;
+	unsigned int count;
+};
+
+void http_server_init(struct http_server *server, struct loop *loop, http_handler_fn *fn,
+	void *ctx);
+/* Serves a connection; takes the (non-blocking) fd. With HTTP_CONNECTIONS_MAX open it gets a 503. */
+void http_server_accept(struct http_server *server, int fd);
+/* Closes every connection. */
+void http_server_close(struct http_server *server);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c - keel-agent: options over configuration over defaults, then agent_run (agent.c).
+ *
+ * PID 1 starts it as a Type=notify service; it may crash and is started again. Exit codes:
+ * 0 stopped by a signal, 1 could not start or lost its event loop, 2 wrong usage.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/vm_sockets.h>
+
+#include "agent/agent.h"
+#include "lib/config.h"
+#include "lib/control.h"
+#include "lib/log.h"
+
+static const char usage[] =
+	"usage: keel-agent [OPTION]...\n"
+	"Serves the keel API and Docker's API to the host and reports health to it. docs: keel-agent(8).\n"
+	"\n"
+	"  --api ADDRESS            listen here for the API (repeatable; default unix:" AGENT_API_SOCKET
+	"\n"
+	"                           and vsock:PORT, from vsock.api_port)\n"
+	"  --docker-listen ADDRESS  offer Docker's API here (repeatable; default vsock:PORT, from\n"
+	"                           vsock.docker_port)\n"
+	"  --docker ADDRESS         dockerd's socket (default unix:/run/docker.sock)\n"
+	"  --report ADDRESS         report to there (default vsock:2:PORT, from vsock.report_port)\n"
+	"  --control PATH           PID 1's control socket (default " CONTROL_SOCKET ")\n"
+	"  --heartbeat SECONDS      default from health.heartbeat_s\n"
+	"  --probe SECONDS          default from health.probe_s\n"
+	"  --help, --version\n"
+	"\n"
+	"ADDRESS: none, unix:PATH, vsock:PORT (to listen), vsock:CID:PORT (to connect).\n"
+	"The defaults come from " CONFIG_FILE " and the kernel command line: keel.conf(5).\n";
+
+static void on_config_warning(void *ctx, const char *where, const char *message)
+{
+	(void)ctx;
+	log_warning("%s: %s", where, message);
+}
+
+static void set_defaults(struct agent_options *options)
+{
+	static struct config config;
+
+	config_load(&config, on_config_warning, NULL);
+	options->api[0] = (struct address){.kind = ADDRESS_UNIX, .path = AGENT_API_SOCKET};
+	options->api[1] = (struct address){
+		.kind = ADDRESS_VSOCK, .cid = VMADDR_CID_ANY, .port = config.vsock.api_port};
+	options->docker[0] = (struct address){
+		.kind = ADDRESS_VSOCK, .cid = VMADDR_CID_ANY, .port = config.vsock.docker_port};
+	options->engine = (struct address){.kind = ADDRESS_UNIX, .path = "/run/docker.sock"};
+	if (config.vsock.report_port != 0)
+		options->report = (struct address){.kind = ADDRESS_VSOCK,
+			.cid = VMADDR_CID_HOST,
+			.port = config.vsock.report_port};
+	options->control = CONTROL_SOCKET;
+	options->heartbeat_s = config.health.heartbeat_s;
+	options->probe_s = config.health.probe_s;
+}
+
+/* The first use of a repeatable option replaces the defaults. */
+static int add_address(struct address *list, unsigned int *count, const char *text)
+{
+	if (*count == AGENT_LISTENERS_MAX)
+		return -E2BIG;
+	if (*count == 0)
+		memset(list, 0, sizeof(*list) * AGENT_LISTENERS_MAX);
+	return address_parse(text, &list[(*count)++]);
+}
+
+static int parse_seconds(const char *text, unsigned int *seconds)
+{
+	char end;
+
+	return sscanf(text, "%5u%c", seconds, &end) == 1 && *seconds > 0 ? 0 : -EINVAL;
+}
+
+/* What getopt_long returns for each long option. */
+enum agent_option {
+	AGENT_OPTION_API = 256,
+	AGENT_OPTION_DOCKER_LISTEN,
+	AGENT_OPTION_DOCKER,
+	AGENT_OPTION_REPORT,
+	AGENT_OPTION_CONTROL,
+	AGENT_OPTION_HEARTBEAT,
+	AGENT_OPTION_PROBE,
+	AGENT_OPTION_HELP,
+	AGENT_OPTION_VERSION,
+};
+
+static const struct option option_table[] = {
+	{"api", required_argument, NULL, AGENT_OPTION_API},
+	{"docker-listen", required_argument, NULL, AGENT_OPTION_DOCKER_LISTEN},
+	{"docker", required_argument, NULL, AGENT_OPTION_DOCKER},
+	{"report", required_argument, NULL, AGENT_OPTION_REPORT},
+	{"control", required_argument, NULL, AGENT_OPTION_CONTROL},
+	{"heartbeat", required_argument, NULL, AGENT_OPTION_HEARTBEAT},
+	{"probe", required_argument, NULL, AGENT_OPTION_PROBE},
+	{"help", no_argument, NULL, AGENT_OPTION_HELP},
+	{"version", no_argument, NULL, AGENT_OPTION_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+/* One option. 0, -errno for a bad value, 1 if the program has done what was asked, 2 for no such option. */
+static int take_option(struct agent_options *options, int option, unsigned int counts[2])
+{
+	switch (option) {
+	case AGENT_OPTION_API:
+		return add_address(options->api, &counts[0], optarg);
+	case AGENT_OPTION_DOCKER_LISTEN:
+		return add_address(options->docker, &counts[1], optarg);
+	case AGENT_OPTION_DOCKER:
+		return address_parse(optarg, &options->engine);
+	case AGENT_OPTION_REPORT:
+		return address_parse(optarg, &options->report);
+	case AGENT_OPTION_CONTROL:
+		options->control = strcmp(optarg, "none") == 0 ? NULL : optarg;
+		return 0;
+	case AGENT_OPTION_HEARTBEAT:
+		return parse_seconds(optarg, &options->heartbeat_s);
+	case AGENT_OPTION_PROBE:
+		return parse_seconds(optarg, &options->probe_s);
+	case AGENT_OPTION_HELP:
+		(void)fputs(usage, stdout);
+		return 1;
+	case AGENT_OPTION_VERSION:
+		(void)puts("keel-agent " KEEL_VERSION);
+		return 1;
+	default:
+		return 2;
+	}
+}
+
+/* -1: go on; else exit with that. */
+static int parse_options(struct agent_options *options, int argc, char **argv)
+{
+	unsigned int counts[2] = {0};
+	int option, index = 0, rc;
+
+	while ((option = getopt_long(argc, argv, "", option_table, &index)) != -1) {
+		rc = take_option(options, option, counts);
+		if (rc < 0)
+			(void)fprintf(stderr,
+				"keel-agent: --%s %s: not a valid value; see --help\n",
+				option_table[index].name, optarg);
+		if (rc != 0)
+			return rc == 1 ? 0 : 2;
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "keel-agent: %s: no arguments are expected; see --help\n",
+			argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent_options options;
+	int rc;
+
+	log_open("keel-agent", STDERR_FILENO, false);
+	set_defaults(&options);
+	rc = parse_options(&options, argc, argv);
+	if (rc >= 0)
+		return rc;
+	rc = agent_run(&options);
+	if (rc < 0)
+		log_error("cannot run: %s", strerror(-rc));
+	return rc < 0 ? 1 : 0;
+}

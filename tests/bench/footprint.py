@@ -1,0 +1,45 @@
+"""How large keel is: its programs on disk, and the private memory of PID 1 and the agent after a boot with the real
+engine (smaps_rollup: Private_Clean + Private_Dirty).
+"""
+import os
+
+import engine
+import figures
+from guest import BIN
+
+KIB = 1024
+SIZE_LIMITS = {"keel-init": 200, "keel-agent": 400, "keelctl": None, "keel-modules": None, "keel-disk": None,
+               "keel-net": None}
+MEMORY_LIMITS = {"init": 256, "agent": 1024}
+
+
+def private_kib(pid):
+    total = 0
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(("Private_Clean:", "Private_Dirty:")):
+                total += int(line.split()[1])
+    return total
+
+
+def measure_memory(runs):
+    found = {"init": [], "agent": []}
+    for _ in range(runs):
+        with engine.data_disk("1G") as disk, engine.EngineGuest(disk) as guest:
+            agent = guest.wait_ready()["services"]["keel-agent.service"]["pid"]
+            guest.retry(lambda: guest.api("/readyz")[0] == 200, "ready")
+            found["init"].append(private_kib(guest.pid))
+            found["agent"].append(private_kib(guest.outside_pid(agent)))
+    return found
+
+
+def main(runs=3):
+    result = {f"size_{name}": figures.figure("KiB", [os.stat(f"{BIN}/{name}").st_size / KIB], limit=limit)
+              for name, limit in SIZE_LIMITS.items()}
+    reason = engine.unavailable()
+    if reason:
+        print(f"  memory is not measured: {reason}")
+    else:
+        for name, values in measure_memory(runs).items():
+            result[f"private_memory_{name}"] = figures.figure("KiB", values, limit=MEMORY_LIMITS[name])
+    return figures.write("footprint", result)

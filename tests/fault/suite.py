@@ -1,0 +1,17 @@
+"""Faults: what happens around PID 1 when something is missing, full or refused. The namespace suite's
+guests (tests/ns) with one thing broken each; PID 1 must go on, say what is wrong and recover.
+
+Run by tests/run fault (make test-fault) in the lab environment.
+"""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
+
+import harness  # noqa: E402
+import scenarios_engine_fault  # noqa: E402,F401
+import scenarios_exhaustion  # noqa: E402,F401
+
+harness.main("fault", jobs=2)

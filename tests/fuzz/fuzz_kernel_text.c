@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_kernel_text.c - the text of others that keel-disk and keel-modules read: a mountinfo line (a
+ * container's mounts are in it), a uevent, a modules-load.d file.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "init/disk/mount_table.h"
+#include "init/disk/uevent.h"
+#include "init/modules/module_list.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct module_list list;
+	struct mount_entry entry;
+	/* As long as the input, so that the sanitizer sees every byte read beyond it. */
+	char *text = malloc(size + 1);
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	(void)uevent_is_block((const char *)data, size);
+	list.count = 0;
+	(void)!module_list_parse(&list, (const char *)data, size);
+	for (size_t i = 0; i < list.count; i++)
+		if (list.names[i][0] == '\0' || strlen(list.names[i]) >= MODULE_NAME_MAX ||
+			strchr(list.names[i], '/'))
+			abort();
+	text[size] = '\0';
+	(void)!mount_entry_parse(&entry, text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,174 @@
+"""Guests with the shipped root file system: real agent, containerd and dockerd, a data disk of their own.
+
+    with data_disk() as disk, EngineGuest(disk) as guest:
+        guest.wait_ready()
+        guest.docker("run", "--rm", ...)
+"""
+import contextlib
+import fcntl
+import http.client
+import io
+import json
+import os
+import resource
+import secrets
+import shutil
+import socket
+import subprocess
+import tarfile
+
+import guest as ns
+from harness import Skip
+
+ROOTFS = f"{ns.TOP}/build/out/keel-rootfs.tar.gz"
+# Loop devices are the machine's: tests/ns/scenarios_disk.py counts wake-ups and takes the same lock.
+LOOP_LOCK = "/tmp/keel-disk-scenarios.lock"
+PROGRAMS = {"keel-init": "usr/sbin/init", "keel-agent": "usr/lib/keel/keel-agent", "keelctl": "usr/bin/keelctl",
+            "keel-modules": "usr/lib/keel/keel-modules", "keel-disk": "usr/lib/keel/keel-disk",
+            "keel-net": "usr/lib/keel/keel-net"}
+IMAGE = "keel-test"
+
+
+def unavailable():
+    """Why the real engine cannot run here, or None."""
+    if not ns.is_real_root() or not os.path.exists("/dev/loop-control"):
+        return "needs root and loop devices"
+    if not os.path.exists(ROOTFS):
+        return "no build/out/keel-rootfs.tar.gz (make rootfs)"
+    if not ns.cgroup2_mount():
+        return "no cgroup v2 hierarchy"
+    return None
+
+
+def engine_root():
+    """The shipped root file system, unpacked once, with the programs of build/bin (the same, if all is fresh)."""
+    os.makedirs(f"{ns.TOP}/build/ns", exist_ok=True)
+    info = os.stat(ROOTFS)
+    stamp = f"{info.st_mtime_ns} {info.st_size}"
+    root = f"{ns.TOP}/build/ns/rootfs"
+    with open(f"{ns.TOP}/build/ns/rootfs.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(f"{root}/.stamp") or open(f"{root}/.stamp", encoding="ascii").read() != stamp:
+            shutil.rmtree(root, ignore_errors=True)
+            os.makedirs(root)
+            subprocess.run(["tar", "-xpzf", ROOTFS, "--numeric-owner", "-C", root], check=True)
+            for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "data", "var/test"):
+                os.makedirs(f"{root}/{name}", exist_ok=True)
+            with open(f"{root}/.stamp", "w", encoding="ascii") as file:
+                file.write(stamp)
+        for name, path in PROGRAMS.items():
+            copy_if_newer(f"{ns.BIN}/{name}", f"{root}/{path}")
+    return root
+
+
+def copy_if_newer(source, target):
+    if os.path.exists(source) and (not os.path.exists(target) or
+                                   open(source, "rb").read() != open(target, "rb").read()):
+        shutil.copy(source, f"{target}.new")
+        os.rename(f"{target}.new", target)
+
+
+class Disk:
+    def __init__(self, path, label, device):
+        self.path, self.label, self.device = path, label, device
+
+    def check(self):
+        """e2fsck's verdict on the image, detached: 0 is clean. Its output tells of a journal to replay."""
+        subprocess.run(["losetup", "-d", self.device], check=False, stderr=subprocess.DEVNULL)
+        result = subprocess.run(["e2fsck", "-fn", self.path], capture_output=True, text=True, check=False)
+        return result.returncode, result.stdout + result.stderr
+
+
+@contextlib.contextmanager
+def data_disk(size="4G"):
+    """A real ext4 on a loop device with a label nobody else has."""
+    label = "kns-" + secrets.token_hex(4)
+    path = f"{ns.RUN}/{label}.img"
+    os.makedirs(ns.RUN, exist_ok=True)
+    with open(LOOP_LOCK, "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, path, size], check=True)
+            device = subprocess.run(["losetup", "-f", "--show", path], check=True, capture_output=True,
+                                    text=True).stdout.strip()
+            yield Disk(path, label, device)
+        finally:
+            # Lazy: a namespace that is being torn down may still hold it for a moment.
+            if "device" in locals():
+                subprocess.run(["losetup", "-d", device], check=False, stderr=subprocess.DEVNULL)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def daemon_config(root):
+    """The shipped daemon.json with limits that this machine can give (no CAP_SYS_RESOURCE: not above its own)."""
+    with open(f"{root}/etc/docker/daemon.json", encoding="utf-8") as file:
+        config = json.load(file)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for limit in config.get("default-ulimits", {}).values():
+        limit["Hard"] = min(limit["Hard"], most)
+    return json.dumps(config)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("keel", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(10)
+        self.sock.connect(self.path)
+
+
+class EngineGuest(ns.Guest):
+    def __init__(self, disk=None, config="", files=None, seconds=60, **options):
+        """disk: None means configured away: data lives in the guest's directory."""
+        section = f"[disk]\nlabel = {disk.label}\n" if disk else "[disk]\nenabled = no\n"
+        files = dict(files or {})
+        files.setdefault("/etc/keel/keel.conf", section + config)
+        root = engine_root()
+        files.setdefault("/etc/docker/daemon.json", daemon_config(root))
+        super().__init__(files=files, root=root, seconds=seconds,
+                         devs=[disk.device] if disk else [], **options)
+
+    def wait_ready(self):
+        return self.wait(lambda s: all(s["services"][name]["state"] == "active"
+                                       for name in ("containerd.service", "docker.service", "keel-agent.service")),
+                         "containerd, dockerd and the agent are ready")
+
+    def run(self, *command, stdin=None, check=True):
+        """A command inside, as a session would run it."""
+        result = subprocess.run(["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--",
+                                 "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+                                 *command], input=stdin, capture_output=True, timeout=60, check=False)
+        output = result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
+        if check and result.returncode != 0:
+            raise AssertionError(f"{command}: status {result.returncode}\n{output[0]}{output[1]}\n" + self.describe())
+        return result.returncode, *output
+
+    def docker(self, *args, **options):
+        return self.run("docker", *args, **options)
+
+    def import_image(self):
+        """An image of nothing but the guest's static BusyBox."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.add(os.path.realpath(f"{self.lower}/usr/bin/busybox"), "busybox")
+        self.docker("import", "-", IMAGE, stdin=archive.getvalue())
+
+    def api(self, path, method="GET"):
+        connection = UnixConnection(self.path("/run/keel/api.sock"))
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(body) if "json" in (answer.getheader("Content-Type") or "") else body
+
+
+def skip_without_engine():
+    reason = unavailable()
+    if reason:
+        raise Skip(reason)

@@ -1,0 +1,113 @@
+"""The real thing at native speed: the shipped root file system, real containerd and dockerd, a real ext4."""
+import os
+
+from engine import IMAGE, EngineGuest, data_disk, unavailable
+from harness import check, scenario
+
+POWEROFF = 7
+
+
+@scenario("engine: boots from the data disk, runs a container, reports health, unmounts cleanly",
+          deadline=180, skip=unavailable)
+def whole_story(test):
+    with data_disk() as disk, EngineGuest(disk) as guest:
+        with test.step("containerd and dockerd are started in parallel and say READY=1"):
+            picture = guest.wait_ready()
+            execs = [picture["services"][name]["exec_us"] for name in ("containerd.service", "docker.service")]
+            check(abs(execs[0] - execs[1]) < 20000, f"exec times {execs}")
+            for name in ("containerd.service", "docker.service"):
+                service = picture["services"][name]
+                check(service["ready_us"] > service["exec_us"] and service["restarts"] == 0, service)
+        with test.step("the data disk is mounted where Docker's data lives"):
+            record = picture["disk"]
+            check(record["state"] == "mounted" and record["device"] == disk.device and
+                  record["label"] == disk.label, record)
+            mounts = {line.split()[1]: line.split()[0] for line in guest.read("/proc/1/mounts").splitlines()}
+            for point in ("/data", "/var/lib/docker", "/var/lib/containerd"):
+                check(mounts.get(point) == disk.device, f"{point} is {mounts.get(point)}")
+        with test.step("health says ready"):
+            check_health(guest)
+        with test.step("a container runs, in the guest's own control group"):
+            run_container(guest)
+        with test.step("keelctl and systemctl answer inside"):
+            check_clients(guest)
+        with test.step("shutdown is clean: dockerd before containerd, the disk unmounted, e2fsck has nothing to say"):
+            check(guest.request(POWEROFF) == 0, "accepted")
+            check(guest.wait_end() == "signal 2", guest.end_line)
+            log = guest.log_text()
+            order = [log.index(f"{name}: inactive") for name in
+                     ("docker.service", "containerd.service", "keel-agent.service")]
+            check(order == sorted(order), log)
+            check("powering off" in log and "busy" not in log, log)
+            status, output = disk.check()
+            check(status == 0 and "recovering journal" not in output, f"{status}\n{output}")
+
+
+def check_health(guest):
+    status, health = guest.api("/v1/health")
+    guest.retry(lambda: guest.api("/v1/health")[0] == 200, f"ready, not {status} {health}")
+    _, health = guest.api("/v1/health")
+    check(health["ready"] is True and health["schema"] == 1 and health["mode"] == "wsl", health)
+    check(health["disk"]["state"] == "mounted", health["disk"])
+    check(health["engine"]["state"] in ("ready", "up", "running"), health["engine"])
+    check({s["name"]: s["state"] for s in health["services"]}["docker.service"] == "active", health["services"])
+    check(guest.api("/livez")[0] == 200 and guest.api("/readyz")[0] == 200, "livez and readyz")
+
+
+def run_container(guest):
+    guest.import_image()
+    _, out, _ = guest.docker("run", "--rm", IMAGE, "/busybox", "sh", "-c", "/busybox echo hello; /busybox id -u")
+    check(out == "hello\n0\n", repr(out))
+    code, out, _ = guest.docker("run", "--rm", "-i", IMAGE, "/busybox", "sh", "-c", "/busybox cat; exit 7",
+                                stdin=b"through stdin", check=False)
+    check((code, out) == (7, "through stdin"), f"{code} {out!r}")
+    guest.docker("run", "-d", "--name", "stays", IMAGE, "/busybox", "sleep", "1000")
+    _, pid, _ = guest.docker("inspect", "-f", "{{.State.Pid}}", "stays")
+    group = guest.read(f"/proc/{pid.strip()}/cgroup")
+    check("/base/containers/" in group, group)
+    _, out, _ = guest.docker("exec", "stays", "/busybox", "cat", "/proc/1/cmdline")
+    check(out == "/busybox\0sleep\0" + "1000\0", repr(out))
+    guest.docker("rm", "-f", "stays")
+
+
+def check_clients(guest):
+    code, out, error = guest.run("keelctl", "status", check=False)
+    check(code == 0 and "docker" in out, f"{code} {out} {error}")
+    check(guest.run("keelctl", "wait", "ready", check=False)[0] == 0, "keelctl wait ready")
+    code, out, _ = guest.run("systemctl", "is-system-running", check=False)
+    # Degraded on a host whose controllers are all in cgroup v1.
+    check(out.strip() in ("running", "degraded"), out)
+    check(guest.run("systemctl", "is-active", "docker.service", check=False)[0] == 0, "systemctl is-active")
+
+
+@scenario("engine: systemctl poweroff with running containers: exit 0 at once, containers end by SIGTERM",
+          deadline=180, skip=unavailable)
+def poweroff_with_containers(_test):
+    with data_disk() as disk, EngineGuest(disk) as guest:
+        guest.wait_ready()
+        guest.import_image()
+        guest.docker("run", "-d", "-v", "/var/test:/out", IMAGE, "/busybox", "sh", "-c",
+                     "trap '/busybox echo stopped > /out/container; exit 0' TERM; while :; do /busybox sleep 0.1; done")
+        code, _, error = guest.run("systemctl", "poweroff", check=False)
+        check(code == 0, error)
+        check(guest.wait_end() == "signal 2", guest.end_line)
+        check(guest.kept("/var/test/container") == "stopped\n", "the container got SIGTERM and had time")
+        check(not os.path.exists(f"{guest.dir}/upper/var/test/foreign-init-died"), "WSL's init was left alone")
+        status, output = disk.check()
+        check(status == 0, output)
+
+
+@scenario("engine: images and containers are there again after a restart of the guest", deadline=180, skip=unavailable)
+def data_survives(_test):
+    with data_disk() as disk:
+        with EngineGuest(disk) as guest:
+            guest.wait_ready()
+            guest.import_image()
+            guest.docker("run", "--name", "left", IMAGE, "/busybox", "sh", "-c", "/busybox echo kept > /file")
+            # No shutdown: the guest is gone at once, as in a crash.
+        with EngineGuest(disk) as guest:
+            guest.wait_ready()
+            _, out, _ = guest.docker("cp", "left:/file", "-")
+            check("kept" in out, out)
+            _, out, _ = guest.docker("run", "--rm", IMAGE, "/busybox", "echo", "again")
+            check(out == "again\n", out)

@@ -1,0 +1,38 @@
+# tests/rules.mk - the lab and the suites. Included by the Makefile; tests/run runs and counts.
+
+## lab-image: the lab's root disk, build/vm/root.img, from the shipped archives
+lab-image: rootfs
+	@$(call inner,build) lab-programs
+	@image-build/env lab --host -- python3 tests/vm/rootimage.py >/dev/null
+
+## run: build all, boot the guest, show its stages and health, run a container
+run: lab-image
+	@image-build/env lab --host -- python3 tests/vm/run.py
+
+## test: every test; ends with "N passed, N failed"
+test: lab-image
+	@$(call inner,build) dev
+	@$(call inner,check) fuzzers
+	@$(call inner,build) ns-programs
+	@tests/run
+
+## test-ns: PID 1 as a real PID 1 with the real daemons, natively (root)
+test-ns: rootfs
+	@$(call inner,build) ns-programs
+	@tests/run ns
+
+## test-fault: PID 1 and the daemons with something missing, full, refused or killed (root)
+test-fault: rootfs
+	@$(call inner,build) ns-programs
+	@tests/run fault
+
+## test-vm: boot real guests
+test-vm: lab-image
+	@tests/run vm
+
+## bench: sizes, memory, idle wake-ups, boot overhead (native and VM) into build/bench/*.json (root)
+bench: lab-image
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/run.py $(T)
+
+.PHONY: bench lab-image run test test-ns test-fault test-vm

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_document.c - what is written is read back by a JSON parser; the largest document fits.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+#include "tests/unit/unit_test.h"
+
+#include "agent/common/document.h"
+
+static struct facts facts;
+static struct system_facts machine;
+static struct health health;
+
+static void fill_text(char *text, size_t size)
+{
+	/* The worst that passes text_sanitize: every byte needs an escape. */
+	memset(text, '"', size - 1);
+	text[size - 1] = '\0';
+}
+
+static void set_largest(void)
+{
+	memset(&facts, 0, sizeof(facts));
+	memset(&machine, 0, sizeof(machine));
+	fill_text(facts.boot.reason, sizeof(facts.boot.reason));
+	for (int i = 0; i < CONTROL_STAGES_MAX; i++) {
+		fill_text(facts.stages[i].name, sizeof(facts.stages[i].name));
+		fill_text(facts.stages[i].reason, sizeof(facts.stages[i].reason));
+		facts.stages[i].start_us = facts.stages[i].end_us = UINT64_MAX;
+	}
+	for (int i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		struct control_service *service = &facts.services[i];
+
+		fill_text(service->name, sizeof(service->name));
+		fill_text(service->reason, sizeof(service->reason));
+		fill_text(service->status, sizeof(service->status));
+		service->exec_us = service->ready_us = service->since_us = UINT64_MAX / 3;
+		service->pid = INT32_MIN;
+		service->restarts = UINT32_MAX;
+	}
+	fill_text(facts.disk.device, sizeof(facts.disk.device));
+	fill_text(facts.disk.uuid, sizeof(facts.disk.uuid));
+	fill_text(facts.disk.label, sizeof(facts.disk.label));
+	fill_text(facts.disk.mountpoint, sizeof(facts.disk.mountpoint));
+	fill_text(facts.disk.reason, sizeof(facts.disk.reason));
+	facts.disk.size_bytes = UINT64_MAX;
+	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
+	fill_text(health.reason, sizeof(health.reason));
+}
+
+static yyjson_doc *read_back(const char *text, size_t len)
+{
+	yyjson_doc *doc;
+
+	assert_non_null(text);
+	assert_int_equal(strlen(text), len);
+	assert_null(memchr(text, '\n', len));
+	doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+	assert_non_null(doc);
+	return doc;
+}
+
+static const char *string_at(yyjson_val *object, const char *key)
+{
+	const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+
+	assert_non_null(text);
+	return text;
+}
+
+static void set_example(void)
+{
+	memset(&facts, 0, sizeof(facts));
+	memset(&machine, 0, sizeof(machine));
+	memset(&health, 0, sizeof(health));
+	facts.link = FACTS_LINK_UP;
+	facts.boot.mode = BOOT_MODE_WSL;
+	facts.boot.start_us = 1500;
+	strcpy(facts.stages[2].name, "disk");
+	facts.stages[2].state = STAGE_STATE_DONE;
+	facts.stages[2].start_us = 10000;
+	facts.stages[2].end_us = 12345;
+	strcpy(facts.stages[3].name, "net");
+	facts.stages[3].state = STAGE_STATE_RUNNING;
+	facts.stages[3].start_us = 2000000;
+	strcpy(facts.services[5].name, "docker.service");
+	facts.services[5].state = SERVICE_STATE_BACKOFF;
+	facts.services[5].restarts = 3;
+	facts.services[5].since_us = 1234567;
+	strcpy(facts.services[5].reason, "killed by \"signal\" 9 \\ \xe2\x82\xac");
+	facts.disk.state = DISK_STATE_MOUNTED;
+	strcpy(facts.disk.device, "/dev/sdb");
+	facts.disk.size_bytes = 8589934592ULL;
+	facts.engine.state = ENGINE_STATE_READY;
+	strcpy(facts.engine.api_version, "1.45");
+	health.status = HEALTH_STATUS_DEGRADED;
+	health.ready = true;
+	strcpy(health.reason, "because");
+	machine.uptime_us = 3000500;
+	machine.memory.total = 2048;
+	strcpy(machine.boot_id, "7c2d");
+	strcpy(machine.release, "6.12");
+}
+
+static void check_example(yyjson_val *root)
+{
+	yyjson_val *stages = yyjson_obj_get(root, "stages"),
+		   *services = yyjson_obj_get(root, "services");
+
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(root, "schema")), 1);
+	assert_string_equal(string_at(root, "version"), KEEL_VERSION);
+	assert_string_equal(string_at(root, "mode"), "wsl");
+	assert_string_equal(string_at(root, "status"), "degraded");
+	assert_string_equal(string_at(root, "reason"), "because");
+	assert_true(yyjson_get_bool(yyjson_obj_get(root, "ready")));
+	assert_true(yyjson_get_num(yyjson_obj_get(root, "uptime_ms")) == 3000.5);
+	assert_int_equal(yyjson_arr_size(stages), 2);
+	assert_string_equal(string_at(yyjson_arr_get(stages, 0), "name"), "disk");
+	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(stages, 0), "ms")) == 2.345);
+	/* One that runs has run until now. */
+	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(stages, 1), "ms")) == 1000.5);
+	assert_int_equal(yyjson_arr_size(services), 1);
+	assert_string_equal(string_at(yyjson_arr_get(services, 0), "state"), "backoff");
+	assert_string_equal(string_at(yyjson_arr_get(services, 0), "reason"),
+		facts.services[5].reason);
+	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(services, 0), "since_ms")) ==
+		    1234.567);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(root, "disk"),
+				 "size_bytes")),
+		8589934592ULL);
+	assert_string_equal(string_at(yyjson_obj_get(root, "engine"), "api_version"), "1.45");
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(yyjson_obj_get(root, "memory"),
+				 "total_bytes")),
+		2048);
+	assert_string_equal(string_at(yyjson_obj_get(root, "kernel"), "release"), "6.12");
+}
+
+static void test_health_round_trip(void **state)
+{
+	size_t len;
+	const char *text;
+	yyjson_doc *doc;
+
+	(void)state;
+	set_example();
+	text = document_write_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len);
+	check_example(yyjson_doc_get_root(doc));
+	assert_true(yyjson_is_null(yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc),
+							  "kernel"),
+		"check")));
+	yyjson_doc_free(doc);
+}
+
+static void test_report_lines(void **state)
+{
+	size_t len;
+	const char *text;
+	yyjson_doc *doc;
+
+	(void)state;
+	set_example();
+	text = document_write_report_hello(&facts, &machine, &len);
+	doc = read_back(text, len);
+	assert_string_equal(string_at(yyjson_doc_get_root(doc), "type"), "hello");
+	assert_string_equal(string_at(yyjson_doc_get_root(doc), "boot_id"), "7c2d");
+	yyjson_doc_free(doc);
+	text = document_write_report_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len);
+	assert_string_equal(string_at(yyjson_doc_get_root(doc), "type"), "health");
+	check_example(yyjson_obj_get(yyjson_doc_get_root(doc), "health"));
+	yyjson_doc_free(doc);
+	text = document_write_report_heartbeat(&health, 1500, &len);
+	doc = read_back(text, len);
+	assert_string_equal(string_at(yyjson_doc_get_root(doc), "status"), "degraded");
+	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_doc_get_root(doc), "uptime_ms")) == 1.5);
+	yyjson_doc_free(doc);
+}
+
+static void test_kernel_check_is_embedded(void **state)
+{
+	static const char check[] = "{\n  \"ok\": false,\n  \"missing\": [\"CONFIG_X\"]\n}\n";
+	size_t len;
+	const char *text;
+	yyjson_doc *doc;
+	yyjson_val *value;
+
+	(void)state;
+	set_example();
+	strcpy(machine.kernel_check, check);
+	machine.kernel_check_len = strlen(check);
+	text = document_write_report_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len); /* on one line, although the file was not */
+	value = yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc), "health"), "kernel");
+	value = yyjson_obj_get(yyjson_obj_get(value, "check"), "missing");
+	assert_string_equal(yyjson_get_str(yyjson_arr_get(value, 0)), "CONFIG_X");
+	yyjson_doc_free(doc);
+	strcpy(machine.kernel_check, "not json }");
+	machine.kernel_check_len = strlen("not json }");
+	text = document_write_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len);
+	check_example(yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+}
+
+static void test_largest_document_fits(void **state)
+{
+	size_t len;
+	const char *text;
+	yyjson_doc *doc;
+	yyjson_val *root;
+
+	(void)state;
+	set_largest();
+	/* The densest JSON: the check gives way, the rest stays. */
+	memset(machine.kernel_check, '[', SYSTEM_KERNEL_CHECK_MAX / 2);
+	memset(machine.kernel_check + SYSTEM_KERNEL_CHECK_MAX / 2, ']',
+		SYSTEM_KERNEL_CHECK_MAX / 2);
+	machine.kernel_check_len = SYSTEM_KERNEL_CHECK_MAX;
+	for (int round = 0; round < 2; round++) {
+		text = document_write_report_health(&facts, &health, &machine, &len);
+		doc = read_back(text, len);
+		root = yyjson_obj_get(yyjson_doc_get_root(doc), "health");
+		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "services")),
+			CONTROL_SERVICES_MAX);
+		assert_int_equal(yyjson_obj_size(yyjson_arr_get(yyjson_obj_get(root, "services"),
+					 31)),
+			11);
+		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "stages")),
+			CONTROL_STAGES_MAX);
+		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 8);
+		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 2);
+		yyjson_doc_free(doc);
+		/* And flat: many small values. */
+		for (size_t i = 0; i < SYSTEM_KERNEL_CHECK_MAX; i++)
+			machine.kernel_check[i] = i % 2 ? '1' : ',';
+		machine.kernel_check[0] = '[';
+		machine.kernel_check[SYSTEM_KERNEL_CHECK_MAX - 1] = ']';
+		machine.kernel_check[SYSTEM_KERNEL_CHECK_MAX - 2] = '1';
+		machine.kernel_check[SYSTEM_KERNEL_CHECK_MAX - 3] = '1';
+	}
+	text = document_write_services(&facts, &len);
+	doc = read_back(text, len);
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "services")),
+		CONTROL_SERVICES_MAX);
+	yyjson_doc_free(doc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_health_round_trip),
+		cmocka_unit_test(test_report_lines),
+		cmocka_unit_test(test_kernel_check_is_embedded),
+		cmocka_unit_test(test_largest_document_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_facts.c - records into facts, clean text, /proc/meminfo.
+ */
+#include <string.h>
+
+#include "tests/unit/unit_test.h"
+
+#include "agent/common/facts.h"
+#include "agent/common/system.h"
+
+static void check_text(const char *in, const char *out)
+{
+	char text[64];
+
+	strcpy(text, in);
+	text_sanitize(text);
+	assert_string_equal(text, out);
+}
+
+static void test_text_becomes_clean_utf8(void **state)
+{
+	(void)state;
+	check_text("", "");
+	check_text("plain", "plain");
+	check_text("gr\xc3\xb6\xc3\x9f"
+		   "er \xe2\x82\xac \xf0\x9f\x90\xb3",
+		"gr\xc3\xb6\xc3\x9f"
+		"er \xe2\x82\xac \xf0\x9f\x90\xb3");
+	check_text("a\nb\tc\x7f"
+		   "d\x1b[31m",
+		"a?b?c?d?[31m");
+	check_text("cut \xe2\x82", "cut ??"); /* the end of a fixed-size field */
+	check_text("\xc0\xaf overlong", "?? overlong");
+	check_text("\xe0\x80\xaf", "???");
+	check_text("\xed\xa0\x80 surrogate", "??? surrogate");
+	check_text("\xf4\x90\x80\x80 beyond", "???? beyond");
+	check_text("\xff\xfe", "??");
+	check_text("\x80", "?");
+}
+
+static void test_records_are_kept_by_index(void **state)
+{
+	struct facts facts = {0};
+	struct control_record record = {.type = CONTROL_RECORD_SERVICE, .index = 7};
+
+	(void)state;
+	strcpy(record.service.name, "docker.service");
+	strcpy(record.service.status, "a\x01");
+	record.service.pid = 12;
+	facts_apply_record(&facts, &record);
+	assert_ptr_equal(facts_find_service(&facts, "docker.service"), &facts.services[7]);
+	assert_int_equal(facts.services[7].pid, 12);
+	assert_string_equal(facts.services[7].status, "a?");
+	assert_null(facts_find_service(&facts, "other.service"));
+
+	memset(&record.stage, 0, sizeof(record.stage));
+	record.type = CONTROL_RECORD_STAGE;
+	record.index = CONTROL_STAGES_MAX - 1;
+	strcpy(record.stage.name, "modules");
+	record.stage.state = STAGE_STATE_RUNNING;
+	facts_apply_record(&facts, &record);
+	assert_false(facts_stage_over(&facts, "modules"));
+	record.stage.state = STAGE_STATE_FAILED;
+	facts_apply_record(&facts, &record);
+	assert_true(facts_stage_over(&facts, "modules"));
+	assert_false(facts_stage_over(&facts, "net"));
+}
+
+static void test_boot_and_disk(void **state)
+{
+	struct facts facts = {0};
+	struct control_record record = {.type = CONTROL_RECORD_BOOT};
+
+	(void)state;
+	record.boot.state = BOOT_STATE_DEGRADED;
+	facts_apply_record(&facts, &record);
+	assert_true(facts.boot_known);
+	assert_int_equal(facts.boot.state, BOOT_STATE_DEGRADED);
+	memset(&record.disk, 0, sizeof(record.disk));
+	record.type = CONTROL_RECORD_DISK;
+	record.disk.state = DISK_STATE_MOUNTED;
+	strcpy(record.disk.label, "\xff");
+	facts_apply_record(&facts, &record);
+	assert_string_equal(facts.disk.label, "?");
+	record.type = CONTROL_RECORD_END;
+	facts_apply_record(&facts, &record);
+	assert_int_equal(facts.disk.state, DISK_STATE_MOUNTED);
+}
+
+static void test_meminfo(void **state)
+{
+	static const char text[] =
+		"MemTotal:        2014716 kB\nMemFree:          100 kB\n"
+		"MemAvailable:    1500000 kB\nBuffers:   5 kB\nCached:           200 kB\n"
+		"SwapCached:            9 kB\nSwapTotal:       1048576 kB\nSwapFree:        1048000 kB\n";
+	struct system_memory memory;
+
+	(void)state;
+	system_parse_meminfo(text, &memory);
+	assert_int_equal(memory.total, 2014716ULL * 1024);
+	assert_int_equal(memory.free, 100 * 1024);
+	assert_int_equal(memory.available, 1500000ULL * 1024);
+	assert_int_equal(memory.cached, 200 * 1024);
+	assert_int_equal(memory.swap_total, 1048576ULL * 1024);
+	assert_int_equal(memory.swap_free, 1048000ULL * 1024);
+	system_parse_meminfo("", &memory);
+	assert_int_equal(memory.total, 0);
+	system_parse_meminfo("MemTotal", &memory);
+	assert_int_equal(memory.total, 0);
+}
+
+static void test_system_facts_of_this_machine(void **state)
+{
+	static struct system_facts facts;
+
+	(void)state;
+	system_read_facts(&facts);
+	assert_true(facts.memory.total > 0);
+	assert_true(facts.memory.available <= facts.memory.total);
+	assert_true(facts.uptime_us > 0);
+	assert_int_equal(strlen(facts.boot_id), 36);
+	assert_true(facts.release[0] != '\0');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text_becomes_clean_utf8),
+		cmocka_unit_test(test_records_are_kept_by_index),
+		cmocka_unit_test(test_boot_and_disk),
+		cmocka_unit_test(test_meminfo),
+		cmocka_unit_test(test_system_facts_of_this_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

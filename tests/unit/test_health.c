@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_health.c - every combination of component states, judged, and the promises of health.h checked
+ * on each; then the words of the cases that people meet.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/unit_test.h"
+
+#include "agent/common/health.h"
+
+static void set_stage(struct facts *facts, int index, const char *name, enum stage_state state)
+{
+	(void)snprintf(facts->stages[index].name, sizeof(facts->stages[index].name), "%s", name);
+	facts->stages[index].state = (uint8_t)state;
+}
+
+static void set_service(struct facts *facts, int index, const char *name, enum service_state state)
+{
+	struct control_service *service = &facts->services[index];
+
+	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	service->state = (uint8_t)state;
+	service->wanted = 1;
+	service->essential = 1;
+}
+
+/* A guest in which all is well. */
+static struct facts well(void)
+{
+	struct facts facts = {.link = FACTS_LINK_UP, .boot_known = true};
+
+	facts.boot.state = BOOT_STATE_RUNNING;
+	facts.disk.state = DISK_STATE_MOUNTED;
+	facts.engine.state = ENGINE_STATE_READY;
+	facts.engine.was_ready = true;
+	set_stage(&facts, 0, "disk", STAGE_STATE_DONE);
+	set_stage(&facts, 1, "net", STAGE_STATE_DONE);
+	set_service(&facts, 0, "containerd.service", SERVICE_STATE_ACTIVE);
+	set_service(&facts, 1, "docker.service", SERVICE_STATE_ACTIVE);
+	return facts;
+}
+
+static bool up(const struct control_service *service)
+{
+	return service->state == SERVICE_STATE_ACTIVE || service->state == SERVICE_STATE_RELOADING;
+}
+
+/* The definition of ready, written down a second time and independently. */
+static bool should_be_ready(const struct facts *facts)
+{
+	return !facts->agent_stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
+	       facts->boot.state != BOOT_STATE_STOPPING &&
+	       (facts->disk.state == DISK_STATE_MOUNTED || facts->disk.state == DISK_STATE_NONE) &&
+	       up(&facts->services[0]) && up(&facts->services[1]) &&
+	       facts->engine.state == ENGINE_STATE_READY;
+}
+
+static void check_promises(const struct facts *facts)
+{
+	struct health health, again;
+	bool stopping = facts->agent_stopping ||
+			(facts->boot_known && facts->boot.state == BOOT_STATE_STOPPING);
+
+	health_judge(facts, &health);
+	health_judge(facts, &again);
+	assert_memory_equal(&health, &again, sizeof(health));
+	assert_int_equal(health.ready, should_be_ready(facts));
+	assert_int_equal(health.status == HEALTH_STATUS_STOPPING, stopping);
+	assert_int_equal(health.reason[0] == '\0', health.status == HEALTH_STATUS_READY);
+	if (health.status == HEALTH_STATUS_READY)
+		assert_true(health.ready);
+	if (health.status == HEALTH_STATUS_STARTING || health.status == HEALTH_STATUS_FAILED ||
+		health.status == HEALTH_STATUS_STOPPING)
+		assert_false(health.ready);
+	assert_string_not_equal(health_status_name(health.status), "?");
+	assert_null(strchr(health.reason, '\n'));
+	/* Refused, failed for good and nothing to hide it: failed. */
+	if (!stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
+		(facts->disk.state == DISK_STATE_REFUSED ||
+			(should_be_ready(facts) == false &&
+				facts->disk.state == DISK_STATE_MOUNTED &&
+				(facts->services[0].state == SERVICE_STATE_FAILED ||
+					facts->services[1].state == SERVICE_STATE_FAILED))))
+		assert_int_equal(health.status, HEALTH_STATUS_FAILED);
+}
+
+static unsigned long vary_services(struct facts *facts)
+{
+	unsigned long n = 0;
+
+	for (int a = 0; a <= SERVICE_STATE_FAILED; a++)
+		for (int b = 0; b <= SERVICE_STATE_FAILED; b++)
+			for (int bits = 0; bits < 8; bits++)
+				for (int engine = 0; engine <= ENGINE_STATE_UNREACHABLE; engine++) {
+					facts->services[0].state = (uint8_t)a;
+					facts->services[1].state = (uint8_t)b;
+					facts->services[1].wanted = (bits & 1) != 0;
+					facts->services[1].ready_us = (bits & 2) ? 5 : 0;
+					facts->engine.was_ready = (bits & 4) != 0;
+					facts->engine.state = (enum engine_state)engine;
+					check_promises(facts);
+					n++;
+				}
+	return n;
+}
+
+static void test_every_combination(void **state)
+{
+	unsigned long n = 0;
+
+	(void)state;
+	for (int link = 0; link <= FACTS_LINK_LOST; link++)
+		for (int boot = 0; boot <= BOOT_STATE_STOPPING; boot++)
+			for (int disk = 0; disk <= DISK_STATE_NONE; disk++)
+				for (int stage = 0; stage <= STAGE_STATE_SKIPPED; stage++) {
+					struct facts facts = well();
+
+					facts.link = (enum facts_link)link;
+					facts.boot.state = (uint8_t)boot;
+					facts.disk.state = (uint8_t)disk;
+					facts.stages[0].state = (uint8_t)stage;
+					n += vary_services(&facts);
+				}
+	assert_int_equal(n, 3UL * 4 * 7 * 6 * 8 * 8 * 8 * 3);
+}
+
+static void expect(const struct facts *facts, enum health_status status, bool ready,
+	const char *part)
+{
+	struct health health;
+
+	health_judge(facts, &health);
+	assert_string_equal(health_status_name(health.status), health_status_name(status));
+	assert_int_equal(health.ready, ready);
+	if (!strstr(health.reason, part))
+		fail_msg("\"%s\" is not in \"%s\"", part, health.reason);
+}
+
+static void test_nothing_known_is_starting(void **state)
+{
+	struct facts facts = {0};
+
+	(void)state;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "PID 1");
+}
+
+static void test_all_well(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	facts.boot.state =
+		BOOT_STATE_STARTING; /* something that is not essential is still on its way */
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	facts.services[1].state = SERVICE_STATE_RELOADING;
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+}
+
+static void test_disk_words(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.disk.state = DISK_STATE_REFUSED;
+	strcpy(facts.disk.reason, "two disks are labelled keel-data");
+	facts.services[0].state = SERVICE_STATE_FAILED; /* a consequence, not the cause */
+	expect(&facts, HEALTH_STATUS_FAILED, false, "two disks are labelled keel-data");
+
+	facts.disk.state = DISK_STATE_WAITING;
+	strcpy(facts.disk.reason, "");
+	facts.stages[0].state = STAGE_STATE_RUNNING;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "waiting for the data disk");
+	strcpy(facts.stages[0].reason, "no disk appeared within 30 s");
+	facts.stages[0].state = STAGE_STATE_FAILED;
+	expect(&facts, HEALTH_STATUS_FAILED, false, "no disk appeared within 30 s");
+	facts.stages[0].state = STAGE_STATE_DEGRADED;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no disk appeared within 30 s");
+	facts.disk.state = 200;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "does not know");
+}
+
+static void test_service_words(void **state)
+{
+	struct facts facts = well();
+	struct control_service *docker = &facts.services[1];
+
+	(void)state;
+	facts.engine.state = ENGINE_STATE_UNKNOWN;
+	docker->state = SERVICE_STATE_STARTING;
+	facts.engine.was_ready = false;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "docker.service is starting");
+	docker->restarts = 1;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "docker.service is starting again");
+	docker->state = SERVICE_STATE_BACKOFF;
+	strcpy(docker->reason, "killed by signal 9");
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "killed by signal 9");
+	docker->state = SERVICE_STATE_FAILED;
+	expect(&facts, HEALTH_STATUS_FAILED, false, "keelctl restart docker.service");
+	docker->state = SERVICE_STATE_INACTIVE;
+	docker->wanted = 0;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "keelctl start docker.service");
+	/* The worse of two decides, whatever their order. */
+	docker->state = SERVICE_STATE_WAITING;
+	docker->wanted = 1;
+	docker->restarts = 0;
+	facts.services[0].state = SERVICE_STATE_FAILED;
+	expect(&facts, HEALTH_STATUS_FAILED, false, "containerd.service failed");
+}
+
+static void test_engine_words(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.engine.state = ENGINE_STATE_UNKNOWN;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "again");
+	facts.engine.was_ready = false;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "first answer");
+	facts.engine.state = ENGINE_STATE_UNREACHABLE;
+	strcpy(facts.engine.reason, "no answer to a ping within 10 s");
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no answer to a ping within 10 s");
+}
+
+static void test_no_engine_at_all(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	memset(facts.services, 0, sizeof(facts.services));
+	facts.boot.state = BOOT_STATE_STARTING;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "not started yet");
+	facts.boot.state = BOOT_STATE_RUNNING;
+	expect(&facts, HEALTH_STATUS_FAILED, false, "/usr/lib/keel/units");
+}
+
+static void test_blemishes_keep_it_usable(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.stages[1].state = STAGE_STATE_FAILED;
+	strcpy(facts.stages[1].reason, "no lease");
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "net failed: no lease");
+	facts = well();
+	set_service(&facts, 2, "extra.service", SERVICE_STATE_FAILED);
+	facts.services[2].essential = 0;
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "extra.service failed");
+	facts = well();
+	facts.boot.state = BOOT_STATE_DEGRADED;
+	strcpy(facts.boot.reason, "something");
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "something");
+}
+
+static void test_stopping_and_lost(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.link = FACTS_LINK_LOST;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "PID 1");
+	facts.boot.state = BOOT_STATE_STOPPING;
+	expect(&facts, HEALTH_STATUS_STOPPING, false, "shutting down");
+	facts = well();
+	facts.agent_stopping = true;
+	expect(&facts, HEALTH_STATUS_STOPPING, false, "agent");
+}
+
+/* Every text at its limit must still give a terminated, valid one. */
+static void test_long_texts_are_cut_cleanly(void **state)
+{
+	struct facts facts = well();
+	struct health health;
+	char copy[sizeof(health.reason)];
+
+	(void)state;
+	facts.services[1].state = SERVICE_STATE_FAILED;
+	memset(facts.services[1].name, 'n', sizeof(facts.services[1].name) - 1);
+	for (size_t i = 0; i + 2 < sizeof(facts.services[1].reason); i += 2)
+		memcpy(facts.services[1].reason + i, "\xc3\xa4", 2);
+	health_judge(&facts, &health);
+	assert_true(strlen(health.reason) < sizeof(health.reason));
+	strcpy(copy, health.reason);
+	text_sanitize(copy);
+	assert_string_equal(copy, health.reason);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_combination),
+		cmocka_unit_test(test_nothing_known_is_starting),
+		cmocka_unit_test(test_all_well),
+		cmocka_unit_test(test_disk_words),
+		cmocka_unit_test(test_service_words),
+		cmocka_unit_test(test_engine_words),
+		cmocka_unit_test(test_no_engine_at_all),
+		cmocka_unit_test(test_blemishes_keep_it_usable),
+		cmocka_unit_test(test_stopping_and_lost),
+		cmocka_unit_test(test_long_texts_are_cut_cleanly),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

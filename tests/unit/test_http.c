@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_http.c - the server and the routes over a socket pair: every byte on its own, many requests at once,
+ * refusals, half-close, too many connections, a peer that does not read.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/loop_test.h"
+
+#include "agent/api.h"
+#include "agent/common/farewell.h"
+#include "agent/http.h"
+
+static struct loop loop;
+static struct http_server server;
+static struct facts facts;
+static struct api api;
+static enum control_verb commanded;
+static int command_result;
+
+static int on_command(void *ctx, enum control_verb verb)
+{
+	(void)ctx;
+	commanded = verb;
+	return command_result;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&facts, 0, sizeof(facts));
+	api = (struct api){.facts = &facts, .command = on_command};
+	commanded = 0;
+	command_result = 0;
+	assert_int_equal(loop_init(&loop), 0);
+	http_server_init(&server, &loop, api_handle_request, &api);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	http_server_close(&server);
+	assert_int_equal(server.count, 0);
+	loop_fini(&loop);
+	return 0;
+}
+
+static void set_ready(void)
+{
+	facts.link = FACTS_LINK_UP;
+	facts.boot_known = true;
+	facts.boot.state = BOOT_STATE_RUNNING;
+	facts.disk.state = DISK_STATE_NONE;
+	strcpy(facts.services[0].name, "docker.service");
+	facts.services[0].state = SERVICE_STATE_ACTIVE;
+	facts.services[0].essential = 1;
+	facts.engine.state = ENGINE_STATE_READY;
+}
+
+struct peer {
+	int fd;
+	bool closed;
+	size_t len;
+	char text[64 * 1024];
+};
+
+static struct peer peer;
+
+static void open_peer(void)
+{
+	int pair[2];
+
+	loop_test_pair(pair);
+	http_server_accept(&server, pair[1]);
+	memset(&peer, 0, sizeof(peer));
+	peer.fd = pair[0];
+}
+
+static bool take(void)
+{
+	ssize_t n;
+
+	while ((n = recv(peer.fd, peer.text + peer.len, sizeof(peer.text) - 1 - peer.len,
+			MSG_DONTWAIT)) > 0)
+		peer.len += (size_t)n;
+	peer.closed |= n == 0;
+	peer.text[peer.len] = '\0';
+	return true;
+}
+
+static void say(const char *text)
+{
+	assert_int_equal(send(peer.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* A whole answer: header, and as much body as it announces. */
+static bool answered(void)
+{
+	const char *end, *length;
+
+	(void)take();
+	end = strstr(peer.text, "\r\n\r\n");
+	length = strstr(peer.text, "Content-Length: ");
+	return end && length &&
+	       peer.len >= (size_t)(end + 4 - peer.text) + strtoul(length + 16, NULL, 10);
+}
+
+static bool closed(void)
+{
+	(void)take();
+	return peer.closed;
+}
+
+static void expect_answer(const char *status_line)
+{
+	LOOP_UNTIL(&loop, answered());
+	assert_memory_equal(peer.text, status_line, strlen(status_line));
+}
+
+static void close_peer(void)
+{
+	close_p(&peer.fd);
+	LOOP_UNTIL(&loop, server.count == 0);
+}
+
+static void ask(const char *request, const char *status_line)
+{
+	open_peer();
+	say(request);
+	expect_answer(status_line);
+}
+
+static void test_routes(void **state)
+{
+	(void)state;
+	ask("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	assert_non_null(strstr(peer.text, "\r\n\r\nok\n"));
+	close_peer();
+	ask("GET /readyz HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 503 ");
+	assert_non_null(strstr(peer.text, "starting: "));
+	close_peer();
+	ask("GET /v1/health HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 503 ");
+	assert_non_null(strstr(peer.text, "\"ready\":false"));
+	close_peer();
+	set_ready();
+	ask("GET /v1/health HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	assert_non_null(strstr(peer.text, "\"ready\":true"));
+	close_peer();
+	ask("GET /readyz HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	close_peer();
+	ask("GET /v1/services HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	assert_non_null(strstr(peer.text, "{\"services\":[{\"name\":\"docker.service\""));
+	close_peer();
+	ask("GET /v2/health HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 404 ");
+	assert_non_null(strstr(peer.text, "\"code\":\"not_found\""));
+	close_peer();
+	ask("DELETE /v1/health HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 405 ");
+	assert_non_null(strstr(peer.text, "\r\nAllow: GET, HEAD\r\n"));
+	assert_non_null(strstr(peer.text, "application/problem+json"));
+	close_peer();
+}
+
+static void test_head_has_no_body(void **state)
+{
+	(void)state;
+	open_peer();
+	say("HEAD /livez HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n");
+	LOOP_UNTIL(&loop, closed());
+	assert_non_null(strstr(peer.text, "Content-Length: 3\r\n"));
+	assert_string_equal(peer.text + peer.len - 4, "\r\n\r\n");
+	close_peer();
+}
+
+static void ask_shutdown(const char *body, const char *status_line)
+{
+	char request[256];
+
+	(void)snprintf(request, sizeof(request),
+		"POST /v1/shutdown HTTP/1.1\r\nHost: k\r\nContent-Length: %zu\r\n\r\n%s",
+		strlen(body), body);
+	ask(request, status_line);
+	close_peer();
+}
+
+static void test_shutdown(void **state)
+{
+	(void)state;
+	ask_shutdown("{\"action\":\"poweroff\"}", "HTTP/1.1 202 ");
+	assert_int_equal(commanded, CONTROL_VERB_POWEROFF);
+	ask_shutdown(" {\"action\" : \"reboot\", \"more\": 1} ", "HTTP/1.1 202 ");
+	assert_int_equal(commanded, CONTROL_VERB_REBOOT);
+	commanded = 0;
+	ask_shutdown("{\"action\":\"explode\"}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":1}", "HTTP/1.1 400 ");
+	ask_shutdown("[\"poweroff\"]", "HTTP/1.1 400 ");
+	ask_shutdown("poweroff", "HTTP/1.1 400 ");
+	ask_shutdown("", "HTTP/1.1 400 ");
+	assert_int_equal(commanded, 0);
+	command_result = -ENOTCONN;
+	ask_shutdown("{\"action\":\"poweroff\"}", "HTTP/1.1 503 ");
+	ask("GET /v1/shutdown HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 405 ");
+	close_peer();
+}
+
+static void test_byte_by_byte(void **state)
+{
+	static const char request[] =
+		"POST /v1/shutdown HTTP/1.1\r\nHost: k\r\nContent-Length: 21\r\n\r\n{\"action\":\"poweroff\"}";
+
+	(void)state;
+	open_peer();
+	for (size_t i = 0; i < strlen(request); i++) {
+		assert_int_equal(send(peer.fd, request + i, 1, 0), 1);
+		assert_int_equal(loop_once(&loop), 0);
+		(void)take();
+		assert_int_equal(peer.len > 0, i + 1 == strlen(request));
+	}
+	expect_answer("HTTP/1.1 202 ");
+	close_peer();
+}
+
+/* The peer gives up after each byte: the connection must go away, without an answer. */
+static void test_truncated_at_every_byte(void **state)
+{
+	static const char request[] = "GET /livez HTTP/1.1\r\nHost: k\r\n\r\n";
+
+	(void)state;
+	for (size_t len = 0; len < strlen(request); len++) {
+		open_peer();
+		if (len > 0)
+			assert_int_equal(send(peer.fd, request, len, 0), (ssize_t)len);
+		(void)shutdown(peer.fd, SHUT_WR);
+		LOOP_UNTIL(&loop, closed());
+		assert_int_equal(peer.len, 0);
+		close_peer();
+	}
+}
+
+static void test_answer_after_half_close(void **state)
+{
+	(void)state;
+	open_peer();
+	say("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n");
+	(void)shutdown(peer.fd, SHUT_WR);
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text, "HTTP/1.1 200 ", 13);
+	close_peer();
+}
+
+static unsigned int count_text(const char *text)
+{
+	unsigned int n = 0;
+
+	for (const char *p = peer.text; (p = strstr(p, text)); p++)
+		n++;
+	return n;
+}
+
+static bool took_answers(unsigned int n)
+{
+	(void)take();
+	return count_text("\r\n\r\nok\n") >= n;
+}
+
+static void test_pipelining_and_keep_alive(void **state)
+{
+	(void)state;
+	open_peer();
+	for (int i = 0; i < 20; i++)
+		say("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, took_answers(20));
+	assert_int_equal(server.count, 1);
+	say("GET /livez HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\nGET /livez HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, closed());
+	assert_int_equal(count_text("\r\n\r\nok\n"), 21);
+	assert_int_equal(count_text("Connection: close"), 1);
+	close_peer();
+}
+
+/* Answers pile up at a peer that does not read; it gets every one when it does. */
+static void test_slow_reader(void **state)
+{
+	static const char request[] = "GET /livez HTTP/1.1\r\nHost: k\r\n\r\n";
+	unsigned int sent = 0;
+	int slow;
+	size_t total = 0;
+
+	(void)state;
+	open_peer();
+	/* Without reading, until neither side takes more. */
+	for (;;) {
+		if (send(peer.fd, request, strlen(request), MSG_DONTWAIT) ==
+			(ssize_t)strlen(request))
+			sent++;
+		else if (!loop_test_step(&loop))
+			break;
+	}
+	assert_true(sent > 100);
+	(void)shutdown(peer.fd, SHUT_WR);
+	while (!peer.closed) {
+		(void)loop_test_step(&loop);
+		peer.len = 0;
+		(void)take();
+		total += peer.len;
+	}
+	slow = peer.fd;
+	open_peer();
+	say(request);
+	expect_answer("HTTP/1.1 200 ");
+	close_p(&slow);
+	assert_int_equal(total, sent * peer.len);
+	close_peer();
+}
+
+static void test_refusal_closes(void **state)
+{
+	(void)state;
+	open_peer();
+	say("BREW\r\n\r\n more rubbish that nobody will read");
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text, "HTTP/1.1 400 ", 13);
+	assert_non_null(strstr(peer.text, "Connection: close"));
+	close_peer();
+	open_peer();
+	say("POST /v1/shutdown HTTP/1.1\r\nHost: k\r\nContent-Length: 100000\r\n\r\nxxx");
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text, "HTTP/1.1 413 ", 13);
+	close_peer();
+}
+
+static bool continued(void)
+{
+	(void)take();
+	return peer.len > 0;
+}
+
+static void test_expect_continue(void **state)
+{
+	(void)state;
+	open_peer();
+	say("POST /v1/shutdown HTTP/1.1\r\nHost: k\r\nExpect: 100-continue\r\nContent-Length: 19\r\n\r\n");
+	LOOP_UNTIL(&loop, continued());
+	assert_string_equal(peer.text, "HTTP/1.1 100 Continue\r\n\r\n");
+	peer.len = 0;
+	say("{\"action\":\"reboot\"}");
+	expect_answer("HTTP/1.1 202 ");
+	close_peer();
+}
+
+static void test_too_many_connections(void **state)
+{
+	int fds[HTTP_CONNECTIONS_MAX];
+
+	(void)state;
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		open_peer();
+		fds[i] = peer.fd;
+	}
+	open_peer();
+	assert_int_equal(server.count, HTTP_CONNECTIONS_MAX);
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text, "HTTP/1.1 503 ", 13);
+	assert_non_null(strstr(peer.text, "too_many_connections"));
+	close_p(&peer.fd);
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		close_p(&fds[i]);
+	LOOP_UNTIL(&loop, server.count == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_head_has_no_body, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_shutdown, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_byte_by_byte, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_truncated_at_every_byte, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_answer_after_half_close, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pipelining_and_keep_alive, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refusal_closes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

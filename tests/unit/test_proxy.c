@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_proxy.c - listener, transport and proxy together on real unix sockets: the way through with
+ * half-close, no target, the hybrid-vsock handshake, out of descriptors.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "tests/unit/loop_test.h"
+
+#include "agent/common/proxy.h"
+#include "agent/common/transport.h"
+
+static struct loop loop;
+static struct proxy proxy;
+static char directory[64];
+static struct address front, back;
+
+static struct address at(const char *name)
+{
+	struct address address = {.kind = ADDRESS_UNIX};
+
+	(void)snprintf(address.path, sizeof(address.path), "%s/%s", directory, name);
+	return address;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/test_proxy.XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	assert_int_equal(loop_init(&loop), 0);
+	front = at("front");
+	back = at("back");
+	proxy_init(&proxy, &loop, &front, 0660, &back, 5000, "nobody is there");
+	assert_int_equal(proxy_open(&proxy), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	proxy_close(&proxy);
+	assert_int_equal(proxy.count, 0);
+	assert_int_equal(access(front.path, F_OK), -1); /* it cleans up */
+	(void)unlink(back.path);
+	assert_int_equal(rmdir(directory), 0);
+	loop_fini(&loop);
+	return 0;
+}
+
+static int dial(const struct address *address)
+{
+	int fd;
+
+	assert_int_equal(address_connect(address, &fd), 0);
+	return fd;
+}
+
+static int listen_back(void)
+{
+	int fd;
+
+	assert_int_equal(address_listen(&back, 0600, &fd), 0);
+	return fd;
+}
+
+static bool read_text(int fd, char *text, size_t size, size_t *len, bool *end)
+{
+	ssize_t n = recv(fd, text + *len, size - 1 - *len, MSG_DONTWAIT);
+
+	if (n > 0)
+		*len += (size_t)n;
+	text[*len] = '\0';
+	*end |= n == 0;
+	return *end;
+}
+
+static void test_through_with_half_close(void **state)
+{
+	char text[64];
+	size_t len = 0;
+	bool end = false;
+	int target = listen_back(), client = dial(&front), engine = -1;
+
+	(void)state;
+	LOOP_UNTIL(&loop, (engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	assert_int_equal(send(client, "request", 7, 0), 7);
+	(void)shutdown(client, SHUT_WR);
+	LOOP_UNTIL(&loop, read_text(engine, text, sizeof(text), &len, &end));
+	assert_string_equal(text, "request");
+	assert_int_equal(send(engine, "answer", 6, 0), 6);
+	close_p(&engine);
+	len = 0;
+	end = false;
+	LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
+	assert_string_equal(text, "answer");
+	LOOP_UNTIL(&loop, proxy.count == 0);
+	close_p(&client);
+	close_p(&target);
+}
+
+static void test_no_target_is_a_503(void **state)
+{
+	char text[2048];
+	size_t len = 0;
+	bool end = false;
+	int client = dial(&front);
+
+	(void)state;
+	assert_int_equal(send(client, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
+	LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
+	assert_memory_equal(text, "HTTP/1.1 503 Service Unavailable\r\n", 34);
+	assert_non_null(strstr(text, "\"code\":\"engine_unavailable\""));
+	assert_non_null(strstr(text, "\"message\":\"nobody is there (No such file"));
+	assert_int_equal(proxy.count, 0);
+	close_p(&client);
+}
+
+/* The target goes away and comes back; the proxy does not mind. */
+static void test_target_restarts(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		size_t len = 0;
+		bool end = false;
+		int target = listen_back(), client, engine = -1;
+
+		client = dial(&front);
+		LOOP_UNTIL(&loop, (engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+		close_p(&engine);
+		close_p(&target);
+		LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
+		assert_int_equal(len, 0);
+		close_p(&client);
+		LOOP_UNTIL(&loop, proxy.count == 0);
+		client = dial(&front);
+		end = false;
+		LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
+		assert_non_null(strstr(text, "503"));
+		close_p(&client);
+	}
+}
+
+static void test_socket_mode_and_stale_file(void **state)
+{
+	struct listener second;
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(stat(front.path, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0660);
+	/* A socket file that a dead process left behind does not get in the way. */
+	listener_init(&second, &loop, &front, 0600, NULL, NULL);
+	assert_int_equal(listener_open(&second), 0);
+	assert_int_equal(listener_open(&second), 0);
+	assert_true(listener_is_open(&second));
+	listener_close(&second);
+	assert_false(listener_is_open(&second));
+}
+
+static void test_out_of_descriptors(void **state)
+{
+	struct rlimit limit, low;
+	char byte;
+	int client, spare, target;
+
+	(void)state;
+	target = listen_back();
+	client = dial(&front);
+	spare = dup(client);
+	close_p(&spare);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)client + 1; /* every number below is taken */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	/* The connection is accepted with the reserve and closed; the loop has nothing left to do. */
+	LOOP_UNTIL(&loop, recv(client, &byte, 1, MSG_DONTWAIT) == 0);
+	while (loop_test_step(&loop))
+		;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	close_p(&client);
+	/* And afterwards it serves again. */
+	client = dial(&front);
+	spare = -1;
+	LOOP_UNTIL(&loop, (spare = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	close_p(&spare);
+	close_p(&client);
+	close_p(&target);
+	LOOP_UNTIL(&loop, proxy.count == 0);
+}
+
+static int answer_fd, answer_error, answers;
+
+static void on_answer(void *ctx, int fd, int error)
+{
+	(void)ctx;
+	answer_fd = fd;
+	answer_error = error;
+	answers++;
+}
+
+static void start_handshake(struct transport *transport, int target, int *device)
+{
+	struct address address = back;
+	char hello[64] = "";
+	size_t len = 0;
+	bool end = false;
+
+	address.kind = ADDRESS_HVSOCK;
+	address.port = 701;
+	answers = 0;
+	transport_start(transport, &loop, &address, 20000, on_answer, NULL);
+	LOOP_UNTIL(&loop, (*device = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	LOOP_UNTIL(&loop, (read_text(*device, hello, sizeof(hello), &len, &end), len == 12));
+	assert_string_equal(hello, "CONNECT 701\n");
+	assert_int_equal(answers, 0);
+}
+
+static void test_hybrid_vsock_handshake(void **state)
+{
+	struct transport transport;
+	char text[16] = "";
+	size_t len = 0;
+	bool end = false;
+	int target = listen_back(), device = -1;
+
+	(void)state;
+	start_handshake(&transport, target, &device);
+	assert_int_equal(send(device, "OK 10", 5, 0), 5);
+	while (loop_test_step(&loop))
+		;
+	assert_int_equal(answers, 0);
+	/* The first bytes of the stream may come with the line. */
+	assert_int_equal(send(device, "73\nhi", 5, 0), 5);
+	LOOP_UNTIL(&loop, answers == 1);
+	assert_int_equal(answer_error, 0);
+	LOOP_UNTIL(&loop, (read_text(answer_fd, text, sizeof(text), &len, &end), len == 2));
+	assert_string_equal(text, "hi");
+	close_p(&answer_fd);
+	close_p(&device);
+
+	start_handshake(&transport, target, &device);
+	close_p(&device); /* nobody listens in the guest */
+	LOOP_UNTIL(&loop, answers == 1);
+	assert_int_equal(answer_error, -ECONNREFUSED);
+	assert_int_equal(answer_fd, -1);
+
+	start_handshake(&transport, target, &device);
+	for (int i = 0; i < 70; i++)
+		assert_int_equal(send(device, "x", 1, 0), 1);
+	LOOP_UNTIL(&loop, answers == 1);
+	assert_int_equal(answer_error, -EPROTO);
+	close_p(&device);
+	close_p(&target);
+}
+
+static void test_transport_deadline_and_cancel(void **state)
+{
+	struct address address = back;
+	struct transport transport;
+	int target = listen_back();
+
+	(void)state;
+	address.kind = ADDRESS_HVSOCK; /* the listener never answers the handshake */
+	answers = 0;
+	transport_start(&transport, &loop, &address, 1, on_answer, NULL);
+	LOOP_UNTIL(&loop, answers == 1);
+	assert_int_equal(answer_error, -ETIMEDOUT);
+	transport_start(&transport, &loop, &address, 1000000, on_answer, NULL);
+	transport_cancel(&transport);
+	transport_cancel(&transport);
+	assert_int_equal(answers, 1);
+	assert_null(loop.timers);
+	close_p(&target);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_through_with_half_close, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_target_is_a_503, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_target_restarts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_socket_mode_and_stale_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hybrid_vsock_handshake, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_transport_deadline_and_cancel, set_up,
+			tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

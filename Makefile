@@ -30,7 +30,7 @@ unit: deps
 	@$(call inner,build) dev
 	@tests/run unit
 
-## fuzz: every fuzzer for FUZZ_SECONDS (default 20) on top of its corpus
+## fuzz: every fuzzer for FUZZ_SECONDS (default 20) with a random seed (make test repeats a fixed one)
 FUZZ_SECONDS ?= 20
 fuzz: deps
 	@$(call inner,check) fuzzers

@@ -23,9 +23,16 @@ static const char *text_of(yyjson_val *object, const char *key)
 	return text ? text : "";
 }
 
+/* JSON has no bounds, the integers that a number of milliseconds becomes have (the limit is 30,000 years). Nothing
+ * that is shown is negative. */
 static double number_of(yyjson_val *object, const char *key)
 {
-	return yyjson_get_num(yyjson_obj_get(object, key));
+	const double limit = 1e15;
+	double number = yyjson_get_num(yyjson_obj_get(object, key));
+
+	if (!(number > 0))
+		return 0;
+	return number < limit ? number : limit;
 }
 
 /* Green for what is well, red for what failed, yellow for what is on its way or wrong. */
@@ -122,7 +129,8 @@ static void print_service(const struct page *page, yyjson_val *service)
 	const char *state = text_of(service, "state"), *reason = text_of(service, "reason");
 	const char *status = text_of(service, "status");
 	double exec_ms = number_of(service, "exec_ms"), ready_ms = number_of(service, "ready_ms");
-	int restarts = (int)number_of(service, "restarts"), pid = (int)number_of(service, "pid");
+	int restarts = yyjson_get_int(yyjson_obj_get(service, "restarts"));
+	int pid = yyjson_get_int(yyjson_obj_get(service, "pid"));
 	char took[32];
 
 	(void)fprintf(page->out, "  %-26s", text_of(service, "name"));

@@ -367,6 +367,11 @@ static void test_http_answers(void **state)
 
 static void test_figures_for_people(void **state)
 {
+	static const char huge[] =
+		"{\"status\":\"ready\",\"uptime_ms\":3e119,\"services\":[{\"name\":\"x\","
+		"\"state\":\"active\",\"pid\":1e300,\"restarts\":-9e99,\"exec_ms\":1,"
+		"\"ready_ms\":1e99}],\"stages\":[{\"name\":\"y\",\"state\":\"done\","
+		"\"start_ms\":-1,\"ms\":1e200}]}";
 	char text[32];
 
 	(void)state;
@@ -379,6 +384,7 @@ static void test_figures_for_people(void **state)
 	assert_string_equal(view_format_ms(61001, text, sizeof(text)), "1 min 1 s");
 	assert_string_equal(view_format_ms(3600.0 * 25 * 1000, text, sizeof(text)), "1 d 1 h");
 	assert_int_equal(view_print_status(stderr, "{}", 2, false), -EINVAL);
+	assert_int_equal(view_print_status(stderr, huge, strlen(huge), false), 0);
 	assert_int_equal(view_print_status(stderr, "not json", 8, false), -EINVAL);
 	assert_int_equal(view_print_services(stderr, "[]", 2, false), -EINVAL);
 }

@@ -32,13 +32,19 @@ static unsigned int index_of(const struct service *service)
 
 /* ---- the record ---------------------------------------------------------------------------- */
 
+/* The main program: a unit without one is not usable. */
+static char *const *program_of(const struct unit *unit)
+{
+	return unit->words + unit_next_command(unit, UNIT_PHASE_START, 0)->first;
+}
+
 /* How its last process ended, or why there was none. */
 static void describe_end(const struct service *service, char *text, size_t size)
 {
 	int status = service->exit_status;
 
 	if (service->spawn_errno)
-		(void)snprintf(text, size, "cannot run %.60s: %s", service->unit.exec_start[0],
+		(void)snprintf(text, size, "cannot run %.60s: %s", program_of(&service->unit)[0],
 			strerror(service->spawn_errno));
 	else if (WIFSIGNALED(status))
 		(void)snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status),
@@ -201,7 +207,7 @@ static void spawn_service(struct service *service)
 			cgroup_make(&init->cgroup, service->unit.slice, service->unit.name);
 	service->starts_us[service->start_count++ % ARRAY_SIZE(service->starts_us)] =
 		clock_now_us();
-	rc = run_program(service, service->unit.exec_start, &service->pid, &exec_fd);
+	rc = run_program(service, program_of(&service->unit), &service->pid, &exec_fd);
 	if (rc == 0)
 		rc = loop_add(&init->loop, &service->exec, exec_fd, EPOLLIN, on_exec, service);
 	if (rc == 0)
@@ -442,14 +448,16 @@ void service_start_enabled(struct init *init)
 
 int service_reload(struct service *service)
 {
+	const struct unit_command *command =
+		unit_next_command(&service->unit, UNIT_PHASE_RELOAD, 0);
 	int exec_fd = -1, rc;
 	pid_t pid;
 
 	if (!service->usable || service->sm.state != SERVICE_STATE_ACTIVE)
 		return -ESRCH;
-	if (!service->unit.exec_reload[0])
+	if (!command)
 		return -EOPNOTSUPP;
-	rc = run_program(service, service->unit.exec_reload, &pid, &exec_fd);
+	rc = run_program(service, service->unit.words + command->first, &pid, &exec_fd);
 	close_p(&exec_fd);
 	return rc;
 }

@@ -28,6 +28,11 @@ static bool restarts(const struct unit *unit, enum sm_cause cause, bool clean)
 	switch (unit->restart) {
 	case UNIT_RESTART_NO:
 		return false;
+	case UNIT_RESTART_ON_SUCCESS:
+		return clean;
+	case UNIT_RESTART_ON_ABNORMAL:
+	case UNIT_RESTART_ON_WATCHDOG:
+	case UNIT_RESTART_ON_ABORT:
 	case UNIT_RESTART_ON_FAILURE:
 		return !clean || cause != SM_CAUSE_EXITED;
 	case UNIT_RESTART_ALWAYS:

@@ -118,16 +118,59 @@ static void parse_words(struct parse *parse, const char *key, const char *value,
 		report(parse, true, "%s: unbalanced quotes or a word over 1023 bytes", key);
 }
 
-static void parse_exec(struct parse *parse, const char *key, const char *value, char **list)
+/* An empty value takes away what the phase had so far, as in systemd. */
+static void clear_phase(struct unit *unit, enum unit_phase phase)
 {
-	/* "-": failure counts as success; we have no use for it on a supervised service, but it is
-	 * harmless. The other prefixes (@ + ! :) change meaning and are refused. */
-	if (*value == '-')
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < unit->command_count; i++)
+		if (unit->commands[i].phase != phase)
+			unit->commands[kept++] = unit->commands[i];
+	unit->command_count = kept;
+}
+
+static void parse_exec(struct parse *parse, const char *key, const char *value,
+	enum unit_phase phase)
+{
+	struct unit *unit = parse->unit;
+	struct unit_command command = {.phase = phase, .first = (uint16_t)unit->word_count};
+	char *list[UNIT_ARGS_MAX + 1] = {NULL};
+	size_t n = 0;
+
+	if (*value == '\0') {
+		clear_phase(unit, phase);
+		return;
+	}
+	/* The other prefixes (@ + ! :) change meaning and are refused below. */
+	if (*value == '-') {
+		command.ignore_failure = true;
 		value++;
-	memset(list, 0, (UNIT_ARGS_MAX + 1) * sizeof(*list));
+	}
 	parse_words(parse, key, value, list, UNIT_ARGS_MAX);
-	if (list[0] && list[0][0] != '/')
-		report(parse, true, "%s: \"%.100s\" is not an absolute path", key, list[0]);
+	while (list[n])
+		n++;
+	if (!list[0] || list[0][0] != '/') {
+		report(parse, true, "%s: \"%.100s\" is not an absolute path", key,
+			list[0] ? list[0] : "");
+		return;
+	}
+	if (unit->command_count == UNIT_COMMANDS_MAX || unit->word_count + n + 1 > UNIT_WORDS_MAX) {
+		report(parse, true, "%s: more than %d commands or %d words in this unit", key,
+			UNIT_COMMANDS_MAX, UNIT_WORDS_MAX - 1);
+		return;
+	}
+	memcpy(unit->words + unit->word_count, list, (n + 1) * sizeof(*list));
+	unit->word_count += (unsigned int)n + 1;
+	unit->commands[unit->command_count++] = command;
+}
+
+const struct unit_command *unit_next_command(const struct unit *unit, enum unit_phase phase,
+	unsigned int from)
+{
+	for (unsigned int i = from; i < unit->command_count; i++)
+		if (unit->commands[i].phase == phase)
+			return &unit->commands[i];
+	return NULL;
 }
 
 #define TIME_MAX_S UINT64_C(1000000000)
@@ -325,7 +368,7 @@ enum key_kind {
 struct key {
 	const char *section, *name;
 	enum key_kind kind;
-	size_t offset; /* of the field; KIND_LIMIT: the resource; KIND_WORDS: with `max` */
+	size_t offset; /* of the field; LIMIT: the resource; EXEC: the phase; WORDS: with `max` */
 	size_t max;
 };
 
@@ -342,8 +385,8 @@ static const struct key keys[] = {
 	{"Unit", "StartLimitIntervalSec", KIND_TIME, FIELD(start_limit_us), 0},
 	{"Unit", "X-Essential", KIND_ESSENTIAL, 0, 0},
 	{"Service", "Type", KIND_TYPE, 0, 0},
-	{"Service", "ExecStart", KIND_EXEC, FIELD(exec_start), 0},
-	{"Service", "ExecReload", KIND_EXEC, FIELD(exec_reload), 0},
+	{"Service", "ExecStart", KIND_EXEC, UNIT_PHASE_START, 0},
+	{"Service", "ExecReload", KIND_EXEC, UNIT_PHASE_RELOAD, 0},
 	{"Service", "Restart", KIND_RESTART, 0, 0},
 	{"Service", "RestartSec", KIND_TIME, FIELD(restart_us), 0},
 	{"Service", "TimeoutStartSec", KIND_TIME, FIELD(timeout_start_us), 0},
@@ -370,9 +413,11 @@ static const struct key keys[] = {
 
 static void set_key(struct parse *parse, const struct key *key, const char *value)
 {
-	static const char *const types[] = {"simple", "exec", "notify", "oneshot", NULL};
-	static const char *const restarts[] = {"no", "on-failure", "always", NULL};
-	static const char *const kill_modes[] = {"control-group", "process", NULL};
+	static const char *const types[] = {
+		"simple", "exec", "notify", "notify-reload", "oneshot", NULL};
+	static const char *const restarts[] = {"no", "on-success", "on-failure", "on-abnormal",
+		"on-watchdog", "on-abort", "always", NULL};
+	static const char *const kill_modes[] = {"control-group", "mixed", "process", "none", NULL};
 	struct unit *unit = parse->unit;
 	void *field = (char *)unit + key->offset;
 	long number = 0;
@@ -444,7 +489,7 @@ static void set_key(struct parse *parse, const struct key *key, const char *valu
 				value);
 		break;
 	case KIND_EXEC:
-		parse_exec(parse, key->name, value, field);
+		parse_exec(parse, key->name, value, (enum unit_phase)key->offset);
 		break;
 	case KIND_WORDS:
 		parse_words(parse, key->name, value, field, key->max);
@@ -470,9 +515,14 @@ static int on_line(void *user, const char *section, const char *name, const char
 static void check_whole(struct parse *parse)
 {
 	struct unit *unit = parse->unit;
+	const struct unit_command *start = unit_next_command(unit, UNIT_PHASE_START, 0);
 
-	if (!unit->exec_start[0])
+	if (!start)
 		report(parse, true, "no ExecStart=");
+	else if (unit->type != UNIT_TYPE_ONESHOT &&
+		 unit_next_command(unit, UNIT_PHASE_START,
+			 (unsigned int)(start - unit->commands) + 1))
+		report(parse, true, "more than one ExecStart=, which only Type=oneshot may have");
 	if (unit->restart == UNIT_RESTART_ALWAYS && unit->type == UNIT_TYPE_ONESHOT)
 		report(parse, true, "Restart=always cannot go with Type=oneshot");
 	for (size_t i = 0; unit->environment[i]; i++)
@@ -490,6 +540,11 @@ int unit_parse(struct unit *unit, const char *path, const char *text, unit_probl
 
 	memset(unit, 0, sizeof(*unit));
 	unit->kill_signal = SIGTERM;
+	unit->send_sigkill = true;
+	unit->watchdog_signal = SIGABRT;
+	unit->reload_signal = SIGHUP;
+	unit->umask = 022;
+	unit->restart_max_us = 30 * USEC_PER_SEC;
 	unit->start_limit_burst = 5;
 	unit->start_limit_us = 10 * USEC_PER_SEC;
 	unit->restart_us = 100 * USEC_PER_MSEC;

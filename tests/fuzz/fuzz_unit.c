@@ -32,13 +32,18 @@ static void check_list(const struct unit *unit, char *const *list, size_t max)
 
 static void check_unit(const struct unit *unit)
 {
-	check_list(unit, unit->exec_start, UNIT_ARGS_MAX);
-	check_list(unit, unit->exec_reload, UNIT_ARGS_MAX);
+	FUZZ_CHECK(unit->command_count <= UNIT_COMMANDS_MAX);
+	FUZZ_CHECK(unit->word_count <= UNIT_WORDS_MAX);
+	for (unsigned int i = 0; i < unit->command_count; i++) {
+		FUZZ_CHECK(unit->commands[i].first < unit->word_count);
+		check_list(unit, unit->words + unit->commands[i].first, UNIT_ARGS_MAX);
+		FUZZ_CHECK(unit->words[unit->commands[i].first][0] == '/');
+	}
 	check_list(unit, unit->environment, UNIT_ENV_MAX);
 	check_list(unit, unit->after, UNIT_NAMES_MAX);
 	check_list(unit, unit->requires, UNIT_NAMES_MAX);
 	check_list(unit, unit->wants, UNIT_NAMES_MAX);
-	FUZZ_CHECK(unit->exec_start[0][0] == '/');
+	FUZZ_CHECK(unit_next_command(unit, UNIT_PHASE_START, 0));
 	FUZZ_CHECK(unit->pool_used <= sizeof(unit->pool));
 	FUZZ_CHECK(unit->limit_count <= UNIT_LIMITS_MAX);
 	FUZZ_CHECK(unit->start_limit_burst <= UNIT_STARTS_MAX);
@@ -57,8 +62,10 @@ static void use_unit(struct service *service)
 	struct environment_pool pool;
 
 	environment_make(&init, service, &pool, environment);
-	if (environment_expand(service->unit.exec_start, environment, 42, text, sizeof(text),
-		    argv) == 0)
+	const struct unit_command *start = unit_next_command(&service->unit, UNIT_PHASE_START, 0);
+
+	if (environment_expand(service->unit.words + start->first, environment, 42, text,
+		    sizeof(text), argv) == 0)
 		for (size_t i = 0; argv[i]; i++)
 			FUZZ_CHECK(argv[i] + strlen(argv[i]) < text + sizeof(text));
 }

@@ -33,6 +33,15 @@ static void on_problem(void *ctx, bool bad, const char *where, const char *messa
 
 static struct unit unit;
 
+/* Of the first command of a phase. */
+static char *const *words_of(enum unit_phase phase)
+{
+	const struct unit_command *command = unit_next_command(&unit, phase, 0);
+
+	assert_non_null(command);
+	return unit.words + command->first;
+}
+
 static int parse(const char *text)
 {
 	memset(&said, 0, sizeof(said));
@@ -89,7 +98,7 @@ static void test_defaults(void **state)
 	assert_false(unit.enabled || unit.essential);
 	assert_null(unit.working_directory);
 	assert_null(unit.tty_path);
-	assert_null(unit.exec_start[1]);
+	assert_null(words_of(UNIT_PHASE_START)[1]);
 	assert_null(unit.after[0]);
 	assert_int_equal(unit.limit_count, 0);
 }
@@ -149,9 +158,9 @@ static void test_every_key(void **state)
 	assert_int_equal(unit.start_limit_burst, 7);
 	assert_true(unit.essential && unit.enabled);
 	assert_int_equal(unit.type, UNIT_TYPE_NOTIFY);
-	assert_string_equal(unit.exec_start[0], "/bin/x");
-	assert_string_equal(unit.exec_start[1], "--flag");
-	assert_string_equal(unit.exec_reload[2], "$MAINPID");
+	assert_string_equal(words_of(UNIT_PHASE_START)[0], "/bin/x");
+	assert_string_equal(words_of(UNIT_PHASE_START)[1], "--flag");
+	assert_string_equal(words_of(UNIT_PHASE_RELOAD)[2], "$MAINPID");
 	assert_int_equal(unit.restart, UNIT_RESTART_ON_FAILURE);
 	assert_int_equal(unit.restart_us, 2 * USEC_PER_SEC);
 	assert_int_equal(unit.timeout_start_us, 0);
@@ -210,7 +219,7 @@ static void test_upstream_docker(void **state)
 	(void)state;
 	assert_int_equal(parse(text), 0);
 	assert_int_equal(said.warnings, 0);
-	assert_string_equal(unit.exec_start[2], "fd://");
+	assert_string_equal(words_of(UNIT_PHASE_START)[2], "fd://");
 	assert_string_equal(unit.after[5], "time-set.target");
 	assert_int_equal(unit.start_limit_burst, 3);
 	assert_int_equal(unit.timeout_start_us, 0);
@@ -315,16 +324,16 @@ static void test_quoting(void **state)
 	(void)state;
 	assert_good("ExecStart=/bin/sh -c \"exec a 'b' > c\" 'd \"e\"' f\\ g \"h\\\"i\" '\\n' x\"y "
 		    "z\"w \"\"");
-	assert_string_equal(unit.exec_start[2], "exec a 'b' > c");
-	assert_string_equal(unit.exec_start[3], "d \"e\"");
-	assert_string_equal(unit.exec_start[4], "f g");
-	assert_string_equal(unit.exec_start[5], "h\"i");
-	assert_string_equal(unit.exec_start[6], "\\n");
-	assert_string_equal(unit.exec_start[7], "xy zw");
-	assert_string_equal(unit.exec_start[8], "");
-	assert_null(unit.exec_start[9]);
+	assert_string_equal(words_of(UNIT_PHASE_START)[2], "exec a 'b' > c");
+	assert_string_equal(words_of(UNIT_PHASE_START)[3], "d \"e\"");
+	assert_string_equal(words_of(UNIT_PHASE_START)[4], "f g");
+	assert_string_equal(words_of(UNIT_PHASE_START)[5], "h\"i");
+	assert_string_equal(words_of(UNIT_PHASE_START)[6], "\\n");
+	assert_string_equal(words_of(UNIT_PHASE_START)[7], "xy zw");
+	assert_string_equal(words_of(UNIT_PHASE_START)[8], "");
+	assert_null(words_of(UNIT_PHASE_START)[9]);
 	assert_good("ExecStart=/bin/x end\\");
-	assert_string_equal(unit.exec_start[1], "end\\");
+	assert_string_equal(words_of(UNIT_PHASE_START)[1], "end\\");
 	assert_bad("ExecStart=/bin/x \"open", 3, "quotes");
 	assert_bad("Environment='A=1", 3, "quotes");
 }
@@ -332,9 +341,9 @@ static void test_quoting(void **state)
 static void test_exec_replaces(void **state)
 {
 	(void)state;
-	assert_good("ExecStart=/bin/a b c\nExecStart=/bin/d");
-	assert_string_equal(unit.exec_start[0], "/bin/d");
-	assert_null(unit.exec_start[1]);
+	assert_good("ExecStart=\nExecStart=/bin/d");
+	assert_string_equal(words_of(UNIT_PHASE_START)[0], "/bin/d");
+	assert_null(words_of(UNIT_PHASE_START)[1]);
 	assert_bad("ExecStart=bin/x", 3, "absolute");
 	assert_bad("ExecStart=@/bin/x x", 3, "absolute");
 	assert_bad("ExecStart=+/bin/x", 3, "absolute");
@@ -544,7 +553,7 @@ static void test_pool_is_bounded(void **state)
 	word[1023] = '\0';
 	(void)snprintf(lines, sizeof(lines), "ExecStart=/x %s", word);
 	assert_good(lines);
-	assert_int_equal(strlen(unit.exec_start[1]), 1023);
+	assert_int_equal(strlen(words_of(UNIT_PHASE_START)[1]), 1023);
 	word[1023] = 'a';
 	word[1024] = '\0';
 	(void)snprintf(lines, sizeof(lines), "ExecStart=/x %s", word);

@@ -86,13 +86,8 @@ static int open_listeners(bool last_word)
 
 static void agent_spread_facts(void *ctx)
 {
-	const struct control_service *service = facts_find_service(&agent.facts, FACTS_ENGINE_UNIT);
-	bool active = service && (service->state == SERVICE_STATE_ACTIVE ||
-					 service->state == SERVICE_STATE_RELOADING);
-
 	(void)ctx;
-	/* ready_us changes with every restart, also with one that fell between two pictures. */
-	engine_set_active(&agent.engine, active ? service->ready_us | 1 : 0);
+	engine_update(&agent.engine);
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
 		(void)open_listeners(true);
@@ -114,10 +109,31 @@ static void on_report_start(struct loop_timer *timer)
 	report_start(&agent.report);
 }
 
+static int on_engine_restart(void *ctx, const char *unit)
+{
+	(void)ctx;
+	return control_client_send(&agent.control, CONTROL_VERB_RESTART, unit);
+}
+
+/* A client of the proxy that could not reach dockerd knows more than the last probe. */
+static void on_engine_unavailable(void *ctx)
+{
+	(void)ctx;
+	engine_kick(&agent.engine);
+}
+
 static int on_api_command(void *ctx, enum control_verb verb)
 {
 	(void)ctx;
-	return control_client_send(&agent.control, verb);
+	return control_client_send(&agent.control, verb, NULL);
+}
+
+/* Who asks is answered with what is known, and makes it fresh. */
+static void on_api_request(void *ctx, const struct http_request *request,
+	struct http_response *response)
+{
+	engine_kick(&agent.engine);
+	api_handle_request(ctx, request, response);
 }
 
 static void on_api_client(void *ctx, int fd)
@@ -172,17 +188,19 @@ static void raise_descriptor_limit(void)
 
 static void init_parts(const struct agent_options *options)
 {
-	http_server_init(&agent.http, &agent.loop, api_handle_request, &agent.api);
+	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts, .command = on_api_command};
-	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts.engine,
-		options->probe_s, on_engine_change, NULL);
+	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
+		on_engine_restart, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
 		listener_init(&agent.listeners[i], &agent.loop, &options->api[i], SOCKET_MODE,
 			on_api_client, NULL);
 		proxy_init(&agent.proxies[i], &agent.loop, &options->docker[i], SOCKET_MODE,
-			&options->engine, ENGINE_CONNECT_MS, engine_unavailable);
+			&options->engine.address[ENGINE_DOCKERD], ENGINE_CONNECT_MS,
+			engine_unavailable);
+		agent.proxies[i].on_unavailable = on_engine_unavailable;
 	}
 }
 

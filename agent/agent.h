@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/common/address.h"
+#include "agent/engine.h"
 #include "lib/base.h"
 
 #define AGENT_API_SOCKET    "/run/keel/api.sock"
@@ -13,10 +14,10 @@
 struct agent_options {
 	struct address api[AGENT_LISTENERS_MAX];    /* unused ones are "none" */
 	struct address docker[AGENT_LISTENERS_MAX]; /* where Docker's API is offered */
-	struct address engine;                      /* dockerd's socket */
+	struct engine_options engine;
 	struct address report;
 	const char *control; /* PID 1's socket, NULL: none */
-	unsigned int heartbeat_s, probe_s;
+	unsigned int heartbeat_s;
 };
 
 /* Runs until SIGTERM or SIGINT. 0, or -errno when it cannot start. */

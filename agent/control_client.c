@@ -137,9 +137,9 @@ void control_client_start(struct control_client *client, struct loop *loop, cons
 		client_connect(client);
 }
 
-int control_client_send(struct control_client *client, enum control_verb verb)
+int control_client_send(struct control_client *client, enum control_verb verb, const char *unit)
 {
-	return client->fd < 0 ? -ENOTCONN : control_send(client->fd, verb, NULL);
+	return client->fd < 0 ? -ENOTCONN : control_send(client->fd, verb, unit);
 }
 
 void control_client_stop(struct control_client *client)

@@ -29,6 +29,8 @@ struct control_client {
 /* `path` NULL: do not connect at all. Never fails: it tries again with backoff, 0.2 to 5 s. */
 void control_client_start(struct control_client *client, struct loop *loop, const char *path,
 	struct facts *facts, control_client_fn *fn, void *ctx);
-/* Sends a request on the subscribed connection. 0 or -errno; PID 1's refusal is logged. */
-int control_client_send(struct control_client *client, enum control_verb verb) MUST_CHECK;
+/* Sends a request on the subscribed connection; `unit` NULL where the verb takes none. 0 or -errno; PID 1's
+ * refusal is logged. */
+int control_client_send(struct control_client *client, enum control_verb verb,
+	const char *unit) MUST_CHECK;
 void control_client_stop(struct control_client *client);

@@ -1,200 +1,285 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine.c - see engine.h. Caller: agent.c. Docker's API: "Ping", GET /_ping, header Api-Version.
+ * engine.c - see engine.h. Caller: agent.c. What is decided is in engine_policy.c; here are the effects.
  */
 #include "agent/engine.h"
 
-#include <picohttpparser.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 
-#include "agent/common/http_line.h"
+#include "agent/common/pressure.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
-#define RETRY_MIN_US (250 * USEC_PER_MSEC)
+#define HOUR_US (3600 * USEC_PER_SEC)
+/* Whoever asks for health every second does not have the daemons probed every second. */
+#define FRESH_US (5 * USEC_PER_SEC)
+/* Probes due within so long are made in one wake-up. */
+#define TOGETHER_US (2 * USEC_PER_SEC)
 
-static void engine_probe(struct engine *engine);
+static void judge_all(struct engine *engine);
+
+static struct facts_daemon *facts_of(const struct engine_daemon *daemon)
+{
+	return &daemon->engine->facts->engine.daemons[daemon->id];
+}
+
+/* ---- restarts ------------------------------------------------------------------------------ */
+
+static unsigned int recent_restarts(const struct engine_daemon *daemon, uint64_t now_us)
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(daemon->restarts_us); i++)
+		if (daemon->restarts_us[i] != 0 && now_us - daemon->restarts_us[i] < HOUR_US)
+			count++;
+	return count;
+}
+
+static void restart(struct engine_daemon *daemon, uint64_t now_us)
+{
+	struct facts_daemon *facts = facts_of(daemon);
+	const char *unit = engine_daemon_unit(daemon->id);
+	int rc = daemon->engine->restart(daemon->engine->ctx, unit);
+
+	daemon->seen.restarted_us = now_us;
+	if (rc < 0) {
+		log_warning("%s: PID 1 cannot be asked for a restart: %s", unit, strerror(-rc));
+		return;
+	}
+	daemon->restarts_us[facts->restarts % ARRAY_SIZE(daemon->restarts_us)] = now_us;
+	facts->restarts++;
+	facts->restarted_us = now_us;
+	facts->restarting = true;
+	(void)snprintf(facts->restart_reason, sizeof(facts->restart_reason),
+		"%s did not answer for %u s: restarted by policy", engine_daemon_name(daemon->id),
+		(unsigned int)((now_us - daemon->seen.silent_us) / USEC_PER_SEC));
+	log_warning("%s: %s (%s)", unit, facts->restart_reason, daemon->answer);
+}
+
+/* ---- facts --------------------------------------------------------------------------------- */
+
+static void tell_why(struct engine_daemon *daemon, enum daemon_state state, uint64_t now_us)
+{
+	const struct engine_policy *policy = &daemon->engine->policy;
+	struct facts_daemon *facts = facts_of(daemon);
+	const char *more = "";
+
+	if (state != DAEMON_STATE_HUNG) {
+		(void)snprintf(facts->reason, sizeof(facts->reason), "%s", daemon->answer);
+		return;
+	}
+	if (facts->restarting)
+		more = "; its restart is under way";
+	else if (!policy->restart)
+		more = "; engine.restart is off";
+	else if (daemon->seen.recent_restarts >= policy->restarts_per_hour)
+		more = "; restarted too often within the hour, not again";
+	(void)snprintf(facts->reason, sizeof(facts->reason), "it did not answer for %u s%s",
+		(unsigned int)((now_us - daemon->seen.silent_us) / USEC_PER_SEC), more);
+}
+
+/* The engine is as well as the daemon that is worst off; containerd first, dockerd needs it. */
+static void sum_up(struct facts_engine *facts)
+{
+	bool unknown = !facts->daemons[ENGINE_DOCKERD].known;
+
+	facts->state = ENGINE_STATE_READY;
+	facts->culprit = ENGINE_DOCKERD;
+	facts->reason[0] = '\0';
+	for (int i = ENGINE_DAEMONS - 1; i >= 0; i--) {
+		const struct facts_daemon *daemon = &facts->daemons[i];
+
+		if (!daemon->known || daemon->state == DAEMON_STATE_READY)
+			continue;
+		if (!unknown)
+			facts->culprit = (enum engine_daemon_id)i;
+		unknown = true;
+		if (!daemon->reason[0])
+			continue;
+		facts->culprit = (enum engine_daemon_id)i;
+		facts->state = ENGINE_STATE_UNREACHABLE;
+		memcpy(facts->reason, daemon->reason, sizeof(facts->reason));
+		return;
+	}
+	if (unknown)
+		facts->state = ENGINE_STATE_UNKNOWN;
+	facts->was_ready |= facts->state == ENGINE_STATE_READY;
+}
+
+/* ---- judging ------------------------------------------------------------------------------- */
+
+static void begin_life(struct engine_daemon *daemon, uint64_t life_us)
+{
+	engine_probe_cancel(&daemon->probe);
+	daemon->life_us = life_us;
+	daemon->seen = (struct engine_policy_facts){0};
+	daemon->answer[0] = '\0';
+}
+
+static void judge(struct engine_daemon *daemon)
+{
+	const struct engine *engine = daemon->engine;
+	const struct control_service *service =
+		facts_find_service(engine->facts, engine_daemon_unit(daemon->id));
+	struct facts_daemon *facts = facts_of(daemon);
+	struct engine_policy_facts *seen = &daemon->seen;
+	uint64_t now_us = clock_now_us();
+	struct engine_verdict verdict;
+
+	seen->unit = service ? service->state : SERVICE_STATE_INACTIVE;
+	seen->stopping =
+		engine->facts->agent_stopping ||
+		(engine->facts->boot_known && engine->facts->boot.state == BOOT_STATE_STOPPING);
+	seen->probing = daemon->probe.busy;
+	seen->recent_restarts = recent_restarts(daemon, now_us);
+	seen->stalled = service && seen->misses >= ENGINE_POLICY_MISSES &&
+			pressure_is_stalled(service->pid);
+	verdict = engine_policy(&engine->policy, seen, now_us);
+	if (verdict.action == ENGINE_ACTION_RESTART)
+		restart(daemon, now_us);
+	if (verdict.state == DAEMON_STATE_READY || verdict.state == DAEMON_STATE_FAILED ||
+		!service || !service->wanted)
+		facts->restarting = false;
+	facts->known = service != NULL;
+	facts->state = verdict.state;
+	tell_why(daemon, verdict.state, now_us);
+	daemon->due_us = verdict.action == ENGINE_ACTION_NONE ? 0 : verdict.at_us;
+}
+
+static void on_probe(void *ctx, int error, const char *detail, const char *reason)
+{
+	struct engine_daemon *daemon = ctx;
+	struct engine_policy_facts *seen = &daemon->seen;
+	struct facts_engine *facts = &daemon->engine->facts->engine;
+
+	seen->probed_us = clock_now_us();
+	if (error == 0) {
+		seen->answered = true;
+		seen->misses = 0;
+		daemon->answer[0] = '\0';
+	} else {
+		if (seen->misses++ == 0)
+			seen->silent_us = daemon->begun_us;
+		(void)snprintf(daemon->answer, sizeof(daemon->answer), "%s", reason);
+		text_sanitize(daemon->answer);
+	}
+	if (error == 0 && daemon->id == ENGINE_DOCKERD) {
+		(void)snprintf(facts->api_version, sizeof(facts->api_version), "%s", detail);
+		text_sanitize(facts->api_version);
+	}
+	judge_all(daemon->engine);
+}
 
 static void on_engine_timer(struct loop_timer *timer)
 {
-	engine_probe(timer->ctx);
-}
+	struct engine *engine = timer->ctx;
+	uint64_t soon_us = clock_now_us() + TOGETHER_US;
 
-static void end_probe(struct engine *engine)
-{
-	transport_cancel(&engine->transport);
-	loop_remove(engine->loop, &engine->source);
-	close_p(&engine->fd);
-}
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		struct engine_daemon *daemon = &engine->daemons[i];
 
-static void schedule(struct engine *engine)
-{
-	uint64_t delay = engine->calm_s * USEC_PER_SEC;
-	uint64_t retry = RETRY_MIN_US << (engine->failures < 20 ? engine->failures : 20);
-
-	if (engine->failures > 0 && retry / 2 < delay)
-		delay = retry / 2;
-	loop_timer_set(engine->loop, &engine->timer, clock_now_us() + delay, on_engine_timer,
-		engine);
-}
-
-static void set_state(struct engine *engine, enum engine_state state, const char *version,
-	const char *reason)
-{
-	struct facts_engine next = *engine->facts;
-
-	next.state = state;
-	next.was_ready |= state == ENGINE_STATE_READY;
-	if (version)
-		(void)snprintf(next.api_version, sizeof(next.api_version), "%s", version);
-	(void)snprintf(next.reason, sizeof(next.reason), "%s", reason);
-	text_sanitize(next.reason);
-	text_sanitize(next.api_version);
-	if (next.state == engine->facts->state && strcmp(next.reason, engine->facts->reason) == 0 &&
-		strcmp(next.api_version, engine->facts->api_version) == 0)
-		return;
-	*engine->facts = next;
-	engine->fn(engine->ctx);
-}
-
-static void probe_failed(struct engine *engine, const char *reason)
-{
-	end_probe(engine);
-	engine->failures++;
-	schedule(engine);
-	set_state(engine, ENGINE_STATE_UNREACHABLE, NULL, reason);
-}
-
-static void on_engine_deadline(struct loop_timer *timer)
-{
-	char reason[64];
-
-	(void)snprintf(reason, sizeof(reason), "no answer to a ping within %d s",
-		ENGINE_DEADLINE_MS / 1000);
-	probe_failed(timer->ctx, reason);
-}
-
-int engine_parse_answer(const char *text, size_t len, int *status, char *version,
-	size_t version_size)
-{
-	struct phr_header headers[32];
-	size_t count = ARRAY_SIZE(headers), message_len;
-	const char *message;
-	int minor, rc;
-
-	version[0] = '\0';
-	if (!http_line_status_sane(text, len))
-		return -EPROTO;
-	rc = phr_parse_response(text, len, &minor, status, &message, &message_len, headers, &count,
-		0);
-	if (rc == -2)
-		return -EAGAIN;
-	if (rc < 0)
-		return -EPROTO;
-	for (size_t i = 0; i < count; i++)
-		if (headers[i].name && headers[i].name_len == strlen("api-version") &&
-			strncasecmp(headers[i].name, "api-version", headers[i].name_len) == 0)
-			(void)snprintf(version, version_size, "%.*s", (int)headers[i].value_len,
-				headers[i].value);
-	return *status == 200 ? 0 : -EREMOTEIO;
-}
-
-static void on_engine_answer(struct loop_source *source, uint32_t events)
-{
-	struct engine *engine = source->ctx;
-	char version[sizeof(engine->facts->api_version)], reason[96];
-	int status = 0, rc;
-	ssize_t n = recv(engine->fd, engine->answer + engine->answer_len,
-		sizeof(engine->answer) - engine->answer_len, MSG_DONTWAIT);
-
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		probe_failed(engine, strerror(errno));
-		return;
+		if (daemon->due_us == 0 || daemon->due_us > soon_us)
+			continue;
+		daemon->due_us = 0;
+		daemon->begun_us = clock_now_us();
+		engine_probe_start(&daemon->probe);
 	}
-	engine->answer_len += (size_t)n;
-	rc = engine_parse_answer(engine->answer, engine->answer_len, &status, version,
-		sizeof(version));
-	if (rc == -EAGAIN && n > 0 && engine->answer_len < sizeof(engine->answer))
-		return;
-	if (rc == -EREMOTEIO)
-		(void)snprintf(reason, sizeof(reason), "a ping was answered with HTTP status %d",
-			status);
+	judge_all(engine);
+}
+
+static void arm(struct engine *engine)
+{
+	uint64_t at_us = 0;
+
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		uint64_t due_us = engine->daemons[i].due_us;
+
+		if (due_us != 0 && (at_us == 0 || due_us < at_us))
+			at_us = due_us;
+	}
+	if (at_us == 0)
+		loop_timer_cancel(engine->loop, &engine->timer);
 	else
-		(void)snprintf(reason, sizeof(reason), "a ping was not answered in HTTP");
-	if (rc < 0) {
-		probe_failed(engine, reason);
-		return;
-	}
-	end_probe(engine);
-	engine->failures = 0;
-	schedule(engine);
-	set_state(engine, ENGINE_STATE_READY, version, "");
+		loop_timer_set(engine->loop, &engine->timer, at_us, on_engine_timer, engine);
 }
 
-static void on_engine_connected(void *ctx, int fd, int error)
+static void judge_all(struct engine *engine)
 {
-	static const char ping[] = "GET /_ping HTTP/1.1\r\nHost: docker\r\n"
-				   "User-Agent: keel-agent\r\nConnection: close\r\n\r\n";
-	struct engine *engine = ctx;
+	struct facts_engine before;
 
-	if (error < 0) {
-		probe_failed(engine, strerror(-error));
-		return;
-	}
-	engine->fd = fd;
-	engine->answer_len = 0;
-	if (send(fd, ping, sizeof(ping) - 1, MSG_NOSIGNAL) < 0)
-		error = -errno;
-	if (error == 0)
-		error = loop_add(engine->loop, &engine->source, fd, EPOLLIN, on_engine_answer,
-			engine);
-	if (error < 0)
-		probe_failed(engine, strerror(-error));
+	memcpy(&before, &engine->facts->engine, sizeof(before)); /* padding too: it is compared */
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++)
+		judge(&engine->daemons[i]);
+	sum_up(&engine->facts->engine);
+	arm(engine);
+	if (!engine->updating && memcmp(&before, &engine->facts->engine, sizeof(before)) != 0)
+		engine->changed(engine->ctx);
 }
 
-static void engine_probe(struct engine *engine)
+void engine_init(struct engine *engine, struct loop *loop, const struct engine_options *options,
+	struct facts *facts, engine_change_fn *changed, engine_restart_fn *fn, void *ctx)
 {
-	/* The deadline is armed first: it covers connecting as well, and an answer may come at once. */
-	loop_timer_set(engine->loop, &engine->timer,
-		clock_now_us() + ENGINE_DEADLINE_MS * USEC_PER_MSEC, on_engine_deadline, engine);
-	transport_start(&engine->transport, engine->loop, &engine->address, 2 * ENGINE_DEADLINE_MS,
-		on_engine_connected, engine);
-}
+	static const struct engine_question *const questions[] = {
+		[ENGINE_DOCKERD] = &engine_question_dockerd,
+		[ENGINE_CONTAINERD] = &engine_question_containerd,
+	};
+	/* So that as many missed probes as make a verdict fit into the time that makes it. */
+	uint64_t deadline_ms = options->policy.hung_after_us / ENGINE_POLICY_MISSES / USEC_PER_MSEC;
 
-void engine_init(struct engine *engine, struct loop *loop, const struct address *address,
-	struct facts_engine *facts, unsigned int calm_s, engine_fn *fn, void *ctx)
-{
+	if (deadline_ms > ENGINE_DEADLINE_MS)
+		deadline_ms = ENGINE_DEADLINE_MS;
 	*engine = (struct engine){.loop = loop,
-		.address = *address,
 		.facts = facts,
-		.calm_s = calm_s ? calm_s : 1,
-		.source.fd = -1,
-		.fd = -1,
-		.fn = fn,
+		.policy = options->policy,
+		.changed = changed,
+		.restart = fn,
 		.ctx = ctx};
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		struct engine_daemon *daemon = &engine->daemons[i];
+
+		daemon->engine = engine;
+		daemon->id = (enum engine_daemon_id)i;
+		engine_probe_init(&daemon->probe, loop, &options->address[i], questions[i],
+			(unsigned int)deadline_ms, on_probe, daemon);
+	}
 }
 
-void engine_set_active(struct engine *engine, uint64_t since_us)
+void engine_update(struct engine *engine)
 {
-	if (engine->since_us == since_us)
-		return;
-	engine->since_us = since_us;
-	engine_stop(engine);
-	engine->facts->state = ENGINE_STATE_UNKNOWN;
-	engine->facts->reason[0] = '\0';
-	engine->failures = 0;
-	if (since_us != 0)
-		loop_timer_set(engine->loop, &engine->timer, clock_now_us(), on_engine_timer,
-			engine);
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		struct engine_daemon *daemon = &engine->daemons[i];
+		const struct control_service *service =
+			facts_find_service(engine->facts, engine_daemon_unit(daemon->id));
+		bool active = service && (service->state == SERVICE_STATE_ACTIVE ||
+						 service->state == SERVICE_STATE_RELOADING);
+		/* ready_us changes with every restart, also with one that fell between two pictures. */
+		uint64_t life_us = active ? service->ready_us | 1 : 0;
+
+		if (life_us != daemon->life_us)
+			begin_life(daemon, life_us);
+	}
+	engine->updating = true;
+	judge_all(engine);
+	engine->updating = false;
+}
+
+void engine_kick(struct engine *engine)
+{
+	uint64_t now_us = clock_now_us();
+
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		struct engine_daemon *daemon = &engine->daemons[i];
+
+		if (daemon->due_us > now_us && now_us - daemon->seen.probed_us >= FRESH_US)
+			daemon->due_us = now_us;
+	}
+	arm(engine);
 }
 
 void engine_stop(struct engine *engine)
 {
-	end_probe(engine);
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++)
+		begin_life(&engine->daemons[i], 0);
 	loop_timer_cancel(engine->loop, &engine->timer);
 }

@@ -1,51 +1,60 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine.h - asks dockerd whether it is there: GET /_ping on its socket, with a deadline, never blocking.
+ * engine.h - watches dockerd and containerd: asks, judges by engine_policy, has PID 1 restart what is hung.
  *
- * When: at once when its service becomes active, then every `calm_s` seconds; after a failure again
- * after 0.25 s, 0.5 s, ... up to `calm_s`. Never while the service is not active.
+ * When: at once when a service becomes active; soon when somebody asks for health or could not reach
+ * dockerd (engine_kick); else every `calm_us`, both daemons in one wake-up. After a missed
+ * probe ever later from 0.25 s up. Never while the service is not active.
  */
 #pragma once
 
 #include "agent/common/facts.h"
-#include "agent/common/transport.h"
+#include "agent/engine_probe.h"
 #include "lib/base.h"
+#include "lib/config.h"
 #include "lib/loop.h"
 
-/* A loaded machine may keep dockerd busy for seconds; one that does not answer for this long is of
- * no use to anybody. */
-#define ENGINE_DEADLINE_MS 10000
-#define ENGINE_ANSWER_MAX  2048
+/* Called when the engine facts changed; not from inside engine_update. */
+typedef void engine_change_fn(void *ctx);
+/* Asks PID 1 to restart a unit: 0 when it was sent, -errno. */
+typedef int engine_restart_fn(void *ctx, const char *unit);
 
-/* Called when the engine facts changed. */
-typedef void engine_fn(void *ctx);
+struct engine_options {
+	struct address address[ENGINE_DAEMONS];
+	struct engine_policy policy; /* restarts_per_hour <= CONFIG_ENGINE_RESTARTS_MAX */
+};
+
+struct engine;
+
+struct engine_daemon {
+	struct engine *engine;
+	enum engine_daemon_id id;
+	struct engine_probe probe;
+	struct engine_policy_facts seen;
+	uint64_t
+		life_us; /* the service's ready_us: another life has another; 0: it is not active */
+	uint64_t begun_us;                                /* the probe under way */
+	uint64_t due_us;                                  /* the next probe, 0: none */
+	uint64_t restarts_us[CONFIG_ENGINE_RESTARTS_MAX]; /* a ring */
+	char answer[CONTROL_REASON_MAX];                  /* why the last probe was missed */
+};
 
 struct engine {
 	struct loop *loop;
-	struct address address;
-	struct facts_engine *facts;
-	unsigned int calm_s;
-	uint64_t since_us; /* the service is active since then; 0: it is not */
-	unsigned int failures;
-	struct transport transport;
-	struct loop_source source;
-	struct loop_timer timer; /* deadline of a probe under way, else the next probe */
-	int fd;                  /* of a probe under way, -1 */
-	char answer[ENGINE_ANSWER_MAX];
-	size_t answer_len;
-	engine_fn *fn;
+	struct facts *facts;
+	struct engine_policy policy;
+	struct engine_daemon daemons[ENGINE_DAEMONS];
+	struct loop_timer timer; /* the next probe of any daemon */
+	bool updating;
+	engine_change_fn *changed;
+	engine_restart_fn *restart;
 	void *ctx;
 };
 
-void engine_init(struct engine *engine, struct loop *loop, const struct address *address,
-	struct facts_engine *facts, unsigned int calm_s, engine_fn *fn, void *ctx);
-/* Tells since when the service is active (any number that changes with a restart), 0 if it is not. A
- * change sets the facts to UNKNOWN and starts or ends the probing; `fn` is not called from in here. */
-void engine_set_active(struct engine *engine, uint64_t since_us);
+void engine_init(struct engine *engine, struct loop *loop, const struct engine_options *options,
+	struct facts *facts, engine_change_fn *changed, engine_restart_fn *restart, void *ctx);
+/* The records of the services or of the boot have changed. */
+void engine_update(struct engine *engine);
+/* Somebody wants to know, or met a dead end: asks again unless the last answer is fresh. */
+void engine_kick(struct engine *engine);
 void engine_stop(struct engine *engine);
-
-/* Pure: reads a complete or incomplete answer to the ping. Returns 0 (the engine is well; the API version,
- * if told, is in `version`), -EAGAIN (incomplete), -EPROTO (not HTTP), or -EREMOTEIO with the HTTP status
- * in *status. */
-int engine_parse_answer(const char *text, size_t len, int *status, char *version,
-	size_t version_size) MUST_CHECK;

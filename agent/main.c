@@ -12,6 +12,7 @@
 #include <linux/vm_sockets.h>
 
 #include "agent/agent.h"
+#include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/control.h"
 #include "lib/log.h"
@@ -26,6 +27,7 @@ static const char usage[] =
 	"  --docker-listen ADDRESS  offer Docker's API here (repeatable; default vsock:PORT, from\n"
 	"                           vsock.docker_port)\n"
 	"  --docker ADDRESS         dockerd's socket (default unix:/run/docker.sock)\n"
+	"  --containerd ADDRESS     containerd's (default unix:/run/containerd/containerd.sock)\n"
 	"  --report ADDRESS         report to there (default vsock:2:PORT, from vsock.report_port)\n"
 	"  --control PATH           PID 1's control socket (default " CONTROL_SOCKET ")\n"
 	"  --heartbeat SECONDS      default from health.heartbeat_s\n"
@@ -51,14 +53,22 @@ static void set_defaults(struct agent_options *options)
 		.kind = ADDRESS_VSOCK, .cid = VMADDR_CID_ANY, .port = config.vsock.api_port};
 	options->docker[0] = (struct address){
 		.kind = ADDRESS_VSOCK, .cid = VMADDR_CID_ANY, .port = config.vsock.docker_port};
-	options->engine = (struct address){.kind = ADDRESS_UNIX, .path = "/run/docker.sock"};
+	options->engine.address[ENGINE_DOCKERD] =
+		(struct address){.kind = ADDRESS_UNIX, .path = "/run/docker.sock"};
+	options->engine.address[ENGINE_CONTAINERD] =
+		(struct address){.kind = ADDRESS_UNIX, .path = "/run/containerd/containerd.sock"};
+	options->engine.policy = (struct engine_policy){
+		.restart = config.engine.restart,
+		.restarts_per_hour = config.engine.restarts_per_hour,
+		.hung_after_us = config.engine.hung_after_s * USEC_PER_SEC,
+		.calm_us = config.health.probe_s * USEC_PER_SEC,
+	};
 	if (config.vsock.report_port != 0)
 		options->report = (struct address){.kind = ADDRESS_VSOCK,
 			.cid = VMADDR_CID_HOST,
 			.port = config.vsock.report_port};
 	options->control = CONTROL_SOCKET;
 	options->heartbeat_s = config.health.heartbeat_s;
-	options->probe_s = config.health.probe_s;
 }
 
 /* The first use of a repeatable option replaces the defaults. */
@@ -83,6 +93,7 @@ enum agent_option {
 	AGENT_OPTION_API = 256,
 	AGENT_OPTION_DOCKER_LISTEN,
 	AGENT_OPTION_DOCKER,
+	AGENT_OPTION_CONTAINERD,
 	AGENT_OPTION_REPORT,
 	AGENT_OPTION_CONTROL,
 	AGENT_OPTION_HEARTBEAT,
@@ -95,6 +106,7 @@ static const struct option option_table[] = {
 	{"api", required_argument, NULL, AGENT_OPTION_API},
 	{"docker-listen", required_argument, NULL, AGENT_OPTION_DOCKER_LISTEN},
 	{"docker", required_argument, NULL, AGENT_OPTION_DOCKER},
+	{"containerd", required_argument, NULL, AGENT_OPTION_CONTAINERD},
 	{"report", required_argument, NULL, AGENT_OPTION_REPORT},
 	{"control", required_argument, NULL, AGENT_OPTION_CONTROL},
 	{"heartbeat", required_argument, NULL, AGENT_OPTION_HEARTBEAT},
@@ -107,13 +119,18 @@ static const struct option option_table[] = {
 /* One option. 0, -errno for a bad value, 1 if the program has done what was asked, 2 for no such option. */
 static int take_option(struct agent_options *options, int option, unsigned int counts[2])
 {
+	unsigned int seconds;
+	int rc;
+
 	switch (option) {
 	case AGENT_OPTION_API:
 		return add_address(options->api, &counts[0], optarg);
 	case AGENT_OPTION_DOCKER_LISTEN:
 		return add_address(options->docker, &counts[1], optarg);
 	case AGENT_OPTION_DOCKER:
-		return address_parse(optarg, &options->engine);
+		return address_parse(optarg, &options->engine.address[ENGINE_DOCKERD]);
+	case AGENT_OPTION_CONTAINERD:
+		return address_parse(optarg, &options->engine.address[ENGINE_CONTAINERD]);
 	case AGENT_OPTION_REPORT:
 		return address_parse(optarg, &options->report);
 	case AGENT_OPTION_CONTROL:
@@ -122,7 +139,10 @@ static int take_option(struct agent_options *options, int option, unsigned int c
 	case AGENT_OPTION_HEARTBEAT:
 		return parse_seconds(optarg, &options->heartbeat_s);
 	case AGENT_OPTION_PROBE:
-		return parse_seconds(optarg, &options->probe_s);
+		rc = parse_seconds(optarg, &seconds);
+		if (rc == 0)
+			options->engine.policy.calm_us = seconds * USEC_PER_SEC;
+		return rc;
 	case AGENT_OPTION_HELP:
 		(void)fputs(usage, stdout);
 		return 1;

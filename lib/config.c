@@ -47,6 +47,10 @@ static const struct key keys[] = {
 	{"vsock", "report_port", KEY_UINT, OFFSET(vsock.report_port), INT32_MAX, NULL},
 	{"health", "heartbeat", KEY_INTERVAL, OFFSET(health.heartbeat_s), 86400, NULL},
 	{"health", "probe", KEY_INTERVAL, OFFSET(health.probe_s), 86400, NULL},
+	{"engine", "restart", KEY_BOOL, OFFSET(engine.restart), 0, NULL},
+	{"engine", "hung_after_s", KEY_INTERVAL, OFFSET(engine.hung_after_s), 86400, NULL},
+	{"engine", "restarts_per_hour", KEY_UINT, OFFSET(engine.restarts_per_hour),
+		CONFIG_ENGINE_RESTARTS_MAX, NULL},
 	{"boot", "console_shell", KEY_BOOL, OFFSET(boot.console_shell), 0, NULL},
 	{"boot", "shutdown", KEY_UINT, OFFSET(boot.shutdown_s), 3600, NULL},
 };
@@ -61,6 +65,7 @@ void config_set_defaults(struct config *config)
 		.net = {.wait_s = 10},
 		.vsock = {.api_port = 700, .docker_port = 701, .report_port = 702},
 		.health = {.heartbeat_s = 30, .probe_s = 30},
+		.engine = {.restart = true, .hung_after_s = 30, .restarts_per_hour = 3},
 		.boot = {.console_shell = true, .shutdown_s = 60},
 	};
 }

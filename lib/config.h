@@ -13,6 +13,8 @@
 
 #define CONFIG_FILE "/etc/keel/keel.conf"
 
+#define CONFIG_ENGINE_RESTARTS_MAX 16
+
 enum config_disk_format {
 	CONFIG_DISK_FORMAT_NEVER,
 	CONFIG_DISK_FORMAT_BLANK, /* a provably blank single candidate may be formatted */
@@ -51,6 +53,11 @@ struct config {
 		unsigned int heartbeat_s; /* default 30 */
 		unsigned int probe_s;     /* calm interval of the engine probe, default 30 */
 	} health;
+	struct {
+		bool restart;                   /* a hung daemon is restarted, default true */
+		unsigned int hung_after_s;      /* silent for so long, default 30 */
+		unsigned int restarts_per_hour; /* at most, each daemon, default 3 */
+	} engine;
 	struct {
 		bool console_shell;      /* login shell on the console in VM mode, default true */
 		unsigned int shutdown_s; /* upper bound for a whole shutdown, default 60 */

@@ -97,13 +97,35 @@ static void add_disk(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct con
 	(void)yyjson_mut_obj_add_str(doc, item, "reason", disk->reason);
 }
 
-static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts_engine *engine)
+static void add_daemons(yyjson_mut_doc *doc, yyjson_mut_val *engine, const struct facts *facts)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, engine, "daemons");
+
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		const struct facts_daemon *daemon = &facts->engine.daemons[i];
+		yyjson_mut_val *item;
+
+		if (!daemon->known)
+			continue;
+		item = yyjson_mut_arr_add_obj(doc, list);
+		(void)yyjson_mut_obj_add_str(doc, item, "name",
+			engine_daemon_unit((enum engine_daemon_id)i));
+		(void)yyjson_mut_obj_add_str(doc, item, "state", daemon_state_name(daemon->state));
+		(void)yyjson_mut_obj_add_str(doc, item, "reason", daemon->reason);
+		(void)yyjson_mut_obj_add_uint(doc, item, "restarts", daemon->restarts);
+		add_ms(doc, item, "restarted_ms", daemon->restarted_us);
+		(void)yyjson_mut_obj_add_str(doc, item, "restart_reason", daemon->restart_reason);
+	}
+}
+
+static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts)
 {
 	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "engine");
 
-	(void)yyjson_mut_obj_add_str(doc, item, "state", engine_state_name(engine->state));
-	(void)yyjson_mut_obj_add_str(doc, item, "api_version", engine->api_version);
-	(void)yyjson_mut_obj_add_str(doc, item, "reason", engine->reason);
+	(void)yyjson_mut_obj_add_str(doc, item, "state", engine_state_name(facts->engine.state));
+	(void)yyjson_mut_obj_add_str(doc, item, "api_version", facts->engine.api_version);
+	(void)yyjson_mut_obj_add_str(doc, item, "reason", facts->engine.reason);
+	add_daemons(doc, item, facts);
 }
 
 static void add_memory(yyjson_mut_doc *doc, yyjson_mut_val *root,
@@ -159,7 +181,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	add_stages(doc, root, facts, system->uptime_us);
 	add_services(doc, root, facts);
 	add_disk(doc, root, &facts->disk);
-	add_engine(doc, root, &facts->engine);
+	add_engine(doc, root, facts);
 	add_memory(doc, root, &system->memory);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);

@@ -129,3 +129,13 @@ const char *engine_state_name(enum engine_state state)
 	}
 	return "?";
 }
+
+const char *engine_daemon_unit(enum engine_daemon_id id)
+{
+	return id == ENGINE_CONTAINERD ? "containerd.service" : "docker.service";
+}
+
+const char *engine_daemon_name(enum engine_daemon_id id)
+{
+	return id == ENGINE_CONTAINERD ? "containerd" : "dockerd";
+}

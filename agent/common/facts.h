@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "agent/common/engine_policy.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -17,16 +18,30 @@ enum facts_link {
 };
 
 enum engine_state {
-	ENGINE_STATE_UNKNOWN,     /* not asked since its service became active */
-	ENGINE_STATE_READY,       /* the last GET /_ping was answered */
-	ENGINE_STATE_UNREACHABLE, /* the last GET /_ping was not; `reason` says how */
+	ENGINE_STATE_UNKNOWN,     /* a daemon was not asked since its service became active */
+	ENGINE_STATE_READY,       /* each daemon answered its last probe */
+	ENGINE_STATE_UNREACHABLE, /* one did not; `culprit` and `reason` say who and how */
+};
+
+enum engine_daemon_id { ENGINE_DOCKERD, ENGINE_CONTAINERD, ENGINE_DAEMONS };
+
+struct facts_daemon {
+	bool known; /* it is a service of this guest */
+	enum daemon_state state;
+	bool restarting;       /* the policy restarted it, it has not answered since */
+	unsigned int restarts; /* by the policy, since the agent started */
+	uint64_t restarted_us; /* the last of them, 0: none */
+	char restart_reason[CONTROL_REASON_MAX]; /* of the last of them */
+	char reason[CONTROL_REASON_MAX];         /* why it is not ready */
 };
 
 struct facts_engine {
 	enum engine_state state;
+	enum engine_daemon_id culprit;
 	bool was_ready;       /* at least once since the agent started */
 	char api_version[16]; /* as dockerd says it, "" if unknown */
 	char reason[CONTROL_REASON_MAX];
+	struct facts_daemon daemons[ENGINE_DAEMONS];
 };
 
 struct facts {
@@ -40,8 +55,9 @@ struct facts {
 	struct facts_engine engine;
 };
 
-/* The unit whose socket is the engine's API. */
-#define FACTS_ENGINE_UNIT "docker.service"
+/* The units of the daemons, and what people call them. The first one's socket is the engine's API. */
+const char *engine_daemon_unit(enum engine_daemon_id id);
+const char *engine_daemon_name(enum engine_daemon_id id);
 
 /* Takes in one valid record (control_record_valid). Text that is not clean UTF-8 is made so. */
 void facts_apply_record(struct facts *facts, const struct control_record *record);

@@ -146,20 +146,36 @@ static bool services_object(const struct facts *facts, struct health *health)
 	return false;
 }
 
+/* The reason of a restart by policy outlives the daemon that gave it. */
+static bool policy_objects(const struct facts *facts, struct health *health)
+{
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		const struct facts_daemon *daemon = &facts->engine.daemons[i];
+
+		if (daemon->restarting)
+			return object(health, HEALTH_STATUS_DEGRADED, "%s", daemon->restart_reason);
+	}
+	return false;
+}
+
 static bool engine_objects(const struct facts *facts, struct health *health)
 {
+	enum engine_daemon_id culprit = facts->engine.culprit;
+
 	switch (facts->engine.state) {
 	case ENGINE_STATE_READY:
 		return false;
 	case ENGINE_STATE_UNKNOWN:
 		if (facts->engine.was_ready)
 			return object(health, HEALTH_STATUS_DEGRADED,
-				"waiting for dockerd to answer again");
-		return object(health, HEALTH_STATUS_STARTING, "waiting for dockerd's first answer");
+				"waiting for %s to answer again", engine_daemon_name(culprit));
+		return object(health, HEALTH_STATUS_STARTING, "waiting for %s's first answer",
+			engine_daemon_name(culprit));
 	case ENGINE_STATE_UNREACHABLE:
 		return object(health, HEALTH_STATUS_DEGRADED,
-			"dockerd does not answer on its socket%s%s; see its log, or: keelctl restart " FACTS_ENGINE_UNIT,
-			DETAIL(facts->engine.reason));
+			"%s does not answer on its socket%s%s; see its log, or: keelctl restart %s",
+			engine_daemon_name(culprit), DETAIL(facts->engine.reason),
+			engine_daemon_unit(culprit));
 	}
 	return object(health, HEALTH_STATUS_DEGRADED,
 		"the engine is in a state that this agent does not know");
@@ -201,7 +217,8 @@ void health_judge(const struct facts *facts, struct health *health)
 {
 	*health = (struct health){.status = HEALTH_STATUS_READY};
 	if (boot_objects(facts, health) || disk_objects(facts, health) ||
-		services_object(facts, health) || engine_objects(facts, health))
+		policy_objects(facts, health) || services_object(facts, health) ||
+		engine_objects(facts, health))
 		return;
 	health->ready = true;
 	if (stage_blemish(facts, health) || service_blemish(facts, health))

@@ -56,6 +56,8 @@ static void on_target(void *ctx, int fd, int error)
 			strerror(-error));
 		farewell_problem(proxy->loop, TAKE_FD(connection->client_fd), 503,
 			"engine_unavailable", detail);
+		if (proxy->on_unavailable)
+			proxy->on_unavailable(proxy->ctx);
 	}
 	connection_free(connection);
 }

@@ -22,6 +22,8 @@ struct proxy {
 	struct address target;
 	unsigned int timeout_ms; /* to connect to the target */
 	const char *unavailable; /* what to tell the client when there is no target: one sentence */
+	void (*on_unavailable)(void *ctx); /* called when there is none; NULL after proxy_init */
+	void *ctx;
 	struct proxy_connection *connections;
 	unsigned int count;
 };

@@ -9,7 +9,7 @@
 
 #include "agent/ctl/http_client.h"
 #include "agent/ctl/view.h"
-#include "agent/engine.h"
+#include "agent/engine_probe.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -67,6 +67,9 @@ static void test_defaults(void **state)
 	assert_int_equal(config.vsock.report_port, 702);
 	assert_int_equal(config.health.heartbeat_s, 30);
 	assert_int_equal(config.health.probe_s, 30);
+	assert_true(config.engine.restart);
+	assert_int_equal(config.engine.hung_after_s, 30);
+	assert_int_equal(config.engine.restarts_per_hour, 3);
 	assert_true(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 60);
 }
@@ -81,6 +84,7 @@ static void test_file_sets_every_key(void **state)
 		   "dns=192.0.2.53 192.0.2.54\nwait=0\n"
 		   "[vsock]\napi_port=1\ndocker_port=2147483647\nreport_port=0\n"
 		   "[health]\nheartbeat=5\nprobe=86400\n"
+		   "[engine]\nrestart=no\nhung_after_s=7\nrestarts_per_hour=16\n"
 		   "[boot]\nconsole_shell=no\nshutdown=10\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "sixteen-bytes-16");
@@ -100,6 +104,9 @@ static void test_file_sets_every_key(void **state)
 	assert_int_equal(config.vsock.report_port, 0);
 	assert_int_equal(config.health.heartbeat_s, 5);
 	assert_int_equal(config.health.probe_s, 86400);
+	assert_false(config.engine.restart);
+	assert_int_equal(config.engine.hung_after_s, 7);
+	assert_int_equal(config.engine.restarts_per_hour, 16);
 	assert_false(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 10);
 }
@@ -156,6 +163,8 @@ static void test_bad_values_keep_the_old(void **state)
 		{"vsock", "api_port", "0x2bc"},
 		{"health", "heartbeat", "0"},
 		{"health", "probe", "0"},
+		{"engine", "hung_after_s", "0"},
+		{"engine", "restarts_per_hour", "17"},
 		{"net", "mode", "DHCP"},
 		{"net", "interface", "sixteen-bytes-16"},
 	};

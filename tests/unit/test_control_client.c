@@ -98,7 +98,7 @@ static void test_requests_on_the_same_connection(void **state)
 {
 	(void)state;
 	start();
-	assert_int_equal(control_client_send(&client, CONTROL_VERB_REBOOT), 0);
+	assert_int_equal(control_client_send(&client, CONTROL_VERB_REBOOT, NULL), 0);
 	expect_request(CONTROL_VERB_REBOOT);
 	assert_true(fake_init_send(server, fake_init_result(-EBUSY))); /* logged, harmless */
 	send_picture(SERVICE_STATE_ACTIVE);
@@ -123,7 +123,7 @@ static void test_renewal_and_loss(void **state)
 	close_p(&server);
 	LOOP_UNTIL(&loop, changes == 3);
 	assert_int_equal(facts.link, FACTS_LINK_LOST);
-	assert_int_equal(control_client_send(&client, CONTROL_VERB_REBOOT), -ENOTCONN);
+	assert_int_equal(control_client_send(&client, CONTROL_VERB_REBOOT, NULL), -ENOTCONN);
 	listener = fake_init_listen(path);
 	LOOP_UNTIL(&loop, client.fd >= 0);
 	expect_request(CONTROL_VERB_SUBSCRIBE);

@@ -48,13 +48,16 @@ static int parse(const char *text)
 	return unit_parse(&unit, "/etc/keel/units/x.service", text, on_problem, NULL);
 }
 
-/* Parses a unit that is whole but for `lines` of its [Service] section, which begin at line 3. */
+/* Parses a unit that is whole but for `lines` of its [Service] section, which begin at line 3. Lines that
+ * begin with an ExecStart= of their own get no other. */
 static int parse_service(const char *lines)
 {
 	char text[16384];
 
-	assert_in_range(snprintf(text, sizeof(text), "[Service]\nExecStart=/bin/x\n%s\n", lines), 0,
-		sizeof(text) - 1);
+	assert_in_range(snprintf(text, sizeof(text), "[Service]\n%s\n%s\n",
+				strncmp(lines, "ExecStart=", 10) == 0 ? "" : "ExecStart=/bin/x",
+				lines),
+		0, sizeof(text) - 1);
 	return parse(text);
 }
 
@@ -371,8 +374,8 @@ static void test_enums(void **state)
 	assert_int_equal(unit.type, UNIT_TYPE_ONESHOT);
 	assert_good("Restart=always\nKillMode=control-group");
 	assert_bad("Type=forking", 3, "forking");
-	assert_bad("Restart=on-abnormal", 3, "on-abnormal");
-	assert_bad("KillMode=mixed", 3, "mixed");
+	assert_bad("Restart=sometimes", 3, "sometimes");
+	assert_bad("KillMode=all", 3, "all");
 	assert_bad("Type=", 3, "Type");
 	assert_bad("KillSignal=SIGCHLD", 3, "SIGCHLD");
 	assert_bad("KillSignal=15", 3, "15");
@@ -560,15 +563,15 @@ static void test_pool_is_bounded(void **state)
 	assert_bad(lines, 3, "1023");
 	word[1000] = '\0';
 	(void)snprintf(lines, sizeof(lines),
-		"Environment=A=%s\nEnvironment=B=%s\nEnvironment=C=%s\nEnvironment=D=%s", word,
-		word, word, word);
-	assert_bad(lines, 6, "3072");
+		"Environment=A=%s\nEnvironment=B=%s\nEnvironment=C=%s\nEnvironment=D=%s\nEnvironment=E=%s",
+		word, word, word, word, word);
+	assert_bad(lines, 7, "4096");
 	/* Full to the last byte: the name of the default slice has no room left. */
 	word[1000] = 'a';
 	word[1023] = '\0';
 	(void)snprintf(lines, sizeof(lines),
-		"Environment=A=%.1021s\nEnvironment=B=%.1021s\nEnvironment=C=%.1014s", word, word,
-		word);
+		"Environment=A=%.1021s\nEnvironment=B=%.1021s\nEnvironment=C=%.1021s\nEnvironment=D=%.1014s",
+		word, word, word, word);
 	assert_int_equal(parse_service(lines), -EINVAL);
 	assert_int_equal(unit.pool_used, UNIT_POOL_SIZE);
 	assert_null(unit.slice);

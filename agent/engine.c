@@ -17,6 +17,24 @@
 /* Probes due within so long are made in one wake-up. */
 #define TOGETHER_US (2 * USEC_PER_SEC)
 
+static bool same_daemon(const struct facts_daemon *a, const struct facts_daemon *b)
+{
+	return a->known == b->known && a->state == b->state && a->restarting == b->restarting &&
+	       a->restarts == b->restarts && a->restarted_us == b->restarted_us &&
+	       strcmp(a->restart_reason, b->restart_reason) == 0 &&
+	       strcmp(a->reason, b->reason) == 0;
+}
+
+static bool same_facts(const struct facts_engine *a, const struct facts_engine *b)
+{
+	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {
+		if (!same_daemon(&a->daemons[i], &b->daemons[i]))
+			return false;
+	}
+	return a->state == b->state && a->culprit == b->culprit && a->was_ready == b->was_ready &&
+	       strcmp(a->api_version, b->api_version) == 0 && strcmp(a->reason, b->reason) == 0;
+}
+
 static void judge_all(struct engine *engine);
 
 static struct facts_daemon *facts_of(const struct engine_daemon *daemon)
@@ -206,14 +224,13 @@ static void arm(struct engine *engine)
 
 static void judge_all(struct engine *engine)
 {
-	struct facts_engine before;
+	const struct facts_engine before = engine->facts->engine;
 
-	memcpy(&before, &engine->facts->engine, sizeof(before)); /* padding too: it is compared */
 	for (size_t i = 0; i < ENGINE_DAEMONS; i++)
 		judge(&engine->daemons[i]);
 	sum_up(&engine->facts->engine);
 	arm(engine);
-	if (!engine->updating && memcmp(&before, &engine->facts->engine, sizeof(before)) != 0)
+	if (!engine->updating && !same_facts(&before, &engine->facts->engine))
 		engine->changed(engine->ctx);
 }
 

@@ -23,6 +23,11 @@ static unsigned int start(struct sm *sm)
 	return enter(sm, SERVICE_STATE_WAITING, SM_ACTION_CHECK_DEPS);
 }
 
+static bool notifies(const struct unit *unit)
+{
+	return unit->type == UNIT_TYPE_NOTIFY || unit->type == UNIT_TYPE_NOTIFY_RELOAD;
+}
+
 static bool restarts(const struct unit *unit, enum sm_cause cause, bool clean)
 {
 	switch (unit->restart) {
@@ -131,7 +136,7 @@ static unsigned int step_starting(struct sm *sm, const struct unit *unit, enum s
 			return enter(sm, SERVICE_STATE_ACTIVE, SM_ACTION_DISARM);
 		return 0;
 	case SM_EVENT_READY:
-		if (unit->type == UNIT_TYPE_NOTIFY)
+		if (notifies(unit))
 			return enter(sm, SERVICE_STATE_ACTIVE, SM_ACTION_DISARM);
 		return 0;
 	case SM_EVENT_SPAWN_FAILED:
@@ -144,7 +149,7 @@ static unsigned int step_starting(struct sm *sm, const struct unit *unit, enum s
 				SM_ACTION_KILL_REST | SM_ACTION_DISARM);
 		}
 		/* It promised a READY=1 (systemd calls this result "protocol"). */
-		if (unit->type == UNIT_TYPE_NOTIFY)
+		if (notifies(unit))
 			facts.clean = false;
 		return ended(sm, unit, SM_CAUSE_EXITED, facts);
 	case SM_EVENT_TIMEOUT:

@@ -29,12 +29,17 @@ int pressure_parse(const char *text)
 
 int pressure_find_group(const char *text, char *path, size_t size)
 {
-	const char *line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	const char *line = text;
 	size_t len;
 
-	if (!line)
-		return -ENOENT;
-	line = strchr(line, '/');
+	if (strncmp(text, "0::/", 4) == 0) {
+		line += strlen("0::");
+	} else {
+		line = strstr(text, "\n0::/");
+		if (!line)
+			return -ENOENT;
+		line += strlen("\n0::");
+	}
 	len = strcspn(line, "\n");
 	if (len >= size)
 		return -ENAMETOOLONG;

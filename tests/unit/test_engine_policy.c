@@ -63,13 +63,14 @@ static void test_every_combination(void **state)
 		SECONDS(60), SECONDS(299), SECONDS(300), SECONDS(90000)};
 
 	(void)state;
-	for (uint8_t unit = 0; unit <= SERVICE_STATE_FAILED + 1; unit++)
+	for (unsigned int unit = 0; unit <= SERVICE_STATE_FAILED + 1; unit++)
 		for (unsigned int bits = 0; bits < 64; bits++)
 			for (size_t m = 0; m < ARRAY_SIZE(misses); m++)
 				for (size_t s = 0; s < ARRAY_SIZE(ages); s++)
 					for (size_t r = 0; r < ARRAY_SIZE(ages); r++) {
 						struct engine_policy policy = usual;
-						struct engine_policy_facts facts = {.unit = unit,
+						struct engine_policy_facts facts = {
+							.unit = (uint8_t)unit,
 							.stopping = bits & 1,
 							.probing = bits & 2,
 							.stalled = bits & 4,
@@ -176,8 +177,9 @@ static void test_units_and_names(void **state)
 	static const char *const names[] = {"down", "starting", "ready", "slow", "hung", "failed"};
 
 	(void)state;
-	for (uint8_t i = 0; i < ARRAY_SIZE(states); i++) {
-		struct engine_policy_facts facts = {.unit = i, .answered = true, .probed_us = NOW};
+	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
+		struct engine_policy_facts facts = {
+			.unit = (uint8_t)i, .answered = true, .probed_us = NOW};
 
 		assert_int_equal(engine_policy(&usual, &facts, NOW).state, states[i]);
 	}

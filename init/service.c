@@ -488,6 +488,7 @@ bool service_reap(struct init *init, pid_t pid, int status)
 		service->pid = 0;
 		service->exit_status = status;
 		service->record.exit_status = status;
+		service->record.exit_us = clock_now_us();
 		service_event(service, SM_EVENT_EXITED,
 			(struct sm_facts){.clean = is_clean(service, status)});
 		return true;

@@ -25,7 +25,7 @@
 
 #define CONTROL_SOCKET  "/run/keel/control"
 #define CONTROL_MAGIC   0x4b45454cU /* "KEEL" */
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
 #define CONTROL_NAME_MAX     32  /* unit and stage names, with NUL */
 #define CONTROL_REASON_MAX   192 /* one sentence, with NUL */
@@ -119,6 +119,7 @@ struct control_service {
 	uint32_t restarts;               /* automatic restarts since boot */
 	int32_t exit_status;             /* last exit: wait(2) status, -1 if it never exited */
 	uint64_t exec_us;                /* last exec of the main process, 0 if never */
+	uint64_t exit_us;                /* last end of a main process, 0 if never */
 	uint64_t ready_us;               /* last time it became ready, 0 if never */
 	uint64_t since_us;               /* when `state` was entered */
 	char reason[CONTROL_REASON_MAX]; /* why it failed, waits or restarts */

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-MAGIC, VERSION = 0x4B45454C, 1
+MAGIC, VERSION = 0x4B45454C, 2
 SNAPSHOT, SUBSCRIBE, START, STOP, RESTART, RELOAD, POWEROFF, REBOOT = range(1, 9)
 RESULT, BOOT, STAGE, SERVICE, DISK, END = range(1, 7)
 
@@ -21,7 +21,7 @@ REQUEST = struct.Struct("=IHH32s")
 HEAD = struct.Struct("=IHBBiI")
 BOOT_BODY = struct.Struct("=BB6xQ192s")
 STAGE_BODY = struct.Struct("=32sB7xQQ192s")
-SERVICE_BODY = struct.Struct("=32sBBBxiIiQQQ192s96s")
+SERVICE_BODY = struct.Struct("=32sBBBxiIiQQQQ192s96s")
 DISK_BODY = struct.Struct("=BB6xQ32s40s24s64s192s")
 RECORD_SIZE = HEAD.size + DISK_BODY.size
 
@@ -50,11 +50,11 @@ def parse_body(kind, data):
         return {"name": text(name), "state": STAGE_STATES[state], "start_us": start, "end_us": end,
                 "reason": text(reason)}
     if kind == SERVICE:
-        (name, state, wanted, essential, pid, restarts, status, exec_us, ready_us, since_us, reason,
+        (name, state, wanted, essential, pid, restarts, status, exec_us, exit_us, ready_us, since_us, reason,
          words) = SERVICE_BODY.unpack_from(data, HEAD.size)
         return {"name": text(name), "state": SERVICE_STATES[state], "wanted": wanted,
                 "essential": essential, "pid": pid, "restarts": restarts, "exit_status": status,
-                "exec_us": exec_us, "ready_us": ready_us, "since_us": since_us,
+                "exec_us": exec_us, "exit_us": exit_us, "ready_us": ready_us, "since_us": since_us,
                 "reason": text(reason), "status": text(words)}
     if kind == DISK:
         state, formatted, size, device, uuid, label, mountpoint, reason = \

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "lib/file.h"
@@ -191,15 +190,6 @@ struct signal_walk {
 	unsigned int groups, processes;
 };
 
-/* getdents64(2): opendir(3) would allocate. */
-struct directory_entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
-
 static void signal_process(struct signal_walk *walk, pid_t pid)
 {
 	/* 0 stands for a process of another PID namespace, and is our own process group to kill(2). */
@@ -235,20 +225,15 @@ static int signal_group(struct signal_walk *walk, int dir_fd, const char *name, 
 /* The groups below, depth first. */
 static void signal_below(struct signal_walk *walk, int group_fd, unsigned int depth)
 {
-	_Alignas(struct directory_entry) char entries[1024];
-	long len;
+	struct file_dir dir = {.fd = group_fd};
+	const char *name;
+	unsigned char type;
 
 	if (depth >= SIGNAL_DEPTH_MAX)
 		return;
-	while ((len = syscall(SYS_getdents64, group_fd, entries, sizeof(entries))) > 0) {
-		for (long at = 0; at < len;) {
-			const struct directory_entry *entry = (void *)(entries + at);
-
-			at += entry->length;
-			if (entry->type == DT_DIR && entry->name[0] != '.')
-				(void)!signal_group(walk, group_fd, entry->name, depth + 1);
-		}
-	}
+	while ((name = file_dir_next(&dir, &type)))
+		if (type == DT_DIR)
+			(void)!signal_group(walk, group_fd, name, depth + 1);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): at most SIGNAL_DEPTH_MAX deep, under 2 KiB each */

@@ -75,7 +75,7 @@ static void do_timers(struct service *service, unsigned int actions)
 	if (actions & SM_ACTION_DISARM)
 		arm(service, 0);
 	if (actions & SM_ACTION_ARM_START)
-		arm(service, unit->type == UNIT_TYPE_SIMPLE && service->sm.step == SM_STEP_START
+		arm(service, unit->type == UNIT_TYPE_SIMPLE && service->sm.step == SERVICE_STEP_START
 				     ? 0
 				     : unit->timeout_start_us);
 	if (actions & SM_ACTION_ARM_STOP)

@@ -315,7 +315,7 @@ void service_watch_group(struct service *service)
 {
 	const struct sm *sm = &service->sm;
 	bool wanted = sm->state == SERVICE_STATE_STOPPING && !sm->main && !sm->command &&
-		      (sm->step == SM_STEP_STOP_SIGNAL || sm->step == SM_STEP_STOP_KILL);
+		      (sm->step == SERVICE_STEP_STOP_SIGNAL || sm->step == SERVICE_STEP_STOP_KILL);
 	struct loop *loop = &service->init->loop;
 	int fd = service->group.fd, rc;
 

@@ -41,21 +41,6 @@ struct sm_facts {
 	bool limit_hit;  /* this would be one start too many within the start limit */
 };
 
-/* What is under way within STARTING, RELOADING and STOPPING; NONE in the other states. */
-enum sm_step {
-	SM_STEP_NONE,
-	SM_STEP_START_PRE, /* a command runs */
-	SM_STEP_START,     /* the main process is not ready yet */
-	SM_STEP_START_POST,
-	SM_STEP_RELOAD,        /* a command runs */
-	SM_STEP_RELOAD_NOTIFY, /* its READY=1 is waited for */
-	SM_STEP_STOP,          /* ExecStop= runs */
-	SM_STEP_STOP_NOTIFIED, /* it stops by itself and said so */
-	SM_STEP_STOP_SIGNAL,   /* KillSignal= was sent */
-	SM_STEP_STOP_KILL,     /* SIGKILL was sent */
-	SM_STEP_STOP_POST,     /* ExecStopPost= runs: nothing else is left */
-};
-
 /* Bits, in the order in which they are carried out. */
 enum sm_action {
 	SM_ACTION_COUNT_RESTART = 1 << 0,
@@ -93,7 +78,7 @@ enum sm_cause {
 
 struct sm {
 	enum service_state state;
-	enum sm_step step;
+	enum service_step step;
 	enum sm_cause cause; /* of BACKOFF, FAILED and of a STOPPING that will end in one of them */
 	bool wanted;
 	bool main;       /* a main process exists (or is being made) */
@@ -110,4 +95,3 @@ unsigned int sm_step(struct sm *sm, const struct unit *unit, enum sm_event event
 	struct sm_facts facts);
 
 bool unit_can_reload(const struct unit *unit);
-const char *sm_step_name(enum sm_step step);

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "init/environment.h"
@@ -18,9 +17,8 @@
 #include "init/text.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/log_files.h"
 
-#define LOG_DIR        "/run/keel/log"
-#define LOG_KEEP       (1024 * 1024) /* a log this large is rotated at the next start */
 #define BACKOFF_MAX_US (30 * USEC_PER_SEC)
 /* A service that ran this long has recovered: its backoff and start limit begin anew. */
 #define STABLE_US (10 * USEC_PER_SEC)
@@ -151,17 +149,14 @@ static void on_exec(struct loop_source *source, uint32_t events)
 	service_event(service, SM_EVENT_EXECED, (struct sm_facts){0});
 }
 
+/* A file: unlike a pipe it never blocks its writer, and nobody's death reaches it. keel-log reads it. */
 static int open_log(const struct service *service)
 {
-	char path[96], old[100];
-	struct stat info;
+	char path[96];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/%s.log", LOG_DIR, service->unit.name);
-	(void)snprintf(old, sizeof(old), "%s.1", path);
-	if (stat(path, &info) == 0 && info.st_size > LOG_KEEP)
-		(void)rename(path, old);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	(void)snprintf(path, sizeof(path), "%s/%s", LOG_SPOOL_DIR, service->unit.name);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 	return fd < 0 ? -1 : fd;
 }
 

@@ -86,7 +86,7 @@ static size_t format_note(const struct collector *collector, const struct batch 
 		return 0;
 	(void)log_line_stamp(prefix, batch->wall_us, batch->boot_us);
 	(void)log_line_stamp(since, state->dropped_since_us, 0);
-	*strchr(since, ' ') = '\0';
+	since[strcspn(since, " ")] = '\0';
 	if (state->unread_bytes > 0)
 		(void)snprintf(unread, sizeof(unread), " (%llu of them not counted in lines)",
 			(unsigned long long)state->unread_bytes);

@@ -359,7 +359,7 @@ def commands(test):
         with test.step("journalctl says what it does not know"):
             for words in (["--vacuum-size=1"], ["-o", "json"], ["_PID=1"], ["-b", "-1"], ["-p", "err"], ["-u", "../x"]):
                 result = guest.run("/usr/bin/journalctl", *words, check_status=False)
-                check(result.returncode == 1 and result.stderr.startswith("journalctl: "), result)
+                check(result.returncode == 1 and "journalctl: " in result.stderr, result)
         with test.step("systemctl status shows the last lines"):
             out = guest.run("/usr/bin/systemctl", "status", "a", check_status=False).stdout
             check(out.rstrip().endswith("a: odd") and "line 21" in out and "line 20" not in out, out)

@@ -41,6 +41,11 @@ static bool take_number(const char **data, size_t digits, unsigned int *number)
 	return true;
 }
 
+static bool take_char(const char **data, char want)
+{
+	return *(*data)++ == want;
+}
+
 /* The caller has made sure of WALL_LEN bytes. */
 static bool take_wall(const char **data, uint64_t *wall_us)
 {
@@ -55,7 +60,7 @@ static bool take_wall(const char **data, uint64_t *wall_us)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (!take_number(data, fields[i].digits, &value[i]) || value[i] < fields[i].min ||
-			value[i] > fields[i].max || *(*data)++ != fields[i].after)
+			value[i] > fields[i].max || !take_char(data, fields[i].after))
 			return false;
 	tm.tm_year = (int)value[0] - 1900;
 	tm.tm_mon = (int)value[1] - 1;
@@ -73,14 +78,15 @@ int log_line_parse(const char *data, size_t len, struct log_line *line)
 	uint64_t seconds = 0;
 	unsigned int micros;
 
-	if (len < WALL_LEN + 1 || !take_wall(&p, &line->wall_us) || *p++ != ' ')
+	if (len < WALL_LEN + 1 || !take_wall(&p, &line->wall_us) || !take_char(&p, ' '))
 		return -EINVAL;
 	for (int digits = 0; p < end && *p >= '0' && *p <= '9'; p++) {
 		if (++digits > 10)
 			return -EINVAL;
 		seconds = seconds * 10 + (uint64_t)(*p - '0');
 	}
-	if (end - p < 8 || *p++ != '.' || !take_number(&p, 6, &micros) || *p++ != ' ')
+	if (end - p < 8 || !take_char(&p, '.') || !take_number(&p, 6, &micros) ||
+		!take_char(&p, ' '))
 		return -EINVAL;
 	line->boot_us = seconds * USEC_PER_SEC + micros;
 	line->text = p;

@@ -27,11 +27,13 @@ static int open_file(const struct log_reader *reader, bool old, uint64_t *ino)
 	struct stat info;
 	int fd;
 
+	*ino = 0;
 	(void)snprintf(file, sizeof(file), "%s.log%s", reader->name, old ? ".1" : "");
 	fd = openat(reader->dir_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	*ino = fstat(fd, &info) == 0 ? info.st_ino : 0;
+	if (fstat(fd, &info) == 0)
+		*ino = info.st_ino;
 	return fd;
 }
 

@@ -104,7 +104,8 @@ static ssize_t show_to(FILE *out, const struct logs_request *request)
 	if (rc < 0)
 		return rc;
 	log_print_init(&print, out, request->format);
-	if (request->count > 0 && log_merge_logs(merge) == 0 && !request->follow)
+	if (request->count > 0 && log_merge_logs(merge) == 0 &&
+		(request->must_exist || !request->follow))
 		rc = -ENOENT;
 	else
 		rc = show(merge, request, &print);
@@ -137,6 +138,7 @@ static int show_here(const struct ctl *ctl, const char (*name)[LOG_NAME_MAX])
 		.count = 1,
 		.lines = ctl->lines,
 		.follow = ctl->follow,
+		.must_exist = true,
 		.format = LOG_FORMAT_STORED};
 	ssize_t n = logs_show(&request);
 

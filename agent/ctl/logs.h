@@ -17,6 +17,7 @@ struct logs_request {
 	size_t count;                      /* 0: all */
 	size_t lines;                      /* the last so many, LOGS_ALL: all */
 	bool follow;                       /* until nobody reads any more */
+	bool must_exist;                   /* -ENOENT rather than to wait for a log to follow */
 	uint64_t since_us, until_us;       /* wall clock; 0: no bound */
 	enum log_format format;
 };

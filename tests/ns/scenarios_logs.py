@@ -336,6 +336,7 @@ def commands(test):
             check([LINE.fullmatch(line)[4] for line in lines] == ["line 29", "odd"], lines)
             check(len(guest.run("/usr/bin/keelctl", "logs", "a.service").stdout.splitlines()) == 31, "all")
             check(guest.run("/usr/bin/keelctl", "logs", "nobody", check_status=False).returncode == 1, "nobody")
+            check(guest.run("/usr/bin/keelctl", "logs", "-f", "nobody", check_status=False).returncode == 1, "-f nobody")
             check(guest.run("/usr/bin/keelctl", "logs", "a", "-n", "x", check_status=False).returncode == 2, "-n x")
         with test.step("keelctl logs through the agent is the same"):
             vm = ("--vm", "unix:/run/keel/api.sock")
@@ -380,6 +381,20 @@ def commands(test):
             guest.kill(inside[0], signal.SIGINT)
             check(follower.wait(20) in (-signal.SIGINT, 128 + signal.SIGINT), follower.returncode)
             follower.stdout.close()
+
+
+@scenario("keel-log says WATCHDOG=1 at half of WATCHDOG_USEC if it is asked to, and not otherwise")
+def watchdog(_test):
+    keys = "Environment=\"NOTIFY_SOCKET=/var/test/notify\" \"WATCHDOG_USEC=200000\""
+    watched = shipped_unit("keel-log.service").replace("Type=notify", f"Type=simple\n{keys}")
+    with LogGuest({"keel-log.service": watched.replace("WantedBy=multi-user.target", "")}) as guest:
+        guest.wait(lambda s: s["boot"]["state"] != "starting", "booted")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+            receiver.settimeout(20)
+            receiver.bind(guest.path("/var/test/notify"))
+            check(guest.request(3, "keel-log.service") == 0, "start accepted")
+            words = [receiver.recv(100) for _ in range(4)]
+            check(words == [b"READY=1"] + [b"WATCHDOG=1"] * 3, words)
 
 
 @scenario("keel-log sleeps when nothing is written")

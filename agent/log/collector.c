@@ -14,7 +14,8 @@
 #include "agent/log/line_split.h"
 #include "lib/clock.h"
 
-#define CHUNK (64 * 1024)
+#define CHUNK           (64 * 1024)
+#define CLOCKS_APART_US 100
 
 /* One service at a time: the lines that are about to be stored. */
 static char out[CHUNK];
@@ -27,22 +28,29 @@ struct batch {
 	uint64_t wall_us, boot_us, now_us;
 };
 
-static uint64_t wall_now_us(void)
+/* Both clocks at one moment. If something comes in between, the boot time is the earlier one: a line may be said
+ * to be a little older than it is, never newer than the end of its writer. */
+static void read_clocks(uint64_t *wall_us, uint64_t *boot_us)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+	for (int tries = 0; tries < 3; tries++) {
+		*boot_us = clock_now_us();
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		if (clock_now_us() - *boot_us < CLOCKS_APART_US)
+			break;
+	}
+	*wall_us = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* When the lines were written: the file's own time, which is not later than the end of a writer that died, and which
  * is right after a pause of ours too. Never before the line before. */
 static void set_times(const struct collector *collector, struct batch *batch)
 {
-	uint64_t wall_us = wall_now_us(), mtime_us = collector->spool.mtime_us;
-	uint64_t age_us = wall_us > mtime_us ? wall_us - mtime_us : 0;
+	uint64_t mtime_us = collector->spool.mtime_us, wall_us, age_us;
 
-	batch->now_us = clock_now_us();
+	read_clocks(&wall_us, &batch->now_us);
+	age_us = wall_us > mtime_us ? wall_us - mtime_us : 0;
 	batch->boot_us = age_us < batch->now_us ? batch->now_us - age_us : 0;
 	if (batch->boot_us < collector->store.state.boot_us)
 		batch->boot_us = collector->store.state.boot_us;

@@ -143,7 +143,8 @@ static uint64_t parsed_s(const char *text)
 static void times(void **state)
 {
 	static const char *const bad[] = {"", "tomorrow", "25:00", "1:2:3:4", "2026-13-01",
-		"2026-01-01 1", "-5", "5 min", "-5min ago", "5 min late", "@", "@x", "2026-01-01x"};
+		"2026-01-01 1", "-5", "5 min", "-5min ago", "5 min late", "@", "@x", "2026-01-01x",
+		"-1-3-1", "+5 min ago", " 5 min ago", "+1:2", "@-1", "@12345678901"};
 	uint64_t us;
 
 	(void)state;
@@ -151,6 +152,7 @@ static void times(void **state)
 	tzset();
 	assert_int_equal(parsed_s("now"), 1795634138);
 	assert_int_equal(parsed_s("@17"), 17);
+	assert_int_equal(parsed_s("@4000000000"), 4000000000);
 	assert_int_equal(parsed_s("today"), 1795564800);
 	assert_int_equal(parsed_s("yesterday"), 1795564800 - 86400);
 	assert_int_equal(parsed_s("17:00"), 1795564800 + 17 * 3600);

@@ -95,6 +95,8 @@ static void reap_children(struct init *init)
 	int status;
 	pid_t pid;
 
+	/* A process that says READY=1 or MAINPID= and ends was heard before it is gone. */
+	notify_drain(init);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!service_reap(init, pid, status))
 			(void)stage_reap(init, pid, status); /* or an orphan: nothing to tell */

@@ -30,7 +30,7 @@
 #define CONTROL_NAME_MAX     32  /* unit and stage names, with NUL */
 #define CONTROL_REASON_MAX   192 /* one sentence, with NUL */
 #define CONTROL_CLIENTS_MAX  8   /* one more is accepted and closed at once */
-#define CONTROL_SERVICES_MAX 32
+#define CONTROL_SERVICES_MAX 128
 #define CONTROL_STAGES_MAX   12
 
 enum control_verb {
@@ -42,6 +42,9 @@ enum control_verb {
 	CONTROL_VERB_RELOAD,  /* unit */
 	CONTROL_VERB_POWEROFF,
 	CONTROL_VERB_REBOOT,
+	CONTROL_VERB_DAEMON_RELOAD, /* read the unit files again */
+	CONTROL_VERB_RESET_FAILED,  /* unit: forget that it failed, and its start limit */
+	CONTROL_VERB_TRY_RESTART,   /* unit: restart if it is up */
 };
 
 struct control_request {

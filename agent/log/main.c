@@ -183,11 +183,11 @@ static void on_watchdog(struct loop_timer *timer)
 /* sd_watchdog_enabled(3): half of what PID 1 waits. */
 static void start_watchdog(void)
 {
-	const char *text = getenv("WATCHDOG_USEC");
+	const char *text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 	unsigned long long us = text ? strtoull(text, NULL, 10) : 0;
 
 	keel_log.watchdog_us = us / 2;
-	if (us >= 2)
+	if (us >= 2 && (!pid || strtol(pid, NULL, 10) == getpid()))
 		on_watchdog(&keel_log.watchdog);
 }
 

@@ -13,6 +13,7 @@
 
 #include "agent/log/line_split.h"
 #include "lib/clock.h"
+#include "lib/log_files.h"
 
 #define CHUNK           (64 * 1024)
 #define CLOCKS_APART_US 100
@@ -88,7 +89,7 @@ static size_t format_note(const struct collector *collector, const struct batch 
 	size_t size)
 {
 	const struct store_state *state = &collector->store.state;
-	char prefix[LOG_PREFIX_MAX], since[LOG_PREFIX_MAX], unread[64] = "";
+	char prefix[LOG_PREFIX_MAX], since[LOG_PREFIX_MAX], unread[64] = "", cause[64];
 
 	if (state->dropped_since_us == 0)
 		return 0;
@@ -98,11 +99,12 @@ static size_t format_note(const struct collector *collector, const struct batch 
 	if (state->unread_bytes > 0)
 		(void)snprintf(unread, sizeof(unread), " (%llu of them not counted in lines)",
 			(unsigned long long)state->unread_bytes);
-	return (size_t)snprintf(line, size,
-		"%skeel-log: dropped %llu lines, %llu bytes%s since %s: more than %zu bytes in %u s\n",
-		prefix, (unsigned long long)state->dropped_lines,
-		(unsigned long long)state->dropped_bytes, unread, since, BUDGET_BYTES,
+	(void)snprintf(cause, sizeof(cause), "more than %zu bytes in %u s", BUDGET_BYTES,
 		(unsigned int)(BUDGET_WINDOW_US / USEC_PER_SEC));
+	return (size_t)snprintf(line, size,
+		"%skeel-log: dropped %llu lines, %llu bytes%s since %s: %s\n", prefix,
+		(unsigned long long)state->dropped_lines, (unsigned long long)state->dropped_bytes,
+		unread, since, state->no_room ? "no room in " LOG_DIR : cause);
 }
 
 static void forget_drops(struct collector *collector)
@@ -110,7 +112,7 @@ static void forget_drops(struct collector *collector)
 	struct store_state *state = &collector->store.state;
 
 	state->dropped_lines = state->dropped_bytes = state->unread_bytes = 0;
-	state->dropped_since_us = 0;
+	state->dropped_since_us = state->no_room = 0;
 	loop_timer_cancel(collector->loop, &collector->note);
 }
 
@@ -140,10 +142,12 @@ static void flush_batch(struct collector *collector, struct batch *batch)
 	struct store_state *state = &collector->store.state;
 
 	if (batch->len > 0) {
-		if (store_append(&collector->store, out, batch->len) < 0)
-			drop(collector, batch, batch->lines, batch->bytes);
-		else
+		if (store_append(&collector->store, out, batch->len) == 0) {
 			state->boot_us = batch->boot_us;
+		} else {
+			drop(collector, batch, batch->lines, batch->bytes);
+			state->no_room = 1;
+		}
 	}
 	if (state->position != batch->position || batch->len > 0) {
 		state->position = batch->position;

@@ -24,6 +24,7 @@ struct store_state {
 	uint64_t dropped_bytes;
 	uint64_t unread_bytes;     /* of these: dropped without counting lines */
 	uint64_t dropped_since_us; /* wall clock, 0: nothing */
+	uint64_t no_room;          /* 1: some of it because the store had no room */
 	uint64_t in_line;          /* 1: what comes next is the rest of a dropped line */
 };
 

@@ -384,6 +384,36 @@ def commands(test):
             follower.stdout.close()
 
 
+@scenario("the logs' file system is full: services go on, what is lost is counted and told when there is room again")
+def no_room(_test):
+    words = "say:one fifo:/run/on await:/run/on count:100 event:counted fifo:/run/go await:/run/go say:two ready sleep"
+    with LogGuest({"a.service": unit(words)}) as guest:
+        guest.wait_line("a.service", "one")
+        filler = guest.path("/run/keel/log/filler")
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+        # What is left of the log's last page.
+        with open(guest.path("/run/keel/log/a.service.log"), "ab", buffering=0) as file:
+            file.write(b"x" * (4095 - os.path.getsize(file.name)) + b"\n")
+        guest.release("/run/on")
+        guest.retry(lambda: guest.event_names(), "the service is not held up")
+        # What was taken is freed, and reads as zeroes.
+        guest.retry(lambda: set(open(guest.path("/run/keel/spool/a.service"), "rb").read()) == {0}, "taken")
+        os.unlink(filler)
+        with open(guest.path("/run/keel/log/a.service.log"), "r+b", buffering=0) as file:
+            file.truncate(file.read().index(b"one\n") + 4)
+        guest.release("/run/go")
+        guest.wait_line("a.service", "two")
+        guest.wait_line_like("a.service", NOTE)
+        texts = guest.texts("a.service")
+        check(drops(texts)[:2] == [100, sum(len(f"line {i}\n") for i in range(100))], texts)
+        check(any(text.endswith(": no room in /run/keel/log") for text in texts), texts)
+
+
 @scenario("keel-log says WATCHDOG=1 at half of WATCHDOG_USEC if it is asked to, and not otherwise")
 def watchdog(_test):
     keys = "Environment=\"NOTIFY_SOCKET=/var/test/notify\" \"WATCHDOG_USEC=200000\""

@@ -41,8 +41,7 @@ static void insert_name(struct names *names, const char *name)
 		at--;
 	if (at > 0 && strcmp(names->list[at - 1], name) == 0)
 		return; /* of the directory before: that one won */
-	memmove(names->list + at + 1, names->list + at,
-		(names->count - at) * sizeof(names->list[0]));
+	memmove(names->list + at + 1, names->list + at, (names->count - at) * sizeof(names->list[0]));
 	(void)snprintf(names->list[at], sizeof(names->list[at]), "%s", name);
 	names->count++;
 }
@@ -187,9 +186,11 @@ static void load_service(struct init *init, const char *name)
 
 	if (!service)
 		return;
-	service->usable = read_unit(name, &service->unit, on_problem, &problem) == LOAD_GOOD &&
-			  right_mode(init, &service->unit);
+	service->usable =
+		read_unit(name, &service->unit, on_problem, &problem) == LOAD_GOOD &&
+		right_mode(init, &service->unit);
 	service->record.essential = service->unit.essential;
+	service->record.loaded = service->usable;
 	if (problem.first[0]) {
 		service->sm.state = SERVICE_STATE_FAILED;
 		service->record.state = SERVICE_STATE_FAILED;
@@ -308,7 +309,7 @@ void service_load_all(struct init *init)
 /* Between the steps of a start, a reload or a stop the commands must stay what they are. */
 static bool is_at_rest(const struct service *service)
 {
-	return service->sm.step == SM_STEP_NONE;
+	return service->sm.step == SERVICE_STEP_NONE;
 }
 
 /* The new description was read once and is good: take it. */
@@ -323,6 +324,7 @@ static void take_unit(struct service *service)
 		read_unit(name, &service->unit, on_known_problem, &problem) == LOAD_GOOD &&
 		right_mode(service->init, &service->unit);
 	service->record.essential = service->unit.essential;
+	service->record.loaded = service->usable;
 	control_mark(service->init,
 		CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services)));
 }

@@ -42,7 +42,7 @@ static unsigned int step_down(struct sm *sm, enum sm_event event)
 	case SM_EVENT_RESET:
 		sm->wanted = sm->done = false;
 		sm->cause = SM_CAUSE_NONE;
-		return sm_enter(sm, SERVICE_STATE_INACTIVE, SM_STEP_NONE, 0);
+		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE, 0);
 	case SM_EVENT_RELOAD:
 	case SM_EVENT_DEPS_MET:
 	case SM_EVENT_EXECED:
@@ -68,7 +68,7 @@ static unsigned int spawn_main(struct sm *sm, const struct unit *unit, unsigned 
 	/* There is one: the parser and the callers see to it. */
 	sm->index = index < 0 ? 0 : (unsigned int)index;
 	sm->main = true;
-	return sm_enter(sm, SERVICE_STATE_STARTING, SM_STEP_START,
+	return sm_enter(sm, SERVICE_STATE_STARTING, SERVICE_STEP_START,
 		SM_ACTION_SPAWN | SM_ACTION_ARM_START);
 }
 
@@ -77,12 +77,12 @@ static unsigned int step_waiting(struct sm *sm, const struct unit *unit, enum sm
 	switch (event) {
 	case SM_EVENT_DEPS_MET:
 		if (sm_run_next(sm, unit, UNIT_PHASE_START_PRE, 0))
-			return sm_enter(sm, SERVICE_STATE_STARTING, SM_STEP_START_PRE,
+			return sm_enter(sm, SERVICE_STATE_STARTING, SERVICE_STEP_START_PRE,
 				SM_ACTION_RUN | SM_ACTION_ARM_START);
 		return spawn_main(sm, unit, 0);
 	case SM_EVENT_UNWANT:
 		sm->wanted = false;
-		return sm_enter(sm, SERVICE_STATE_INACTIVE, SM_STEP_NONE, 0);
+		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE, 0);
 	case SM_EVENT_WANT:
 	case SM_EVENT_RESTART:
 	case SM_EVENT_RELOAD:
@@ -114,7 +114,7 @@ static unsigned int step_backoff(struct sm *sm, enum sm_event event)
 	case SM_EVENT_UNWANT:
 		sm->wanted = false;
 		sm->cause = SM_CAUSE_NONE;
-		return sm_enter(sm, SERVICE_STATE_INACTIVE, SM_STEP_NONE, SM_ACTION_DISARM);
+		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE, SM_ACTION_DISARM);
 	case SM_EVENT_RELOAD:
 	case SM_EVENT_DEPS_MET:
 	case SM_EVENT_EXECED:
@@ -142,14 +142,14 @@ static unsigned int started(struct sm *sm, const struct unit *unit, struct sm_fa
 		sm->cause = SM_CAUSE_CLEAN;
 		return sm_stop_started(sm, unit, facts);
 	}
-	return sm_enter(sm, SERVICE_STATE_ACTIVE, SM_STEP_NONE, SM_ACTION_DISARM);
+	return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE, SM_ACTION_DISARM);
 }
 
 static unsigned int start_post(struct sm *sm, const struct unit *unit, struct sm_facts facts)
 {
 	if (!sm_run_next(sm, unit, UNIT_PHASE_START_POST, 0))
 		return started(sm, unit, facts);
-	return sm_enter(sm, SERVICE_STATE_STARTING, SM_STEP_START_POST,
+	return sm_enter(sm, SERVICE_STATE_STARTING, SERVICE_STEP_START_POST,
 		SM_ACTION_RUN | SM_ACTION_ARM_START);
 }
 
@@ -165,7 +165,7 @@ static unsigned int start_exited(struct sm *sm, const struct unit *unit, struct 
 	}
 	sm->no_restart = facts.no_restart;
 	/* It promised a READY=1. */
-	if (notifies(unit) && sm->step == SM_STEP_START && clean)
+	if (notifies(unit) && sm->step == SERVICE_STEP_START && clean)
 		return sm_fail(sm, unit, SM_CAUSE_PROTOCOL, facts);
 	return sm_fail(sm, unit, sm_cause_of(facts.end), facts);
 }
@@ -174,7 +174,7 @@ static unsigned int start_command_exited(struct sm *sm, const struct unit *unit,
 	struct sm_facts facts)
 {
 	enum unit_phase phase =
-		sm->step == SM_STEP_START_PRE ? UNIT_PHASE_START_PRE : UNIT_PHASE_START_POST;
+		sm->step == SERVICE_STEP_START_PRE ? UNIT_PHASE_START_PRE : UNIT_PHASE_START_POST;
 
 	sm->command = false;
 	if (facts.end != SM_END_CLEAN)
@@ -189,12 +189,12 @@ static unsigned int step_starting(struct sm *sm, const struct unit *unit, enum s
 {
 	switch (event) {
 	case SM_EVENT_EXECED:
-		if (sm->step == SM_STEP_START &&
+		if (sm->step == SERVICE_STEP_START &&
 			(unit->type == UNIT_TYPE_SIMPLE || unit->type == UNIT_TYPE_EXEC))
 			return start_post(sm, unit, facts);
 		return 0;
 	case SM_EVENT_READY:
-		return sm->step == SM_STEP_START && notifies(unit) ? start_post(sm, unit, facts)
+		return sm->step == SERVICE_STEP_START && notifies(unit) ? start_post(sm, unit, facts)
 								   : 0;
 	case SM_EVENT_SPAWN_FAILED:
 		sm->main = false;
@@ -227,11 +227,11 @@ static unsigned int step_starting(struct sm *sm, const struct unit *unit, enum s
 static unsigned int reload(struct sm *sm, const struct unit *unit)
 {
 	if (sm_run_next(sm, unit, UNIT_PHASE_RELOAD, 0))
-		return sm_enter(sm, SERVICE_STATE_RELOADING, SM_STEP_RELOAD,
+		return sm_enter(sm, SERVICE_STATE_RELOADING, SERVICE_STEP_RELOAD,
 			SM_ACTION_RUN | SM_ACTION_ARM_START);
 	if (unit->type != UNIT_TYPE_NOTIFY_RELOAD || !sm->main)
 		return 0;
-	return sm_enter(sm, SERVICE_STATE_RELOADING, SM_STEP_RELOAD_NOTIFY,
+	return sm_enter(sm, SERVICE_STATE_RELOADING, SERVICE_STEP_RELOAD_NOTIFY,
 		SM_ACTION_RELOAD_SIGNAL | SM_ACTION_ARM_START);
 }
 
@@ -269,13 +269,13 @@ static unsigned int step_up(struct sm *sm, const struct unit *unit, enum sm_even
 			return 0;
 		sm->command = false;
 		sm->cause = SM_CAUSE_WATCHDOG;
-		return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_SIGNAL,
+		return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_SIGNAL,
 			drop | SM_ACTION_ABORT | SM_ACTION_ARM_STOP);
 	case SM_EVENT_STOPPING:
 		if (!sm->main)
 			return 0;
 		sm->command = false;
-		return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_NOTIFIED,
+		return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_NOTIFIED,
 			drop | SM_ACTION_ARM_STOP);
 	case SM_EVENT_WANT:
 	case SM_EVENT_RELOAD:
@@ -299,7 +299,7 @@ static unsigned int step_active(struct sm *sm, const struct unit *unit, enum sm_
 	if (event == SM_EVENT_RELOAD)
 		return reload(sm, unit);
 	if (event == SM_EVENT_RELOADING && sm->main)
-		return sm_enter(sm, SERVICE_STATE_RELOADING, SM_STEP_RELOAD_NOTIFY,
+		return sm_enter(sm, SERVICE_STATE_RELOADING, SERVICE_STEP_RELOAD_NOTIFY,
 			SM_ACTION_ARM_START);
 	return step_up(sm, unit, event, facts);
 }
@@ -307,14 +307,13 @@ static unsigned int step_active(struct sm *sm, const struct unit *unit, enum sm_
 static unsigned int step_reloading(struct sm *sm, const struct unit *unit, enum sm_event event,
 	struct sm_facts facts)
 {
-	if (event == SM_EVENT_READY && sm->step == SM_STEP_RELOAD_NOTIFY)
-		return sm_enter(sm, SERVICE_STATE_ACTIVE, SM_STEP_NONE, SM_ACTION_DISARM);
+	if (event == SM_EVENT_READY && sm->step == SERVICE_STEP_RELOAD_NOTIFY)
+		return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE, SM_ACTION_DISARM);
 	if (event == SM_EVENT_TIMEOUT) {
 		unsigned int drop = sm->command ? SM_ACTION_DROP_COMMAND : 0;
 
 		sm->command = false;
-		return sm_enter(sm, SERVICE_STATE_ACTIVE, SM_STEP_NONE,
-			drop | SM_ACTION_NOTE_RELOAD);
+		return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE, drop | SM_ACTION_NOTE_RELOAD);
 	}
 	if (event != SM_EVENT_COMMAND_EXITED)
 		return step_up(sm, unit, event, facts);
@@ -322,9 +321,9 @@ static unsigned int step_reloading(struct sm *sm, const struct unit *unit, enum 
 	if (facts.end == SM_END_CLEAN && sm_run_next(sm, unit, UNIT_PHASE_RELOAD, sm->index + 1))
 		return SM_ACTION_RUN | SM_ACTION_ARM_START;
 	if (facts.end == SM_END_CLEAN && unit->type == UNIT_TYPE_NOTIFY_RELOAD && sm->main)
-		return sm_enter(sm, SERVICE_STATE_RELOADING, SM_STEP_RELOAD_NOTIFY,
+		return sm_enter(sm, SERVICE_STATE_RELOADING, SERVICE_STEP_RELOAD_NOTIFY,
 			SM_ACTION_RELOAD_SIGNAL | SM_ACTION_ARM_START);
-	return sm_enter(sm, SERVICE_STATE_ACTIVE, SM_STEP_NONE,
+	return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE,
 		SM_ACTION_DISARM | (facts.end == SM_END_CLEAN ? 0 : SM_ACTION_NOTE_RELOAD));
 }
 
@@ -361,13 +360,4 @@ unsigned int sm_step(struct sm *sm, const struct unit *unit, enum sm_event event
 		return step_backoff(sm, event);
 	}
 	return 0;
-}
-
-const char *sm_step_name(enum sm_step step)
-{
-	static const char *const names[] = {"", "start-pre", "start", "start-post", "reload",
-		"reload-notify", "stop", "stop-notified", "stop-signal", "stop-kill", "stop-post"};
-
-	_Static_assert(ARRAY_SIZE(names) == SM_STEP_STOP_POST + 1, "a name for each step");
-	return names[step];
 }

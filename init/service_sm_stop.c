@@ -7,7 +7,7 @@
  */
 #include "init/service_sm_stop.h"
 
-unsigned int sm_enter(struct sm *sm, enum service_state state, enum sm_step step,
+unsigned int sm_enter(struct sm *sm, enum service_state state, enum service_step step,
 	unsigned int actions)
 {
 	sm->state = state;
@@ -16,7 +16,8 @@ unsigned int sm_enter(struct sm *sm, enum service_state state, enum sm_step step
 }
 
 /* Runs the next command of a phase at or after `from`. False if there is none. */
-bool sm_run_next(struct sm *sm, const struct unit *unit, enum unit_phase phase, unsigned int from)
+bool sm_run_next(struct sm *sm, const struct unit *unit, enum unit_phase phase,
+	unsigned int from)
 {
 	int index = unit_next_command(unit, phase, from);
 
@@ -62,7 +63,7 @@ unsigned int sm_wait_for_deps(struct sm *sm, unsigned int actions)
 	sm->wanted = true;
 	sm->asked = sm->no_restart = sm->done = false;
 	sm->cause = SM_CAUSE_NONE;
-	return sm_enter(sm, SERVICE_STATE_WAITING, SM_STEP_NONE, actions | SM_ACTION_CHECK_DEPS);
+	return sm_enter(sm, SERVICE_STATE_WAITING, SERVICE_STEP_NONE, actions | SM_ACTION_CHECK_DEPS);
 }
 
 /* Nothing of it runs any more: what now? */
@@ -79,7 +80,7 @@ static unsigned int decide(struct sm *sm, const struct unit *unit, struct sm_fac
 		return sm_wait_for_deps(sm, actions | SM_ACTION_DISARM);
 	sm->asked = sm->no_restart = false;
 	if (again && !facts.limit_hit)
-		return sm_enter(sm, SERVICE_STATE_BACKOFF, SM_STEP_NONE,
+		return sm_enter(sm, SERVICE_STATE_BACKOFF, SERVICE_STEP_NONE,
 			actions | SM_ACTION_ARM_RESTART);
 	if (again)
 		sm->cause = SM_CAUSE_START_LIMIT;
@@ -88,10 +89,9 @@ static unsigned int decide(struct sm *sm, const struct unit *unit, struct sm_fac
 		sm->done = clean && unit->type == UNIT_TYPE_ONESHOT;
 		sm->wanted = false;
 		sm->cause = SM_CAUSE_NONE;
-		return sm_enter(sm, SERVICE_STATE_INACTIVE, SM_STEP_NONE,
-			actions | SM_ACTION_DISARM);
+		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE, actions | SM_ACTION_DISARM);
 	}
-	return sm_enter(sm, SERVICE_STATE_FAILED, SM_STEP_NONE, actions | SM_ACTION_DISARM);
+	return sm_enter(sm, SERVICE_STATE_FAILED, SERVICE_STEP_NONE, actions | SM_ACTION_DISARM);
 }
 
 /* ---- the way down --------------------------------------------------------------------------- */
@@ -100,7 +100,7 @@ static unsigned int stop_post(struct sm *sm, const struct unit *unit, struct sm_
 {
 	if (!sm_run_next(sm, unit, UNIT_PHASE_STOP_POST, 0))
 		return decide(sm, unit, facts);
-	return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_POST,
+	return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_POST,
 		SM_ACTION_RUN | SM_ACTION_ARM_STOP);
 }
 
@@ -111,14 +111,14 @@ unsigned int sm_stop_signal(struct sm *sm, const struct unit *unit, struct sm_fa
 					  unit->kill_mode == UNIT_KILL_MIXED);
 
 	if (sm->main || sm->command)
-		return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_SIGNAL,
+		return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_SIGNAL,
 			SM_ACTION_TERMINATE | SM_ACTION_ARM_STOP);
 	if (!rest)
 		return stop_post(sm, unit, facts);
 	if (unit->kill_mode == UNIT_KILL_MIXED)
-		return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_KILL,
+		return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_KILL,
 			SM_ACTION_KILL | SM_ACTION_ARM_STOP);
-	return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_SIGNAL,
+	return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_SIGNAL,
 		SM_ACTION_TERMINATE | SM_ACTION_ARM_STOP);
 }
 
@@ -127,8 +127,7 @@ unsigned int sm_stop_started(struct sm *sm, const struct unit *unit, struct sm_f
 {
 	if (!sm_run_next(sm, unit, UNIT_PHASE_STOP, 0))
 		return sm_stop_signal(sm, unit, facts);
-	return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP,
-		SM_ACTION_RUN | SM_ACTION_ARM_STOP);
+	return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP, SM_ACTION_RUN | SM_ACTION_ARM_STOP);
 }
 
 /* On request. */
@@ -174,7 +173,7 @@ static unsigned int give_up(struct sm *sm, const struct unit *unit, struct sm_fa
 	}
 	sm->wanted = sm->asked = sm->no_restart = false;
 	sm->cause = SM_CAUSE_UNKILLABLE;
-	return sm_enter(sm, SERVICE_STATE_FAILED, SM_STEP_NONE, actions | SM_ACTION_DISARM);
+	return sm_enter(sm, SERVICE_STATE_FAILED, SERVICE_STEP_NONE, actions | SM_ACTION_DISARM);
 }
 
 static unsigned int stop_timeout(struct sm *sm, const struct unit *unit, struct sm_facts facts)
@@ -182,27 +181,27 @@ static unsigned int stop_timeout(struct sm *sm, const struct unit *unit, struct 
 	unsigned int actions = sm->command ? SM_ACTION_DROP_COMMAND : 0;
 
 	switch (sm->step) {
-	case SM_STEP_STOP:
+	case SERVICE_STEP_STOP:
 		sm->command = false;
 		return actions | sm_stop_signal(sm, unit, facts);
-	case SM_STEP_STOP_NOTIFIED:
+	case SERVICE_STEP_STOP_NOTIFIED:
 		return sm_stop_signal(sm, unit, facts);
-	case SM_STEP_STOP_SIGNAL:
+	case SERVICE_STEP_STOP_SIGNAL:
 		if (!unit->send_sigkill)
 			return give_up(sm, unit, facts);
-		return sm_enter(sm, SERVICE_STATE_STOPPING, SM_STEP_STOP_KILL,
+		return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP_KILL,
 			SM_ACTION_KILL | SM_ACTION_ARM_STOP);
-	case SM_STEP_STOP_KILL:
+	case SERVICE_STEP_STOP_KILL:
 		return give_up(sm, unit, facts);
-	case SM_STEP_STOP_POST:
+	case SERVICE_STEP_STOP_POST:
 		sm->command = false;
 		return actions | decide(sm, unit, facts);
-	case SM_STEP_NONE:
-	case SM_STEP_START_PRE:
-	case SM_STEP_START:
-	case SM_STEP_START_POST:
-	case SM_STEP_RELOAD:
-	case SM_STEP_RELOAD_NOTIFY:
+	case SERVICE_STEP_NONE:
+	case SERVICE_STEP_START_PRE:
+	case SERVICE_STEP_START:
+	case SERVICE_STEP_START_POST:
+	case SERVICE_STEP_RELOAD:
+	case SERVICE_STEP_RELOAD_NOTIFY:
 		break; /* not of STOPPING */
 	}
 	return 0;
@@ -212,37 +211,37 @@ static unsigned int stop_timeout(struct sm *sm, const struct unit *unit, struct 
 static unsigned int stop_went_on(struct sm *sm, const struct unit *unit, struct sm_facts facts)
 {
 	switch (sm->step) {
-	case SM_STEP_STOP:
+	case SERVICE_STEP_STOP:
 		if (sm->command)
 			return 0;
 		if (sm_run_next(sm, unit, UNIT_PHASE_STOP, sm->index + 1))
 			return SM_ACTION_RUN | SM_ACTION_ARM_STOP;
 		return sm_stop_signal(sm, unit, facts);
-	case SM_STEP_STOP_NOTIFIED:
+	case SERVICE_STEP_STOP_NOTIFIED:
 		return sm->main ? 0 : sm_stop_signal(sm, unit, facts);
-	case SM_STEP_STOP_SIGNAL:
-	case SM_STEP_STOP_KILL:
+	case SERVICE_STEP_STOP_SIGNAL:
+	case SERVICE_STEP_STOP_KILL:
 		if (sm->main || sm->command)
 			return 0;
 		if (facts.rest && unit->kill_mode == UNIT_KILL_MIXED &&
-			sm->step == SM_STEP_STOP_SIGNAL)
+			sm->step == SERVICE_STEP_STOP_SIGNAL)
 			return sm_stop_signal(sm, unit, facts);
 		if (facts.rest && (unit->kill_mode == UNIT_KILL_CONTROL_GROUP ||
 					  unit->kill_mode == UNIT_KILL_MIXED))
 			return 0; /* GROUP_EMPTY will come, or the timer */
 		return stop_post(sm, unit, facts);
-	case SM_STEP_STOP_POST:
+	case SERVICE_STEP_STOP_POST:
 		if (sm->command)
 			return 0;
 		if (sm_run_next(sm, unit, UNIT_PHASE_STOP_POST, sm->index + 1))
 			return SM_ACTION_RUN | SM_ACTION_ARM_STOP;
 		return decide(sm, unit, facts);
-	case SM_STEP_NONE:
-	case SM_STEP_START_PRE:
-	case SM_STEP_START:
-	case SM_STEP_START_POST:
-	case SM_STEP_RELOAD:
-	case SM_STEP_RELOAD_NOTIFY:
+	case SERVICE_STEP_NONE:
+	case SERVICE_STEP_START_PRE:
+	case SERVICE_STEP_START:
+	case SERVICE_STEP_START_POST:
+	case SERVICE_STEP_RELOAD:
+	case SERVICE_STEP_RELOAD_NOTIFY:
 		break; /* not of STOPPING */
 	}
 	return 0;

@@ -7,7 +7,7 @@
 
 #include "init/service_sm.h"
 
-unsigned int sm_enter(struct sm *sm, enum service_state state, enum sm_step step,
+unsigned int sm_enter(struct sm *sm, enum service_state state, enum service_step step,
 	unsigned int actions);
 /* The next command of a phase at or after `from` is to run. False if there is none. */
 bool sm_run_next(struct sm *sm, const struct unit *unit, enum unit_phase phase, unsigned int from);

@@ -135,6 +135,7 @@ void service_publish(struct service *service, enum service_state before)
 	char reason[CONTROL_REASON_MAX];
 
 	record->wanted = service->sm.wanted;
+	record->step = (uint8_t)service->sm.step;
 	if (state != before) {
 		record->state = (uint8_t)state;
 		record->since_us = clock_now_us();

@@ -18,5 +18,6 @@ import scenarios_logs  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
+import scenarios_units  # noqa: E402,F401
 
 harness.main("ns", jobs=4)

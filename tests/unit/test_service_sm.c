@@ -13,7 +13,7 @@
 #include "tests/unit/unit_test.h"
 
 #define STATE_COUNT (SERVICE_STATE_FAILED + 1)
-#define STEP_COUNT  (SM_STEP_STOP_POST + 1)
+#define STEP_COUNT  (SERVICE_STEP_STOP_POST + 1)
 #define CAUSE_COUNT (SM_CAUSE_UNKILLABLE + 1)
 
 #define ANY_ARM (SM_ACTION_ARM_START | SM_ACTION_ARM_STOP | SM_ACTION_ARM_RESTART)
@@ -84,37 +84,37 @@ static bool up(const struct sm *sm)
 static bool consistent_step(const struct sm *sm)
 {
 	switch (sm->step) {
-	case SM_STEP_NONE:
+	case SERVICE_STEP_NONE:
 		return !sm->command && sm->state != SERVICE_STATE_STARTING &&
 		       sm->state != SERVICE_STATE_RELOADING && sm->state != SERVICE_STATE_STOPPING;
-	case SM_STEP_START_PRE:
+	case SERVICE_STEP_START_PRE:
 		return sm->state == SERVICE_STATE_STARTING && !sm->main &&
 		       runs(sm, UNIT_PHASE_START_PRE);
-	case SM_STEP_START:
+	case SERVICE_STEP_START:
 		return sm->state == SERVICE_STATE_STARTING && sm->main && !sm->command &&
 		       unit.commands[sm->index].phase == UNIT_PHASE_START;
-	case SM_STEP_START_POST:
+	case SERVICE_STEP_START_POST:
 		return sm->state == SERVICE_STATE_STARTING && up(sm) &&
 		       runs(sm, UNIT_PHASE_START_POST);
-	case SM_STEP_RELOAD:
+	case SERVICE_STEP_RELOAD:
 		return sm->state == SERVICE_STATE_RELOADING && up(sm) &&
 		       runs(sm, UNIT_PHASE_RELOAD);
-	case SM_STEP_RELOAD_NOTIFY:
+	case SERVICE_STEP_RELOAD_NOTIFY:
 		return sm->state == SERVICE_STATE_RELOADING && sm->main && up(sm) && !sm->command;
-	case SM_STEP_STOP:
+	case SERVICE_STEP_STOP:
 		return sm->state == SERVICE_STATE_STOPPING && runs(sm, UNIT_PHASE_STOP) &&
 		       (!sm->main || unit.type != UNIT_TYPE_ONESHOT);
-	case SM_STEP_STOP_NOTIFIED:
+	case SERVICE_STEP_STOP_NOTIFIED:
 		return sm->state == SERVICE_STATE_STOPPING && sm->main && !sm->command &&
 		       unit.type != UNIT_TYPE_ONESHOT;
-	case SM_STEP_STOP_SIGNAL:
-	case SM_STEP_STOP_KILL:
+	case SERVICE_STEP_STOP_SIGNAL:
+	case SERVICE_STEP_STOP_KILL:
 		return sm->state == SERVICE_STATE_STOPPING &&
 		       (!sm->command || runs(sm, UNIT_PHASE_START_PRE) ||
 			       runs(sm, UNIT_PHASE_START_POST)) &&
-		       (sm->step != SM_STEP_STOP_KILL || unit.send_sigkill ||
+		       (sm->step != SERVICE_STEP_STOP_KILL || unit.send_sigkill ||
 			       unit.kill_mode == UNIT_KILL_MIXED);
-	case SM_STEP_STOP_POST:
+	case SERVICE_STEP_STOP_POST:
 		return sm->state == SERVICE_STATE_STOPPING && !sm->main &&
 		       runs(sm, UNIT_PHASE_STOP_POST);
 	}
@@ -135,7 +135,7 @@ static bool consistent_stopping(const struct sm *sm)
 		return false;
 	/* It goes by its own will and is not gone yet: how is not known. */
 	if (sm->cause == SM_CAUSE_NONE)
-		return sm->main && sm->step != SM_STEP_STOP;
+		return sm->main && sm->step != SERVICE_STEP_STOP;
 	return sm->cause != SM_CAUSE_START_LIMIT && sm->cause != SM_CAUSE_UNKILLABLE;
 }
 
@@ -182,7 +182,7 @@ static void for_each_state(void (*visit)(const struct sm *sm))
 	for (unsigned int i = 0; i < STATE_COUNT * STEP_COUNT * CAUSE_COUNT * 64; i++) {
 		struct sm sm = {
 			.state = (enum service_state)(i / 64 % STATE_COUNT),
-			.step = (enum sm_step)(i / 64 / STATE_COUNT % STEP_COUNT),
+			.step = (enum service_step)(i / 64 / STATE_COUNT % STEP_COUNT),
 			.cause = (enum sm_cause)(i / 64 / STATE_COUNT / STEP_COUNT),
 			.wanted = i & 1,
 			.main = i & 2,
@@ -193,7 +193,7 @@ static void for_each_state(void (*visit)(const struct sm *sm))
 		};
 
 		/* Most are not; no command makes them so. */
-		if ((sm.step == SM_STEP_NONE) == (sm.state == SERVICE_STATE_STARTING ||
+		if ((sm.step == SERVICE_STEP_NONE) == (sm.state == SERVICE_STATE_STARTING ||
 							 sm.state == SERVICE_STATE_RELOADING ||
 							 sm.state == SERVICE_STATE_STOPPING))
 			continue;
@@ -202,7 +202,7 @@ static void for_each_state(void (*visit)(const struct sm *sm))
 				continue;
 			visited++;
 			visit(&sm);
-			if (sm.step == SM_STEP_NONE)
+			if (sm.step == SERVICE_STEP_NONE)
 				break; /* the index means nothing then */
 		}
 	}
@@ -260,7 +260,7 @@ static void check_main(const struct step *step)
 
 	if (step->actions & SM_ACTION_SPAWN) {
 		/* Never a second one; only a oneshot has one after the other. */
-		assert_true(after->main && after->step == SM_STEP_START);
+		assert_true(after->main && after->step == SERVICE_STEP_START);
 		assert_true(!before->main || (gone && unit.type == UNIT_TYPE_ONESHOT));
 		assert_false(before->command && step->event != SM_EVENT_COMMAND_EXITED);
 		return;
@@ -295,12 +295,11 @@ static void check_command(const struct step *step)
 static void check_signals(const struct step *step)
 {
 	const struct sm *before = &step->before, *after = &step->after;
-	unsigned int signals =
-		step->actions & (SM_ACTION_TERMINATE | SM_ACTION_ABORT | SM_ACTION_KILL);
+	unsigned int signals = step->actions & (SM_ACTION_TERMINATE | SM_ACTION_ABORT | SM_ACTION_KILL);
 	bool rest = step->facts.rest && (unit.kill_mode == UNIT_KILL_CONTROL_GROUP ||
 						unit.kill_mode == UNIT_KILL_MIXED);
 	bool gave_up = step->event == SM_EVENT_TIMEOUT &&
-		       (before->step == SM_STEP_STOP_KILL || before->step == SM_STEP_STOP_SIGNAL);
+		       (before->step == SERVICE_STEP_STOP_KILL || before->step == SERVICE_STEP_STOP_SIGNAL);
 
 	assert_true((signals & (signals - 1)) == 0);
 	if (signals) {
@@ -336,7 +335,7 @@ static void check_timer(const struct step *step)
 	if (arm == SM_ACTION_ARM_RESTART)
 		assert_int_equal(step->after.state, SERVICE_STATE_BACKOFF);
 	/* A new step has its whole time. */
-	if (step->after.step != step->before.step && step->after.step != SM_STEP_NONE)
+	if (step->after.step != step->before.step && step->after.step != SERVICE_STEP_NONE)
 		assert_true(arm != 0);
 }
 
@@ -365,8 +364,7 @@ static void check_desired(const struct step *step)
 		if (before->wanted && !after->wanted)
 			assert_true((after->state == SERVICE_STATE_INACTIVE &&
 					    unit.restart != UNIT_RESTART_ALWAYS) ||
-				    (after->state == SERVICE_STATE_INACTIVE &&
-					    before->no_restart) ||
+				    (after->state == SERVICE_STATE_INACTIVE && before->no_restart) ||
 				    (after->state == SERVICE_STATE_INACTIVE &&
 					    step->facts.no_restart) ||
 				    after->cause == SM_CAUSE_UNKILLABLE);
@@ -414,11 +412,10 @@ static void check_step(const struct sm *sm, enum sm_event event, struct sm_facts
 		return;
 	}
 	if (!consistent(&step.after))
-		fail_msg(
-			"type %d restart %d kill %d: %s/%s (cause %d) + event %d -> %s/%s (cause %d)",
+		fail_msg("type %d restart %d kill %d: %s/%s (cause %d) + event %d -> %s/%s (cause %d)",
 			unit.type, unit.restart, unit.kill_mode, service_state_name(sm->state),
-			sm_step_name(sm->step), sm->cause, event,
-			service_state_name(step.after.state), sm_step_name(step.after.step),
+			service_step_name(sm->step), sm->cause, event,
+			service_state_name(step.after.state), service_step_name(step.after.step),
 			step.after.cause);
 	check_main(&step);
 	check_command(&step);
@@ -500,7 +497,8 @@ static void world_act(struct world *world, unsigned int actions)
 
 static void world_send(struct world *world, enum sm_event event, enum sm_end end)
 {
-	struct sm_facts facts = {.end = end, .limit_hit = world->starts >= 5, .rest = world->rest};
+	struct sm_facts facts = {
+		.end = end, .limit_hit = world->starts >= 5, .rest = world->rest};
 
 	if (event == SM_EVENT_WANT || event == SM_EVENT_RESTART)
 		world->starts = 0;
@@ -595,9 +593,9 @@ static void world_favour(struct world *world)
 		world_command_exit(world, SM_END_CLEAN);
 	else if (state == SERVICE_STATE_WAITING)
 		world_send(world, SM_EVENT_DEPS_MET, SM_END_CLEAN);
-	else if (world->mains > 0 &&
-		 (state == SERVICE_STATE_STOPPING ||
-			 (state == SERVICE_STATE_STARTING && unit.type == UNIT_TYPE_ONESHOT)))
+	else if (world->mains > 0 && (state == SERVICE_STATE_STOPPING ||
+					     (state == SERVICE_STATE_STARTING &&
+						     unit.type == UNIT_TYPE_ONESHOT)))
 		world_exit(world, SM_END_CLEAN);
 	else if (state == SERVICE_STATE_STARTING || state == SERVICE_STATE_RELOADING)
 		world_send(world, SM_EVENT_READY, SM_END_CLEAN);
@@ -642,8 +640,8 @@ static void check_rest(const struct world *now, void (*act)(struct world *world)
 		act(&world);
 	if (!at_rest(world.sm.state) || world.timer)
 		fail_msg("%s/%s -> %s/%s", service_state_name(now->sm.state),
-			sm_step_name(now->sm.step), service_state_name(world.sm.state),
-			sm_step_name(world.sm.step));
+			service_step_name(now->sm.step), service_state_name(world.sm.state),
+			service_step_name(world.sm.step));
 	if (world.sm.wanted)
 		assert_int_not_equal(world.sm.state, SERVICE_STATE_INACTIVE);
 	else
@@ -699,7 +697,7 @@ static struct sm active(void)
 static struct sm starting(void)
 {
 	return (struct sm){.state = SERVICE_STATE_STARTING,
-		.step = SM_STEP_START,
+		.step = SERVICE_STEP_START,
 		.wanted = true,
 		.main = true};
 }
@@ -842,7 +840,7 @@ static void test_notify_that_ends_unready_has_failed(void **state)
 static void test_hung_exec_that_fails_frees_the_name(void **state)
 {
 	struct sm sm = {.state = SERVICE_STATE_STOPPING,
-		.step = SM_STEP_STOP_KILL,
+		.step = SERVICE_STEP_STOP_KILL,
 		.asked = true,
 		.main = true};
 
@@ -940,12 +938,12 @@ static void test_every_phase(void **state)
 		if (sm.command) {
 			assert_int_equal(unit.commands[sm.index].phase, expected[ran++]);
 			(void)send(&sm, SM_EVENT_COMMAND_EXITED);
-		} else if (sm.step == SM_STEP_START) {
+		} else if (sm.step == SERVICE_STEP_START) {
 			(void)send(&sm, SM_EVENT_READY);
 		} else if (sm.state == SERVICE_STATE_ACTIVE) {
 			(void)send(&sm, ran < 6 ? SM_EVENT_RELOAD : SM_EVENT_UNWANT);
 		} else {
-			assert_int_equal(sm.step, SM_STEP_STOP_SIGNAL);
+			assert_int_equal(sm.step, SERVICE_STEP_STOP_SIGNAL);
 			(void)send_exit(&sm, SM_END_CLEAN);
 		}
 	}
@@ -977,7 +975,7 @@ static void test_rest_of_the_group(void **state)
 	make_unit(UNIT_TYPE_EXEC, UNIT_RESTART_ALWAYS, 0);
 	assert_int_equal(sm_step(&sm, &unit, SM_EVENT_EXITED, rest),
 		SM_ACTION_TERMINATE | SM_ACTION_ARM_STOP);
-	assert_int_equal(sm.step, SM_STEP_STOP_SIGNAL);
+	assert_int_equal(sm.step, SERVICE_STEP_STOP_SIGNAL);
 	assert_int_equal(send(&sm, SM_EVENT_GROUP_EMPTY), SM_ACTION_ARM_RESTART);
 	unit.kill_mode = UNIT_KILL_MIXED;
 	assert_int_equal(sm_step(&mixed, &unit, SM_EVENT_EXITED, rest),

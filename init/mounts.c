@@ -38,11 +38,11 @@ static const struct mount_entry entries[] = {
 	{"bpf", "/sys/fs/bpf", "bpf", "mode=0700", NO_SUID_DEV_EXEC, true},
 	{"securityfs", "/sys/kernel/security", "securityfs", NULL, NO_SUID_DEV_EXEC, true},
 	/* Bounded by their sizes: a service that floods its log fills these and nothing else. What services
-	 * write (lib/log_files.h), and what keel-log makes of it: two files of 512 KiB for each of
-	 * CONTROL_SERVICES_MAX. */
-	{"tmpfs", LOG_SPOOL_DIR, "tmpfs", "mode=0755,size=8m,nr_inodes=128", NO_SUID_DEV_EXEC,
+	 * write (lib/log_files.h), and what keel-log makes of it: three files for each service, which are two
+	 * of 512 KiB for 36 that write as much as they may. */
+	{"tmpfs", LOG_SPOOL_DIR, "tmpfs", "mode=0755,size=8m,nr_inodes=256", NO_SUID_DEV_EXEC,
 		false},
-	{"tmpfs", LOG_DIR, "tmpfs", "mode=0755,size=36m,nr_inodes=256", NO_SUID_DEV_EXEC, false},
+	{"tmpfs", LOG_DIR, "tmpfs", "mode=0755,size=36m,nr_inodes=512", NO_SUID_DEV_EXEC, false},
 };
 
 /* A mount point is a directory on another device than its parent (or bound: mountinfo knows, but /proc

@@ -64,6 +64,20 @@ static void read_one(int dir_fd, const struct control_service *service, struct f
 	log_reader_close(&reader);
 }
 
+/* The document has a bound: only those that ended last are in it. */
+static bool is_recent(const struct facts *facts, const struct control_service *service)
+{
+	unsigned int later = 0;
+
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++)
+		if (crash_log_wanted(&facts->services[i]) &&
+			(facts->services[i].exit_us > service->exit_us ||
+				(facts->services[i].exit_us == service->exit_us &&
+					&facts->services[i] < service)))
+			later++;
+	return later < FACTS_LOGS_MAX;
+}
+
 bool crash_log_read(struct facts *facts)
 {
 	int dir_fd = -1;
@@ -72,7 +86,8 @@ bool crash_log_read(struct facts *facts)
 	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
 		struct facts_log fresh = {0};
 
-		if (crash_log_wanted(&facts->services[i])) {
+		if (crash_log_wanted(&facts->services[i]) &&
+			is_recent(facts, &facts->services[i])) {
 			if (dir_fd < 0)
 				dir_fd = log_reader_open_directory();
 			if (dir_fd >= 0)

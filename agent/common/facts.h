@@ -45,6 +45,7 @@ struct facts_engine {
 };
 
 /* The last lines that a service wrote before its last process ended badly (crash_log.h). */
+#define FACTS_LOGS_MAX     32 /* services that have any: those that ended last */
 #define FACTS_LOG_LINES    10
 #define FACTS_LOG_LINE_MAX 512
 #define FACTS_LOG_MAX      1024

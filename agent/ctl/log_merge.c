@@ -13,9 +13,10 @@
 #include <sys/inotify.h>
 
 #include "agent/common/log_reader.h"
+#include "lib/control.h"
 #include "lib/log_files.h"
 
-#define LOGS_MAX 64
+#define LOGS_MAX (CONTROL_SERVICES_MAX + 32)
 
 struct log {
 	struct log_reader reader;

@@ -19,12 +19,13 @@
 #include "agent/log/collector.h"
 #include "agent/notify.h"
 #include "lib/clock.h"
+#include "lib/control.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/log_files.h"
 
-/* More than PID 1 has services. */
-#define COLLECTORS_MAX 64
+/* PID 1's services, and some that were removed since. */
+#define COLLECTORS_MAX (CONTROL_SERVICES_MAX + 32)
 /* After a round the next wake-up waits so long: a service that writes often is read in pieces, not by the line. */
 #define PACE_US (2 * USEC_PER_MSEC)
 #define EVENTS  (IN_CREATE | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM)

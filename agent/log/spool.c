@@ -11,8 +11,8 @@
 #include "lib/clock.h"
 
 #define PAGE 4096
-/* Room that no other service can take: some hundred lines, eight pages. */
-#define RESERVE (8 * PAGE)
+/* Room that no other service can take: a hundred lines or two. All services' together are a quarter of the spool. */
+#define RESERVE (4 * PAGE)
 
 /* Where data begins: after the freed pages, and after the zeroes of the page that was freed in part. */
 static uint64_t find_start(int fd, uint64_t size)

@@ -42,7 +42,7 @@ static void set_largest(void)
 		service->pid = INT32_MIN;
 		service->restarts = UINT32_MAX;
 	}
-	for (int i = 0; i < CONTROL_SERVICES_MAX; i++) {
+	for (int i = 0; i < FACTS_LOGS_MAX; i++) {
 		fill_text(facts.logs[i].text, sizeof(facts.logs[i].text));
 		facts.logs[i].lines = FACTS_LOG_LINES;
 		facts.logs[i].len = FACTS_LOG_MAX;

@@ -246,6 +246,26 @@ static void long_words(void **state)
 	assert_int_equal(word(1)[0], '5');
 }
 
+static void many(void **state)
+{
+	unsigned int with_log = 0;
+
+	(void)state;
+	memset(&facts, 0, sizeof(facts));
+	put_lines(1, 1);
+	for (unsigned int i = 0; i < 40; i++) {
+		strcpy(facts.services[i].name, "a.service");
+		facts.services[i].exit_status = 256;
+		facts.services[i].exit_us = (i < 20 ? 100 - i : 50) * USEC_PER_SEC;
+	}
+	assert_true(crash_log_read(&facts));
+	for (unsigned int i = 0; i < 40; i++)
+		with_log += facts.logs[i].lines > 0;
+	assert_int_equal(with_log, FACTS_LOGS_MAX);
+	assert_int_equal(facts.logs[19].lines, 1);
+	assert_int_equal(facts.logs[39].lines, 0);
+}
+
 static void wanted(void **state)
 {
 	struct control_service service = {.name = "a", .exit_us = 1};
@@ -274,6 +294,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(overlong, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(last_words, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(long_words, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(many, set_up, tear_down),
 	cmocka_unit_test(wanted),
 };
 

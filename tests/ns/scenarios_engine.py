@@ -78,6 +78,10 @@ def check_clients(guest):
     code, out, error = guest.run("keelctl", "status", check=False)
     check(code == 0 and "docker" in out, f"{code} {out} {error}")
     check(guest.run("keelctl", "wait", "ready", check=False)[0] == 0, "keelctl wait ready")
+    _, lines, _ = guest.run("keelctl", "logs", "docker", "-n", "3")
+    check(len(lines.splitlines()) == 3 and all(" level=" in line for line in lines.splitlines()), lines)
+    _, lines, _ = guest.run("journalctl", "-eu", "containerd", "-o", "cat")
+    check(" level=" in lines, lines)
     code, out, _ = guest.run("systemctl", "is-system-running", check=False)
     # Degraded on a host whose controllers are all in cgroup v1.
     check(out.strip() in ("running", "degraded"), out)

@@ -8,6 +8,8 @@
 
 /* Reads every unit file (PID 1 may still block here). Problems are logged with file and line. */
 void service_load_all(struct init *init);
+/* Adds one from the text of a unit file; there must be room for it. */
+void service_add(struct init *init, const char *path, const char *name, const char *text);
 
 /* Sends an event through the state machine and carries its actions out. */
 void service_event(struct service *service, enum sm_event event, struct sm_facts facts);

@@ -38,10 +38,30 @@ static bool right_mode(const struct init *init, const struct unit *unit)
 	       (unit->mode == UNIT_MODE_WSL) == (init->mode == BOOT_MODE_WSL);
 }
 
+void service_add(struct init *init, const char *path, const char *name, const char *text)
+{
+	struct service *service = &init->services[init->service_count++];
+	struct problem problem = {.first = ""};
+
+	memset(service, 0, sizeof(*service));
+	service->init = init;
+	service->cgroup_fd = service->exec.fd = -1;
+	service->usable = text[0] &&
+			  unit_parse(&service->unit, path, text, on_problem, &problem) == 0 &&
+			  right_mode(init, &service->unit);
+	text_copy(service->unit.name, sizeof(service->unit.name), name);
+	text_copy(service->record.name, sizeof(service->record.name), name);
+	service->record.exit_status = -1;
+	service->record.essential = service->unit.essential;
+	if (problem.first[0]) {
+		service->sm.state = SERVICE_STATE_FAILED;
+		service->record.state = SERVICE_STATE_FAILED;
+		text_copy(service->record.reason, sizeof(service->record.reason), problem.first);
+	}
+}
+
 static void load_unit(struct init *init, const char *path, const char *name)
 {
-	struct service *service;
-	struct problem problem = {.first = ""};
 	char text[8192];
 	ssize_t len;
 
@@ -56,21 +76,7 @@ static void load_unit(struct init *init, const char *path, const char *name)
 		log_error("%s: %s; ignored", path, strerror((int)-len));
 		return;
 	}
-	service = &init->services[init->service_count++];
-	service->init = init;
-	service->cgroup_fd = service->exec.fd = -1;
-	service->usable = len > 0 &&
-			  unit_parse(&service->unit, path, text, on_problem, &problem) == 0 &&
-			  right_mode(init, &service->unit);
-	text_copy(service->unit.name, sizeof(service->unit.name), name);
-	text_copy(service->record.name, sizeof(service->record.name), name);
-	service->record.exit_status = -1;
-	service->record.essential = service->unit.essential;
-	if (problem.first[0]) {
-		service->sm.state = SERVICE_STATE_FAILED;
-		service->record.state = SERVICE_STATE_FAILED;
-		text_copy(service->record.reason, sizeof(service->record.reason), problem.first);
-	}
+	service_add(init, path, name, text);
 }
 
 static int is_service_file(const struct dirent *entry)

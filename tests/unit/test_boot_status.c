@@ -104,7 +104,7 @@ static void test_which_cause_wins(void **state)
 	/* A stage before a service: it is nearer to the cause. */
 	init.stages[STAGE_DISK].record.state = STAGE_STATE_FAILED;
 	assert_status(BOOT_STATE_DEGRADED, "disk: ");
-	for (unsigned int s = SHUTDOWN_SERVICES; s <= SHUTDOWN_FINAL; s++) {
+	for (unsigned int s = SHUTDOWN_SERVICES; s <= SHUTDOWN_END; s++) {
 		init.shutdown = (enum shutdown_phase)s;
 		assert_status(BOOT_STATE_STOPPING, "shutting down");
 	}

@@ -23,8 +23,8 @@
 #define KEPT_FILE KEPT_DIR "/crash"      /* of the last boot, until it was told */
 #define TOLD_FILE KEPT_DIR "/last-crash" /* then here */
 
-/* The widest vector state that a CPU saves there is 11 KiB. */
-#define STACK_SIZE (32 * 1024)
+/* The widest vector state that a CPU saves there is 11 KiB, and a crash of the handler comes on top. */
+#define STACK_SIZE (64 * 1024)
 /* A sync that takes longer hangs. */
 #define SYNC_TRIES 50
 /* Return addresses that are looked for: words of the stack, how many are shown. */
@@ -72,16 +72,17 @@ static void add_hex(struct report *report, uintptr_t value)
 	add(report, digits + at);
 }
 
-/* Relative to where the program was loaded: what addr2line takes. */
-static bool add_code(struct report *report, uintptr_t address)
+static bool is_code(uintptr_t address)
 {
-	uintptr_t base = (uintptr_t)__ehdr_start;
+	return address >= (uintptr_t)__ehdr_start && address < (uintptr_t)etext;
+}
 
-	if (address < base || address >= (uintptr_t)etext)
-		return false;
-	add(report, "+");
-	add_hex(report, address - base);
-	return true;
+/* Relative to where the program was loaded: what addr2line takes. */
+static void add_code(struct report *report, uintptr_t address)
+{
+	if (is_code(address))
+		add(report, "+");
+	add_hex(report, is_code(address) ? address - (uintptr_t)__ehdr_start : address);
 }
 
 /* There is no unwinding without tables; what looks like a return address on the stack mostly is one. Read by a
@@ -97,13 +98,10 @@ static void add_callers(struct report *report, uintptr_t sp)
 
 		if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != (ssize_t)sizeof(words[i]))
 			return;
-		if (found == 0 && words[i] >= (uintptr_t)__ehdr_start &&
-			words[i] < (uintptr_t)etext)
-			add(report, ", from");
-		if (add_code(report, words[i])) {
-			add(report, " ");
-			found++;
-		}
+		if (!is_code(words[i]))
+			continue;
+		add(report, found++ ? " " : ", from ");
+		add_code(report, words[i]);
 	}
 }
 
@@ -128,8 +126,7 @@ static void describe(struct report *report, int number, const siginfo_t *info, c
 		add_hex(report, (uintptr_t)info->si_addr);
 	}
 	add(report, ", keel-init ");
-	if (!add_code(report, ip))
-		add_hex(report, ip);
+	add_code(report, ip);
 	add_callers(report, sp);
 }
 
@@ -190,6 +187,7 @@ static void start_again(struct report *report)
 static void on_crash(int number, siginfo_t *info, void *context)
 {
 	struct report report = {0};
+	sigset_t ours;
 
 	/* Sent by somebody, not raised by our code; abort(3) sends itself one. */
 	if (info->si_code <= 0 && (info->si_code != SI_TKILL || info->si_pid != getpid()))
@@ -202,6 +200,11 @@ static void on_crash(int number, siginfo_t *info, void *context)
 	}
 	if (crashes++ > 0)
 		end_now();
+	/* A crash of the handler comes back to it; a fault whose signal is blocked would be the end of us. */
+	(void)sigemptyset(&ours);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(&ours, signals[i].number);
+	(void)sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	describe(&report, number, info, context);
 	tell(&report);
 	if (our_time != CRASH_TIME_AGAIN)
@@ -219,15 +222,15 @@ void crash_set_time(enum crash_time time)
 
 void crash_arm(enum boot_mode mode, enum crash_time time)
 {
-	/* Not deferred: a crash of the handler itself comes back to it. */
-	struct sigaction action = {.sa_sigaction = on_crash,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART};
+	struct sigaction action = {
+		.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
 
 	our_mode = mode;
 	crash_set_time(time);
 	(void)sigaltstack(&alternate, NULL);
-	(void)sigemptyset(&action.sa_mask);
+	/* One at a time: a dozen that somebody sends must not fill the stack. */
+	(void)sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)sigaction(signals[i].number, &action, NULL);
 }

@@ -147,7 +147,7 @@ static pid_t start_shell(void)
 /* Nothing else is left to end but what the shell started. */
 static _Noreturn void end(const struct init *init, int command)
 {
-	const struct unmount_plan plan = {.mode = init->mode, .data = init->config.disk.mountpoint};
+	struct unmount_plan plan = {.mode = init->mode, .data = init->config.disk.mountpoint};
 
 	if (init->mode == BOOT_MODE_VM) {
 		(void)kill(-1, SIGTERM);

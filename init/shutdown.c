@@ -37,13 +37,14 @@
 /* Between SIGTERM and SIGKILL: what docker stop gives a container, and what anybody else needs. */
 #define CONTAINERS_US (10 * USEC_PER_SEC)
 #define PROCESSES_US  (2 * USEC_PER_SEC)
-/* Unmounting: a step that takes this long without a page being written hangs; all of it ends after the other. */
+/* Unmounting: a step that takes this long while its disk completes nothing hangs; all of it ends after the other. */
 #define STUCK_US   (10 * USEC_PER_SEC)
+#define LOOK_US    (1 * USEC_PER_SEC) /* how often that is looked at */
 #define UNMOUNT_US (120 * USEC_PER_SEC)
 
 static struct unmount_plan plan;
-static uint64_t unmount_end_us, pages_seen;
-static uint32_t steps_seen;
+static uint64_t unmount_end_us, moved_us, requests_seen;
+static uint32_t steps_seen; /* of plan.progress */
 
 static void enter(struct init *init, enum shutdown_phase phase);
 
@@ -174,16 +175,20 @@ static void begin_killed(struct init *init)
 
 /* ---- mounts --------------------------------------------------------------------------------- */
 
-/* Pages that the kernel has written since boot: tells a slow disk from one that hangs. */
-static uint64_t pages_written(void)
+/* Requests that the disk of the present step has completed: tells a slow disk from one that hangs. */
+static uint64_t requests_done(void)
 {
-	static char text[16384]; /* /proc/vmstat is about half of that */
-	const char *at;
+	unsigned long long reads = 0, writes = 0;
+	char path[64], text[512];
 
-	if (file_read("/proc/vmstat", text, sizeof(text)) <= 0)
+	if (!plan.progress || !plan.progress->device[0])
 		return 0;
-	at = strstr(text, "nr_written ");
-	return at ? strtoull(at + strlen("nr_written "), NULL, 10) : 0;
+	/* Documentation/block/stat.rst */
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/stat", plan.progress->device);
+	if (file_read(path, text, sizeof(text)) <= 0 ||
+		sscanf(text, "%llu %*u %*u %*u %llu", &reads, &writes) != 2)
+		return 0;
+	return reads + writes;
 }
 
 static void start_unmounting(struct init *init)
@@ -199,9 +204,8 @@ static void start_unmounting(struct init *init)
 		pid = 0;
 	}
 	init->shutdown_child = pid;
-	pages_seen = pages_written();
-	steps_seen = plan.progress ? plan.progress->steps : 0;
-	limit(init, STUCK_US);
+	moved_us = clock_now_us();
+	limit(init, LOOK_US);
 }
 
 static void begin_unmount(struct init *init)
@@ -231,20 +235,21 @@ static bool leave_out_step(struct init *init)
 
 static bool unmount_expire(struct init *init, bool hurried)
 {
-	uint64_t pages = pages_written(), now = clock_now_us();
 	uint32_t steps = plan.progress ? plan.progress->steps : 0;
-	bool moves = steps != steps_seen || pages != pages_seen;
+	uint64_t requests = requests_done(), now = clock_now_us();
 
 	if (now >= unmount_end_us) {
 		log_error("unmounting takes longer than %u s: going on without waiting",
 			(unsigned int)(UNMOUNT_US / USEC_PER_SEC));
 		return true;
 	}
+	if (steps != steps_seen || requests != requests_seen)
+		moved_us = now;
 	steps_seen = steps;
-	pages_seen = pages;
-	if (!moves || hurried)
+	requests_seen = requests;
+	if (hurried || now - moved_us >= STUCK_US)
 		return leave_out_step(init);
-	limit(init, STUCK_US);
+	limit(init, LOOK_US);
 	return false;
 }
 
@@ -340,11 +345,10 @@ static void limit(struct init *init, uint64_t delay_us)
 static void hurry(struct init *init, const char *why)
 {
 	uint64_t now = clock_now_us();
-	bool same = now - init->shutdown_asked_us < SAME_REQUEST_US;
 
-	init->shutdown_asked_us = now;
-	if (same || init->shutdown == SHUTDOWN_END)
+	if (now - init->shutdown_asked_us < SAME_REQUEST_US || init->shutdown == SHUTDOWN_END)
 		return;
+	init->shutdown_asked_us = now;
 	log_warning("asked again (%s): going on without waiting", why);
 	expire(init, true);
 }

@@ -35,7 +35,8 @@ struct unmount_progress *unmount_share(void)
 }
 
 /* Says what comes next. False: it hung before, leave it out. */
-static bool begin(const struct unmount_plan *plan, uint32_t key, const char *verb, const char *what)
+static bool begin(const struct unmount_plan *plan, uint32_t key, const char *verb, const char *what,
+	const char *device)
 {
 	struct unmount_progress *progress = plan->progress;
 
@@ -44,6 +45,9 @@ static bool begin(const struct unmount_plan *plan, uint32_t key, const char *ver
 			return false;
 	if (progress) {
 		(void)snprintf(progress->what, sizeof(progress->what) - 1, "%s %s", verb, what);
+		/* One without a disk of its own, an overlay, writes to the data disk if to any. */
+		(void)snprintf(progress->device, sizeof(progress->device) - 1, "%s",
+			strncmp(device, "0:", 2) == 0 ? plan->data_device : device);
 		progress->key = key;
 		progress->steps++;
 	}
@@ -174,22 +178,24 @@ static bool previous(const struct mount_list *list, size_t *at, struct unmount_e
 	return false;
 }
 
-/* "major:minor" of the file system on the data disk's mount point, "" if it is no mount point. */
-static void find_data_device(const char *data, char *device, size_t size)
+/* "major:minor" of the file systems on the data disk's mount point and on `/`, "" where there is none. */
+static void find_devices(struct unmount_plan *plan)
 {
 	_cleanup_(free_list) struct mount_list list = {0};
 	struct unmount_entry entry;
 	size_t at;
 
-	device[0] = '\0';
+	plan->data_device[0] = plan->root_device[0] = '\0';
 	if (read_list(&list) < 0)
 		return;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {
-		if (strcmp(entry.point, data) != 0)
-			continue;
-		(void)snprintf(device, size, "%s", entry.device);
-		return;
+		char *device = strcmp(entry.point, plan->data) == 0 ? plan->data_device
+			       : strcmp(entry.point, "/") == 0      ? plan->root_device
+								    : NULL;
+
+		if (device && device[0] == '\0')
+			(void)snprintf(device, sizeof(plan->data_device), "%s", entry.device);
 	}
 }
 
@@ -210,7 +216,7 @@ static void swap_off(const struct unmount_plan *plan)
 		/* WSL's own swap serves every distro. */
 		if (plan->mode == BOOT_MODE_WSL && !below(path, plan->data))
 			continue;
-		if (begin(plan, KEY_SWAP + number, "swapoff", path) && swapoff(path) < 0)
+		if (begin(plan, KEY_SWAP + number, "swapoff", path, "") && swapoff(path) < 0)
 			log_warning("swapoff %s: %m", path);
 	}
 	if (file)
@@ -233,7 +239,7 @@ static unsigned int unmount_pass(const struct unmount_plan *plan, unsigned int *
 	while (previous(&list, &at, &entry)) {
 		if (!unmount_is_ours(plan->mode, plan->data, entry.point))
 			continue;
-		if (begin(plan, entry.id, "umount", entry.point) &&
+		if (begin(plan, entry.id, "umount", entry.point, entry.device) &&
 			umount2(entry.point, UMOUNT_NOFOLLOW) == 0)
 			done++;
 		else
@@ -242,10 +248,16 @@ static unsigned int unmount_pass(const struct unmount_plan *plan, unsigned int *
 	return done;
 }
 
-static void unmount_passes(const struct unmount_plan *plan, unsigned int *left)
+/* Returns how many went. */
+static unsigned int unmount_passes(const struct unmount_plan *plan, unsigned int *left)
 {
-	while (unmount_pass(plan, left) > 0 && *left > 0)
-		;
+	unsigned int done, all = 0;
+
+	do {
+		done = unmount_pass(plan, left);
+		all += done;
+	} while (done > 0 && *left > 0);
+	return all;
 }
 
 /* A loop device keeps the file system of its file busy. Returns how many were detached. */
@@ -253,7 +265,8 @@ static unsigned int detach_loops(const struct unmount_plan *plan)
 {
 	unsigned int done = 0;
 
-	for (unsigned int i = 0; i < LOOPS_MAX && begin(plan, KEY_LOOP, "detach", "loop devices");
+	for (unsigned int i = 0;
+		i < LOOPS_MAX && begin(plan, KEY_LOOP, "detach", "loop devices", plan->data_device);
 		i++) {
 		char path[64], backing[4096];
 		int fd;
@@ -272,7 +285,7 @@ static unsigned int detach_loops(const struct unmount_plan *plan)
 
 /* What is left, and under WSL also what others mounted of the data disk's file system: not unmounted, for it is not
  * ours, but nothing is written to that disk any more. Returns how many refused. */
-static unsigned int make_read_only(const struct unmount_plan *plan, const char *device)
+static unsigned int make_read_only(const struct unmount_plan *plan)
 {
 	_cleanup_(free_list) struct mount_list list = {0};
 	struct unmount_entry entry;
@@ -283,12 +296,12 @@ static unsigned int make_read_only(const struct unmount_plan *plan, const char *
 		return 1;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {
-		bool data = device[0] && strcmp(entry.device, device) == 0;
+		bool data = plan->data_device[0] && strcmp(entry.device, plan->data_device) == 0;
 
 		if (strcmp(entry.point, "/") == 0 ||
 			(!data && !unmount_is_ours(plan->mode, plan->data, entry.point)))
 			continue;
-		if (!begin(plan, entry.id, "remount read-only", entry.point)) {
+		if (!begin(plan, entry.id, "remount read-only", entry.point, entry.device)) {
 			left++;
 		} else if (mount(NULL, entry.point, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0) {
 			log_warning("cannot unmount %s, nor remount it read-only: %m", entry.point);
@@ -304,28 +317,30 @@ static void write_out(const struct unmount_plan *plan)
 {
 	_cleanup_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (root >= 0 && begin(plan, KEY_SYNC_ROOT, "sync", "/"))
+	if (root >= 0 && begin(plan, KEY_SYNC_ROOT, "sync", "/", plan->root_device))
 		(void)syncfs(root);
 	/* Under WSL the rest is other distros' and Windows'. */
-	if (plan->mode == BOOT_MODE_VM && begin(plan, KEY_SYNC, "sync", "everything"))
+	if (plan->mode == BOOT_MODE_VM &&
+		begin(plan, KEY_SYNC, "sync", "everything", plan->root_device))
 		sync();
 }
 
-unsigned int unmount_all(const struct unmount_plan *plan)
+unsigned int unmount_all(struct unmount_plan *plan)
 {
-	char device[24];
-	unsigned int left;
+	unsigned int left, done;
 
 	/* What happens below /mnt/wsl in other distros is theirs, and theirs must not hear of ours. */
 	if (plan->mode == BOOT_MODE_WSL)
 		(void)mount(NULL, "/mnt/wsl", NULL, MS_REC | MS_SLAVE, NULL);
+	find_devices(plan);
 	swap_off(plan);
-	find_data_device(plan->data, device, sizeof(device));
-	unmount_passes(plan, &left);
+	done = unmount_passes(plan, &left);
 	if (left > 0 && detach_loops(plan) > 0)
-		unmount_passes(plan, &left);
-	left = make_read_only(plan, device);
-	if (plan->mode == BOOT_MODE_VM && begin(plan, KEY_ROOT, "remount read-only", "/") &&
+		done += unmount_passes(plan, &left);
+	log_info("%u file systems unmounted, %u are busy", done, left);
+	left = make_read_only(plan);
+	if (plan->mode == BOOT_MODE_VM &&
+		begin(plan, KEY_ROOT, "remount read-only", "/", plan->root_device) &&
 		mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
 		log_warning("cannot remount / read-only: %m");
 	write_out(plan);

@@ -13,12 +13,13 @@
 /* How many stuck steps are worth another attempt at the rest. */
 #define UNMOUNT_STUCK_MAX 16
 
-/* The child writes, PID 1 reads; a torn `what` is cut off by its last byte, which stays 0. */
+/* The child writes, PID 1 reads; torn texts end by their last byte, which stays 0. */
 struct unmount_progress {
 	volatile uint32_t steps; /* grows with every step */
 	volatile uint32_t
-		key;    /* of the step that is being done: a mount's ID, or one of unmount.c's */
-	char what[112]; /* for people */
+		key;     /* of the step that is being done: a mount's ID, or one of unmount.c's */
+	char device[24]; /* "major:minor" of the disk that it may have to write to, or "" */
+	char what[112];  /* for people */
 };
 
 struct unmount_plan {
@@ -26,7 +27,8 @@ struct unmount_plan {
 	const char *data; /* mount point of the data disk */
 	uint32_t stuck[UNMOUNT_STUCK_MAX];
 	unsigned int stuck_count;
-	struct unmount_progress *progress;
+	struct unmount_progress *progress;     /* or NULL */
+	char data_device[24], root_device[24]; /* unmount_all()'s own */
 };
 
 /* Page that parent and child share, or NULL without memory. Before the loop. */
@@ -36,7 +38,7 @@ struct unmount_progress *unmount_share(void);
  * stays busy remounted read-only, all written out. Ours is, in VM mode, everything but the API file systems, /run
  * and `/` (which becomes read-only), under WSL what is below the data disk's and the engine's directories. Returns
  * how many file systems could be neither unmounted nor made read-only. Allocates, blocks. */
-unsigned int unmount_all(const struct unmount_plan *plan);
+unsigned int unmount_all(struct unmount_plan *plan);
 
 /* Pure, for tests. Is this mount point to be taken away? */
 bool unmount_is_ours(enum boot_mode mode, const char *data, const char *point);

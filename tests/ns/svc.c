@@ -15,6 +15,7 @@
  *   notify-flood:N  N status messages as fast as they are taken
  *   orphans:N       N grandchildren that die as orphans, then waits for their parents
  *   flood:BYTES     writes lines to stdout until that many bytes are written or an error comes
+ *   mount:PATH      a tmpfs, in the namespace of everybody;  hold:PATH opens a file in PATH for writing, for ever
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -29,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -316,6 +318,21 @@ static void notify_child(void)
 	(void)waitpid(pid, NULL, 0);
 }
 
+static void do_mount(const char *path)
+{
+	if (mount("test", path, "tmpfs", 0, NULL) < 0)
+		fail(path);
+}
+
+static void hold(const char *path)
+{
+	char name[256];
+
+	(void)snprintf(name, sizeof(name), "%s/held", path);
+	if (open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0)
+		fail(name);
+}
+
 static void do_simple(const char *verb)
 {
 	if (strcmp(verb, "ready") == 0) {
@@ -372,6 +389,10 @@ static void do_word(const char *word)
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);
+	} else if (strcmp(verb, "mount") == 0) {
+		do_mount(value);
+	} else if (strcmp(verb, "hold") == 0) {
+		hold(value);
 	} else if (strcmp(verb, "await") == 0) {
 		await(value);
 	} else if (strcmp(verb, "report") == 0) {

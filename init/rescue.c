@@ -48,10 +48,11 @@ static void show(const struct init *init)
 	if (init->mode == BOOT_MODE_WSL)
 		return;
 	fd = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	len = snprintf(text, sizeof(text),
-		"\r\nkeel cannot start its services.\r\n  %s\r\n"
-		"This shell is all there is. \"dmesg\" tells more, \"reboot\" tries again.\r\n\r\n",
-		init->rescue);
+	len = snprintf(text, sizeof(text), "\nkeel cannot start its services.\n  %s\n%s\n\n",
+		init->rescue,
+		init->config.boot.console_shell
+			? "This shell is all there is. \"dmesg\" tells more, \"reboot\" tries again."
+			: "There is no shell here: boot.console_shell=no.");
 	if (fd >= 0)
 		(void)!write(fd, text, (size_t)len);
 }

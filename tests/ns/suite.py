@@ -16,6 +16,7 @@ import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
+import scenarios_rescue  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
 

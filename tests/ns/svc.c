@@ -15,7 +15,7 @@
  *   notify-flood:N  N status messages as fast as they are taken
  *   orphans:N       N grandchildren that die as orphans, then waits for their parents
  *   flood:BYTES     writes lines to stdout until that many bytes are written or an error comes
- *   mount:PATH      a tmpfs, in the namespace of everybody;  hold:PATH opens a file in PATH for writing, for ever
+ *   mount:PATH      a tmpfs, in the namespace of everybody
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -324,15 +324,6 @@ static void do_mount(const char *path)
 		fail(path);
 }
 
-static void hold(const char *path)
-{
-	char name[256];
-
-	(void)snprintf(name, sizeof(name), "%s/held", path);
-	if (open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0)
-		fail(name);
-}
-
 static void do_simple(const char *verb)
 {
 	if (strcmp(verb, "ready") == 0) {
@@ -391,8 +382,6 @@ static void do_word(const char *word)
 			fail(value);
 	} else if (strcmp(verb, "mount") == 0) {
 		do_mount(value);
-	} else if (strcmp(verb, "hold") == 0) {
-		hold(value);
 	} else if (strcmp(verb, "await") == 0) {
 		await(value);
 	} else if (strcmp(verb, "report") == 0) {

@@ -50,8 +50,8 @@ def possible():
     if os.uname().machine != "x86_64":
         return "the registers are those of x86-64"
     child = os.fork()
-    if child == 0:
-        signal.pause()
+    while child == 0:
+        signal.pause()  # it comes back when the system call is not restarted
     try:
         with stopped(child):
             return None

@@ -6,6 +6,7 @@ import signal
 import struct
 
 import ptrace
+import symbols
 from guest import BIN, Guest, unit
 from harness import check, scenario
 from scenarios_shutdown import ENGINE, all_active
@@ -16,32 +17,11 @@ FATAL = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIG
 
 def load_base(pid):
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
-        return min(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith("/sbin/init"))
+        return symbols.load_base(maps.read(), "/sbin/init")
 
 
-def symbols():
-    """{name: (address relative to the load base, size)} of the functions, from the symbol table (elf(5))."""
-    with open(f"{BIN}/keel-init.debug", "rb") as file:
-        data = file.read()
-    offset, = struct.unpack_from("<Q", data, 40)
-    size, count = struct.unpack_from("<HH", data, 58)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", data, offset + i * size) for i in range(count)]
-    found = {}
-    for _, kind, _, _, start, length, link, _, _, entry in sections:
-        for at in range(start, start + length, entry) if kind == 2 else ():
-            name, info, _, _, value, size = struct.unpack_from("<IBBHQQ", data, at)
-            if info & 15 == 2 and size:
-                begin = sections[link][4] + name
-                found[data[begin:data.index(b"\0", begin)].decode()] = value, size
-    return found
-
-
-def symbol(name):
-    return symbols()[name][0]
-
-
-def function_at(address):
-    return next((name for name, (start, size) in symbols().items() if start <= address < start + size), "?")
+def functions():
+    return symbols.functions(f"{BIN}/keel-init.debug")
 
 
 def boot_again(guest, units):
@@ -77,15 +57,16 @@ def crash(_test):
 def crash_address(_test):
     with Guest(units={"a.service": unit("ready sleep")}) as guest:
         all_active(guest)
-        place = symbol("shutdown_start")
+        place = functions()["shutdown_start"][0]
         # its argument is no pointer: it faults at its first instructions
         ptrace.crash(guest.pid, rip=load_base(guest.pid) + place, rdi=0x8000000000000000)
         check(guest.wait_end() == "signal 2", guest.end_line)
         found = re.search(r"PID 1 crashed: SIGSEGV at address 0x[0-9a-f]+, keel-init \+0x([0-9a-f]+), from (.*)",
                           guest.log_text())
         check(found, guest.log_text())
-        check(function_at(int(found[1], 16)) == "shutdown_start", guest.log_text())
-        callers = [function_at(int(word, 16)) for word in found[2].replace("+", "").split()]
+        table = functions()
+        check(symbols.function_at(table, int(found[1], 16)) == "shutdown_start", guest.log_text())
+        callers = [symbols.function_at(table, int(word, 16)) for word in found[2].replace("+", "").split()]
         check("loop_once" in callers or "main" in callers, f"{callers}\n{guest.log_text()}")
 
 
@@ -94,7 +75,7 @@ def crash_address(_test):
 def crash_kinds(_test):
     def write_code(guest, code):
         """Our own instructions, over the code of a function that is not needed."""
-        base = load_base(guest.pid) + symbol("memory_setup")
+        base = load_base(guest.pid) + functions()["memory_setup"][0]
         with open(f"/proc/{guest.pid}/mem", "r+b", buffering=0) as memory:
             memory.seek(base)
             memory.write(code)

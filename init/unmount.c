@@ -26,6 +26,10 @@
 
 #define LOOPS_MAX 256 /* device numbers that are looked at */
 
+/* The kernel lets go of files and mount namespaces of the killed a moment after they are gone. */
+#define BUSY_TRIES    50
+#define BUSY_PAUSE_US 20000
+
 struct unmount_progress *unmount_share(void)
 {
 	void *page = mmap(NULL, sizeof(struct unmount_progress), PROT_READ | PROT_WRITE,
@@ -248,15 +252,22 @@ static unsigned int unmount_pass(const struct unmount_plan *plan, unsigned int *
 	return done;
 }
 
-/* Returns how many went. */
+/* Until nothing is left, or nothing has moved for a second. Returns how many went. */
 static unsigned int unmount_passes(const struct unmount_plan *plan, unsigned int *left)
 {
-	unsigned int done, all = 0;
+	unsigned int all = 0;
 
-	do {
-		done = unmount_pass(plan, left);
+	for (unsigned int tries = 0; tries < BUSY_TRIES; tries++) {
+		unsigned int done = unmount_pass(plan, left);
+
 		all += done;
-	} while (done > 0 && *left > 0);
+		if (*left == 0)
+			break;
+		if (done > 0)
+			tries = 0;
+		else
+			(void)usleep(BUSY_PAUSE_US);
+	}
 	return all;
 }
 
@@ -337,7 +348,9 @@ unsigned int unmount_all(struct unmount_plan *plan)
 	done = unmount_passes(plan, &left);
 	if (left > 0 && detach_loops(plan) > 0)
 		done += unmount_passes(plan, &left);
-	log_info("%u file systems unmounted, %u are busy", done, left);
+	log_info("%u file systems unmounted", done);
+	if (left > 0)
+		log_warning("%u file systems are busy", left);
 	left = make_read_only(plan);
 	if (plan->mode == BOOT_MODE_VM &&
 		begin(plan, KEY_ROOT, "remount read-only", "/", plan->root_device) &&

@@ -5,6 +5,7 @@ import re
 import signal
 import struct
 
+import engine
 import ptrace
 import symbols
 from guest import BIN, Guest, unit
@@ -48,7 +49,7 @@ def crash(_test):
             log = guest.log_text()
             check(re.search(r"PID 1 crashed: SIGSEGV at address 0x10, keel-init 0x10", log), log)
             check(sorted(guest.event_names()) == ["agent", "containerd", "docker", "other"], guest.event_names())
-            check("unmounted, 0 are busy" in log and "cannot unmount" not in log, log)
+            check("file systems unmounted" in log and "busy" not in log, log)
             check(not os.path.exists(f"{guest.dir}/upper/var/test/foreign-init-died"), "foreign processes live")
             boot_again(guest, {"a.service": unit("ready sleep")})
 
@@ -95,6 +96,22 @@ def crash_kinds(_test):
             check(guest.wait_end() == "signal 2", f"{name}: {guest.end_line}\n{guest.log_text()}")
             check(f"PID 1 crashed: {name}" in guest.log_text(), guest.log_text())
             check(guest.event_names() == ["a"], f"{name}: {guest.event_names()}")
+
+
+@scenario("a crash of PID 1 with the real engine and a container: the host is told, the data disk is clean",
+          skip=lambda: engine.unavailable() or ptrace.possible(), deadline=200)
+def crash_engine(_test):
+    with engine.data_disk() as disk, engine.EngineGuest(disk) as guest:
+        guest.wait_ready()
+        guest.import_image()
+        guest.docker("run", "-d", "--restart", "always", engine.IMAGE, "/busybox", "sh", "-c",
+                     "while :; do /busybox echo x >>/noise; done")
+        ptrace.crash(guest.pid, rip=NOWHERE)
+        check(guest.wait_end(30) == "signal 2", guest.end_line)
+        log = guest.log_text()
+        check("PID 1 crashed: SIGSEGV" in log and "busy" not in log and "hangs" not in log, log)
+        status, output = disk.check()
+        check(status == 0 and "recovering journal" not in output, f"{status}\n{output}")
 
 
 @scenario("a crash of the image that cleans up ends the namespace at once", skip=ptrace.possible)

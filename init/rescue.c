@@ -39,7 +39,7 @@ static const char shell_text[] = "[Unit]\n"
 				 "TimeoutStopSec=1s\n";
 
 /* Also where nobody reads the kernel log, or where it is not shown. */
-static void show(const struct init *init)
+static void show(const struct init *init, const char *way_out)
 {
 	char text[CONTROL_REASON_MAX + 160];
 	_cleanup_close_ int fd = -1;
@@ -48,11 +48,12 @@ static void show(const struct init *init)
 	if (init->mode == BOOT_MODE_WSL)
 		return;
 	fd = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	len = snprintf(text, sizeof(text), "\nkeel cannot start its services.\n  %s\n%s\n\n",
+	len = snprintf(text, sizeof(text), "\nkeel cannot start its services.\n  %s\n%s %s\n\n",
 		init->rescue,
 		init->config.boot.console_shell
-			? "This shell is all there is. \"dmesg\" tells more, \"reboot\" tries again."
-			: "There is no shell here: boot.console_shell=no.");
+			? "This shell is all there is. \"dmesg\" tells more."
+			: "There is no shell here: boot.console_shell=no.",
+		way_out);
 	if (fd >= 0)
 		(void)!write(fd, text, (size_t)len);
 }
@@ -109,7 +110,7 @@ void rescue_start(struct init *init)
 {
 	static const char *const wanted[] = {SHELL_UNIT, "keel-agent.service"};
 
-	show(init);
+	show(init, "\"reboot\" tries again.");
 	stage_set(init, STAGE_SERVICES, STAGE_STATE_FAILED, init->rescue);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
 		struct service *service = service_find(init, wanted[i]);
@@ -168,7 +169,8 @@ _Noreturn void rescue_last_resort(struct init *init, const sigset_t *mask, int e
 	(void)snprintf(init->rescue, sizeof(init->rescue), "cannot set up the event loop: %s",
 		strerror(-error));
 	log_error("%s; a shell is all there is", init->rescue);
-	show(init);
+	/* Nobody listens to the commands for it. */
+	show(init, "\"kill -INT 1\" reboots, \"kill 1\" powers off.");
 	for (;;) {
 		siginfo_t info;
 		int command, number;

@@ -204,16 +204,16 @@ def written_disk(_test):
 
 
 @contextlib.contextmanager
-def hanging(guest, call, path):
-    """A system call on this path hangs: it is delayed by an hour. Once PID 1 has given its last order the tracer
+def hanging(guest, call, path=None):
+    """A system call (on this path) hangs: it is delayed by an hour. Once PID 1 has given its last order the tracer
     lets go, for a traced process keeps its namespace alive."""
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(guest.pid), "-P", path,
-                               "-e", f"trace={call}", "-e", f"inject={call}:delay_enter=3600s"],
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(guest.pid),
+                               *(["-P", path] if path else []), "-e", f"trace={call}", "-e", f"inject={call}:delay_enter=3600s"],
                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def let_go():
         with contextlib.suppress(AssertionError):
-            guest.retry(lambda: "powering off" in guest.log_text(), "the last order")
+            guest.retry(lambda: "powering off" in guest.log_text() or not guest.watcher.is_alive(), "the last order")
         tracer.kill()
 
     try:
@@ -258,6 +258,19 @@ def stuck_mount(_test):
             # "three" by the first child; "one" by the second; /data is busy because of the stuck one
             check(unmounted(guest)[1] == 2, log)
             check(10 <= took < 14, f"{took} s")
+
+
+@scenario("a sync and a remount that hang for ever: the rest is done, and it ends", skip=can_trace, deadline=90)
+def stuck_others(_test):
+    for call, path, words in (("sync", None, "sync everything hangs"), ("mount", "/", "remount read-only / hangs")):
+        with Guest(units={"a.service": unit("ready sleep")}, mode="vm") as guest:
+            all_active(guest)
+            inside(guest, make_three)
+            with hanging(guest, call, path):
+                took = power_off(guest, 30)
+            check(words in guest.log_text() and guest.log_text().count("hangs") == 1, guest.log_text())
+            check(unmounted(guest)[1] == 0, guest.log_text())
+            check(10 <= took < 14, f"{call}: {took} s")
 
 
 @scenario("a second request does not wait for an unmount that hangs", skip=can_trace)

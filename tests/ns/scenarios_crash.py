@@ -127,6 +127,16 @@ def crash_again(_test):
         check(guest.log_text().count("PID 1 crashed") == 2, guest.log_text())
 
 
+@scenario("a crash during the boot powers a VM off, a later one reboots it; a WSL distro ends")
+def crash_time(_test):
+    for mode, time, end in (("vm", "boot", "signal 2"), ("vm", "running", "signal 1"), ("wsl", "boot", "signal 2"),
+                            ("wsl", "running", "signal 2")):
+        # the second image, as the first one calls it
+        with Guest(mode=mode, init=["/sbin/init", "--crashed", time, "PID 1 crashed: a test"]) as guest:
+            check(guest.wait_end() == end, f"{mode}, {time}: {guest.end_line}")
+            check(guest.kept("/var/lib/keel/crash").startswith("PID 1 crashed: a test (keel "), "kept")
+
+
 @scenario("PID 1 crashes and /sbin/init cannot be executed any more: it still ends", skip=ptrace.possible)
 def crash_without_image(_test):
     with Guest(units={"a.service": unit("ready sleep")}, mode="vm") as guest:

@@ -3,7 +3,7 @@ import os
 import socket
 import time
 
-from control import END, MAGIC, REQUEST, RESULT, SNAPSHOT, SUBSCRIBE, Client, Closed
+from control import END, MAGIC, REQUEST, RESULT, SNAPSHOT, SUBSCRIBE, VERSION, Client, Closed
 from guest import Guest, unit
 from harness import check, scenario
 
@@ -104,7 +104,7 @@ def never_reads(_test):
         guest.wait_service("a.service", "active")
         with guest.client() as rude:
             rude.socket.setblocking(False)
-            frame = REQUEST.pack(MAGIC, 1, SNAPSHOT, b"")
+            frame = REQUEST.pack(MAGIC, VERSION, SNAPSHOT, b"")
             sent = 0
             try:
                 for sent in range(5000):

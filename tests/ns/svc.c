@@ -15,6 +15,7 @@
  *   notify-flood:N  N status messages as fast as they are taken
  *   orphans:N       N grandchildren that die as orphans, then waits for their parents
  *   flood:BYTES     writes lines to stdout until that many bytes are written or an error comes
+ *   hog:MB          takes memory and writes to every page of it
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -214,6 +215,17 @@ static void flood(long bytes)
 	}
 }
 
+static void hog(long megabytes)
+{
+	for (long i = 0; i < megabytes; i++) {
+		char *block = malloc(1 << 20);
+
+		if (!block)
+			fail("hog");
+		memset(block, 1 + (int)(i & 0x7f), 1 << 20); /* kept for good */
+	}
+}
+
 static void await(const char *path)
 {
 	char byte;
@@ -369,6 +381,8 @@ static void do_word(const char *word)
 		make_orphans(atol(value));
 	} else if (strcmp(verb, "flood") == 0) {
 		flood(atol(value));
+	} else if (strcmp(verb, "hog") == 0) {
+		hog(atol(value));
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);

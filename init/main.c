@@ -36,7 +36,7 @@
 #define SIGNAL_REBOOT   39
 
 /* How many children are reaped before others have their turn, and when it is tried again if that failed. */
-#define REAP_BATCH    64
+#define REAP_BATCH    256
 #define REAP_RETRY_US (UINT64_C(50) * 1000)
 
 static struct init init_state;

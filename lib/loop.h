@@ -39,7 +39,7 @@ struct loop_timer {
 
 /* More turns than this within a window: something floods us, or stays ready because reading it fails. */
 #define LOOP_WINDOW_US    (UINT64_C(100) * 1000)
-#define LOOP_WINDOW_TURNS 500
+#define LOOP_WINDOW_TURNS 300
 
 struct loop {
 	int epoll_fd;

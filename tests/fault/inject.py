@@ -62,10 +62,10 @@ class Strace:
         with open(self.path, encoding="utf-8", errors="replace") as file:
             return [line.rstrip("\n") for line in file]
 
-    def count(self):
-        """The calls that were traced so far."""
-        with open(self.path, "rb") as file:
-            return file.read().count(b"\n")
+    def count(self, words):
+        """How often these words are in the trace so far."""
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            return file.read().count(words)
 
     def names(self):
         found = [re.match(r"(?:\d+ +)?(?:<\.\.\. )?([a-z0-9_]+)", line) for line in self.lines()]

@@ -120,14 +120,34 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
+/* A file read a character at a time, without a stdio buffer: there may be no memory for one. */
+struct reader {
+	int fd;
+	size_t at, len;
+	char text[4096];
+};
+
+static int next_char(struct reader *reader)
+{
+	if (reader->at == reader->len) {
+		ssize_t n = read(reader->fd, reader->text, sizeof(reader->text));
+
+		if (n <= 0)
+			return EOF;
+		reader->at = 0;
+		reader->len = (size_t)n;
+	}
+	return (unsigned char)reader->text[reader->at++];
+}
+
 /* Reads mountinfo's fifth field of the next line into `point` ("" if it does not fit: such a mount is
  * left to the read-only remount of its parent). False at the end. Lines may be of any length. */
-static bool next_mount_point(FILE *file, char *point, size_t size)
+static bool next_mount_point(struct reader *reader, char *point, size_t size)
 {
 	size_t len = 0;
 	int field = 0, c;
 
-	while ((c = getc(file)) != EOF && c != '\n') {
+	while ((c = next_char(reader)) != EOF && c != '\n') {
 		if (c == ' ')
 			field++;
 		else if (field == 4 && len < size)
@@ -170,12 +190,13 @@ static unsigned int teardown_pass(enum boot_mode mode, const char *data, enum te
 {
 	char point[4096] = "";
 	unsigned int done = 0;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct reader reader = {.fd = fd};
 
 	*left = 0;
-	if (!file)
+	if (fd < 0)
 		return 0;
-	while (next_mount_point(file, point, sizeof(point))) {
+	while (next_mount_point(&reader, point, sizeof(point))) {
 		int rc;
 
 		if (!is_ours(mode, data, point))
@@ -189,7 +210,6 @@ static unsigned int teardown_pass(enum boot_mode mode, const char *data, enum te
 		else
 			(*left)++;
 	}
-	(void)fclose(file);
 	return done;
 }
 

@@ -55,11 +55,11 @@ def served(guest):
 def bad_frames(_test):
     with plain() as guest:
         state = guest.wait_service("a.service", "active")
-        good = REQUEST.pack(MAGIC, 1, SNAPSHOT, b"")
+        good = REQUEST.pack(MAGIC, VERSION, SNAPSHOT, b"")
         frames = {b"x": EPROTO, os.urandom(REQUEST.size): EPROTO, good + b"\0": EPROTO, good[:-1]: EPROTO,
-                  os.urandom(60000): EPROTO, REQUEST.pack(MAGIC, 2, SNAPSHOT, b""): EPROTO,
-                  REQUEST.pack(MAGIC, 1, RESTART, b"n" * 32): EPROTO, REQUEST.pack(MAGIC, 1, 99, b""): EINVAL,
-                  REQUEST.pack(MAGIC, 1, 0, b""): EINVAL}
+                  os.urandom(60000): EPROTO, REQUEST.pack(MAGIC, VERSION + 1, SNAPSHOT, b""): EPROTO,
+                  REQUEST.pack(MAGIC, VERSION, RESTART, b"n" * 32): EPROTO,
+                  REQUEST.pack(MAGIC, VERSION, 99, b""): EINVAL, REQUEST.pack(MAGIC, VERSION, 0, b""): EINVAL}
         with guest.client() as client:
             for frame, expected in frames.items():
                 client.socket.send(frame)
@@ -80,7 +80,7 @@ def slow_reader(_test):
                 state = guest.wait(lambda s, old=state: s["services"]["a.service"]["state"] == "active" and
                                    s["services"]["a.service"]["pid"] != old["pid"],
                                    f"restart {count}")["services"]["a.service"]
-                if count >= 60 and unread(slow) == unread_before(slow):
+                if count >= 60 and unread(slow) > 0:
                     break
             records = 0
             while slow.state["services"].get("a.service", {}).get("pid") != state["pid"] or \
@@ -93,9 +93,6 @@ def slow_reader(_test):
 def unread(client):
     """Bytes in the next message only (SEQPACKET): used to see that something waits at all."""
     return len(client.socket.recv(1024, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-
-
-unread_before = unread
 
 
 @scenario("a client that sends requests and never reads is not PID 1's problem")

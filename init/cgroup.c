@@ -4,8 +4,10 @@
  */
 #include "init/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -176,6 +178,101 @@ int cgroup_kill(int dir_fd, const char *name)
 	/* cgroup.kill is there since Linux 5.14, the oldest kernel that WSL still ships is 5.15. */
 	(void)snprintf(path, sizeof(path), "%s%scgroup.kill", name, name[0] ? "/" : "");
 	return file_write_at(dir_fd, path, "1");
+}
+
+/* One walk of cgroup_signal(). Who forks as fast as we read is not followed for ever. */
+#define SIGNAL_DEPTH_MAX     16
+#define SIGNAL_GROUPS_MAX    4096
+#define SIGNAL_PROCESSES_MAX 65536
+
+struct signal_walk {
+	int signal;
+	unsigned int groups, processes;
+};
+
+static void signal_process(struct signal_walk *walk, pid_t pid)
+{
+	/* 0 stands for a process of another PID namespace, and is our own process group to kill(2). */
+	if (pid > 1 && kill(pid, walk->signal) == 0)
+		walk->processes++;
+}
+
+/* Numbers, one a line, of which a read may end in the middle. */
+static int signal_members(struct signal_walk *walk, int group_fd)
+{
+	_cleanup_close_ int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char text[512];
+	ssize_t len;
+	pid_t pid = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (walk->processes < SIGNAL_PROCESSES_MAX && (len = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < len; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			signal_process(walk, pid);
+			pid = 0;
+		}
+	}
+	return 0;
+}
+
+static int signal_group(struct signal_walk *walk, int dir_fd, const char *name, unsigned int depth);
+
+/* The groups below, depth first. */
+static void signal_below(struct signal_walk *walk, int group_fd, unsigned int depth)
+{
+	struct file_dir dir = {.fd = group_fd};
+	const char *name;
+	unsigned char type;
+
+	if (depth >= SIGNAL_DEPTH_MAX)
+		return;
+	while ((name = file_dir_next(&dir, &type)))
+		if (type == DT_DIR)
+			(void)!signal_group(walk, group_fd, name, depth + 1);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): at most SIGNAL_DEPTH_MAX deep, under 2 KiB each */
+static int signal_group(struct signal_walk *walk, int dir_fd, const char *name, unsigned int depth)
+{
+	_cleanup_close_ int fd = -1;
+	int rc;
+
+	if (walk->groups >= SIGNAL_GROUPS_MAX)
+		return 0;
+	walk->groups++;
+	fd = openat(dir_fd, name[0] ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = signal_members(walk, fd);
+	signal_below(walk, fd, depth);
+	return rc;
+}
+
+int cgroup_signal(int dir_fd, const char *name, int signal)
+{
+	struct signal_walk walk = {.signal = signal};
+	int rc = dir_fd < 0 ? -ENOTSUP : signal_group(&walk, dir_fd, name, 0);
+
+	return rc < 0 && walk.processes == 0 ? rc : (int)walk.processes;
+}
+
+int cgroup_is_populated(int dir_fd, const char *name)
+{
+	char path[128], text[128];
+	ssize_t len;
+
+	if (dir_fd < 0)
+		return -ENOTSUP;
+	(void)snprintf(path, sizeof(path), "%s%scgroup.events", name, name[0] ? "/" : "");
+	len = file_read_at(dir_fd, path, text, sizeof(text));
+	if (len < 0)
+		return (int)len;
+	return strstr(text, "populated 1") != NULL;
 }
 
 bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name)

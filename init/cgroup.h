@@ -25,6 +25,15 @@ int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name
 /* SIGKILL to every process below `dir_fd`/`name` (name "" = dir_fd itself). 0 or -errno. */
 int cgroup_kill(int dir_fd, const char *name) MUST_CHECK;
 
+/* `signal` to every process of the group and of all groups below it (16 levels), one by one: a process that forks
+ * meanwhile may be missed, so this asks (SIGTERM) and cgroup_kill() makes sure. Neither PID 1 nor a process of
+ * another PID namespace is signalled. Allocates nothing. Returns how many were signalled, or -errno. */
+int cgroup_signal(int dir_fd, const char *name, int signal) MUST_CHECK;
+
+/* 1 if there is a living process in the group or below it, 0 if not, or -errno. When it changes, the
+ * group's cgroup.events becomes readable with EPOLLPRI. */
+int cgroup_is_populated(int dir_fd, const char *name) MUST_CHECK;
+
 /* Pure: true if the text of a /proc/PID/cgroup (it is cut up) says base/slice/name or below. */
 bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name);
 

@@ -19,13 +19,31 @@
 #include "init/shutdown.h"
 #include "lib/log.h"
 
-_Static_assert(2 + STAGE_COUNT + CONTROL_SERVICES_MAX <= 64, "a bit for each record");
+static void set_dirty(struct control_client *client, unsigned int record)
+{
+	client->dirty[record / 64] |= UINT64_C(1) << (record % 64);
+}
 
-void control_mark(struct init *init, uint64_t dirty)
+void control_mark(struct init *init, unsigned int record)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
 		if (init->clients[i].subscribed)
-			init->clients[i].dirty |= dirty;
+			set_dirty(&init->clients[i], record);
+}
+
+static void set_all_dirty(struct control_client *client)
+{
+	for (unsigned int i = 0; i < CONTROL_DIRTY_SERVICE(client->init->service_count); i++)
+		set_dirty(client, i);
+}
+
+/* The lowest record that the client has not seen, or -1. */
+static int next_dirty(const struct control_client *client)
+{
+	for (int word = 0; word < CONTROL_DIRTY_WORDS; word++)
+		if (client->dirty[word])
+			return word * 64 + __builtin_ctzll(client->dirty[word]);
+	return -1;
 }
 
 static void drop(struct control_client *client)
@@ -35,26 +53,26 @@ static void drop(struct control_client *client)
 	loop_remove(&client->init->loop, &client->source);
 	close_p(&fd);
 	client->subscribed = false;
-	client->dirty = 0;
+	memset(client->dirty, 0, sizeof(client->dirty));
 	client->end_due = client->result_due = false;
 }
 
-static void fill(struct init *init, unsigned int bit, struct control_record *record)
+static void fill(struct init *init, unsigned int number, struct control_record *record)
 {
 	memset(record, 0, sizeof(*record));
-	if (bit == 0) {
+	if (number == CONTROL_DIRTY_BOOT) {
 		record->type = CONTROL_RECORD_BOOT;
 		record->boot = init->boot;
-	} else if (bit == 1) {
+	} else if (number == CONTROL_DIRTY_DISK) {
 		record->type = CONTROL_RECORD_DISK;
 		record->disk = init->disk;
-	} else if (bit < 2 + STAGE_COUNT) {
+	} else if (number < CONTROL_DIRTY_SERVICE(0)) {
 		record->type = CONTROL_RECORD_STAGE;
-		record->index = (uint8_t)(bit - 2);
-		record->stage = init->stages[bit - 2].record;
+		record->index = (uint8_t)(number - CONTROL_DIRTY_STAGE(0));
+		record->stage = init->stages[record->index].record;
 	} else {
 		record->type = CONTROL_RECORD_SERVICE;
-		record->index = (uint8_t)(bit - 2 - STAGE_COUNT);
+		record->index = (uint8_t)(number - CONTROL_DIRTY_SERVICE(0));
 		record->service = init->services[record->index].record;
 	}
 }
@@ -70,7 +88,7 @@ static int send_record(int fd, struct control_record *record)
 static int send_due(struct control_client *client)
 {
 	struct control_record record;
-	int rc = 0;
+	int rc = 0, number;
 
 	if (client->result_due) {
 		memset(&record, 0, sizeof(record));
@@ -81,14 +99,12 @@ static int send_due(struct control_client *client)
 			return rc;
 		client->result_due = false;
 	}
-	while (client->dirty) {
-		unsigned int bit = (unsigned int)__builtin_ctzll(client->dirty);
-
-		fill(client->init, bit, &record);
+	while ((number = next_dirty(client)) >= 0) {
+		fill(client->init, (unsigned int)number, &record);
 		rc = send_record(client->source.fd, &record);
 		if (rc < 0)
 			return rc;
-		client->dirty &= client->dirty - 1;
+		client->dirty[number / 64] &= ~(UINT64_C(1) << (number % 64));
 		client->end_due = true;
 	}
 	if (client->end_due) {
@@ -110,8 +126,8 @@ static void flush_client(struct control_client *client)
 	rc = send_due(client);
 	if (rc == 0)
 		rc = loop_modify(&client->init->loop, &client->source, EPOLLIN);
-	else if (rc == -EAGAIN)
-		rc = loop_modify(&client->init->loop, &client->source, EPOLLIN | EPOLLOUT);
+	else if (rc == -EAGAIN) /* what it sent meanwhile is read when it has read what it got */
+		rc = loop_modify(&client->init->loop, &client->source, EPOLLOUT);
 	if (rc < 0)
 		drop(client);
 }
@@ -122,15 +138,9 @@ void control_flush(struct init *init)
 		flush_client(&init->clients[i]);
 }
 
-static uint64_t all_records(const struct init *init)
-{
-	return (UINT64_C(1) << (2 + STAGE_COUNT + init->service_count)) - 1;
-}
-
 static int request_service(struct init *init, const struct control_request *request)
 {
 	struct service *service = service_find(init, request->unit);
-	const struct sm_facts none = {0};
 
 	if (!service)
 		return -ENOENT;
@@ -140,20 +150,28 @@ static int request_service(struct init *init, const struct control_request *requ
 		return -ESHUTDOWN;
 	switch ((enum control_verb)request->verb) {
 	case CONTROL_VERB_START:
-		service_event(service, SM_EVENT_WANT, none);
+		service_start(service);
 		return 0;
 	case CONTROL_VERB_STOP:
-		service_event(service, SM_EVENT_UNWANT, none);
+		service_stop(service);
 		return 0;
 	case CONTROL_VERB_RESTART:
-		service_event(service, SM_EVENT_RESTART, none);
+		service_restart(service);
+		return 0;
+	case CONTROL_VERB_TRY_RESTART:
+		if (service_is_up(service))
+			service_restart(service);
 		return 0;
 	case CONTROL_VERB_RELOAD:
 		return service_reload(service);
+	case CONTROL_VERB_RESET_FAILED:
+		service_reset_failed(service);
+		return 0;
 	case CONTROL_VERB_SNAPSHOT:
 	case CONTROL_VERB_SUBSCRIBE:
 	case CONTROL_VERB_POWEROFF:
 	case CONTROL_VERB_REBOOT:
+	case CONTROL_VERB_DAEMON_RELOAD:
 		break;
 	}
 	return -EINVAL;
@@ -166,10 +184,10 @@ static void handle(struct control_client *client, const struct control_request *
 	switch ((enum control_verb)request->verb) {
 	case CONTROL_VERB_SUBSCRIBE:
 		client->subscribed = true;
-		client->dirty = all_records(init);
+		set_all_dirty(client);
 		return;
 	case CONTROL_VERB_SNAPSHOT:
-		client->dirty = all_records(init);
+		set_all_dirty(client);
 		return;
 	case CONTROL_VERB_POWEROFF:
 		shutdown_start(init, RB_POWER_OFF, "requested");
@@ -179,10 +197,16 @@ static void handle(struct control_client *client, const struct control_request *
 		shutdown_start(init, RB_AUTOBOOT, "requested");
 		client->result = 0;
 		break;
+	case CONTROL_VERB_DAEMON_RELOAD:
+		client->result = init->shutdown == SHUTDOWN_NONE ? service_load_again(init)
+								 : -ESHUTDOWN;
+		break;
 	case CONTROL_VERB_START:
 	case CONTROL_VERB_STOP:
 	case CONTROL_VERB_RESTART:
 	case CONTROL_VERB_RELOAD:
+	case CONTROL_VERB_RESET_FAILED:
+	case CONTROL_VERB_TRY_RESTART:
 		client->result = request_service(init, request);
 		break;
 	default: /* a number from a client, not our own enum */

@@ -41,29 +41,58 @@ struct stage {
 	struct loop_source exec;   /* result of its exec */
 };
 
+/* A process of a service: its main process, or the command (ExecStartPre= and its like) of the moment. */
+struct service_process {
+	pid_t pid; /* 0: none */
+	int pidfd; /* -1: the kernel gave none; then the number is safe, because only we reap */
+};
+
 struct service {
 	struct init *init;
 	struct unit unit;
 	bool usable; /* the unit file is good and meant for this mode */
+	bool reread; /* daemon-reload came while something was under way: take the new file after it */
 	struct sm sm;
 	struct control_service record;
-	pid_t pid;
-	int exit_status;                     /* wait(2) status of the last exit */
+	struct service_process main, command;
+	int exit_status;                     /* wait(2) status of the last exit of a main process */
+	int command_status;                  /* likewise of a command */
 	int spawn_errno;                     /* why SPAWN_FAILED */
+	int command_errno;                   /* why the command could not be run, or 0 */
 	uint64_t starts_us[UNIT_STARTS_MAX]; /* recent starts, for the start limit: a ring */
 	unsigned int start_count;
 	unsigned int backoff; /* doublings of RestartSec so far */
+	uint64_t watchdog_us; /* WatchdogSec=, or what the service asked for since */
 	int cgroup_fd;
-	bool cgroup_killed; /* by cgroup.kill, at least once */
-	struct loop_source exec;
+	bool cgroup_killed;         /* by cgroup.kill, at least once */
+	bool exec_of_command;       /* whose exec's result `exec` brings */
+	struct loop_source exec;    /* result of the last exec */
+	struct loop_source group;   /* cgroup.events, while the last of its group is waited for */
+	struct loop_source foreign; /* pidfd of a main process that is not our child (MAINPID=) */
 	struct loop_timer timer;
+	struct loop_timer watchdog;
 };
 
-/* Bits of struct control_client's `dirty`. */
-#define CONTROL_DIRTY_BOOT       (UINT64_C(1) << 0)
-#define CONTROL_DIRTY_DISK       (UINT64_C(1) << 1)
-#define CONTROL_DIRTY_STAGE(i)   (UINT64_C(1) << (2 + (i)))
-#define CONTROL_DIRTY_SERVICE(i) (UINT64_C(1) << (2 + STAGE_COUNT + (i)))
+/* A .socket unit: listened on by PID 1 while its service is up, so that clients of a service that restarts wait
+ * instead of failing. */
+struct socket_unit {
+	char name[CONTROL_NAME_MAX];
+	char service[CONTROL_NAME_MAX];
+	char path[108];
+	unsigned int mode;
+	gid_t group;
+	int fd; /* -1: closed */
+};
+
+#define SOCKET_UNITS_MAX 4
+
+/* The records by number: bits of struct control_client's `dirty`. */
+#define CONTROL_DIRTY_BOOT       0
+#define CONTROL_DIRTY_DISK       1
+#define CONTROL_DIRTY_STAGE(i)   (2 + (i))
+#define CONTROL_DIRTY_SERVICE(i) (2 + STAGE_COUNT + (i))
+#define CONTROL_DIRTY_MAX        (2 + STAGE_COUNT + CONTROL_SERVICES_MAX)
+#define CONTROL_DIRTY_WORDS      ((CONTROL_DIRTY_MAX + 63) / 64)
 
 struct control_client {
 	struct init *init;
@@ -72,7 +101,7 @@ struct control_client {
 	bool end_due; /* a RECORD_END is owed */
 	bool result_due;
 	int result;
-	uint64_t dirty; /* records to send */
+	uint64_t dirty[CONTROL_DIRTY_WORDS]; /* records to send */
 };
 
 enum shutdown_phase {
@@ -95,6 +124,8 @@ struct init {
 	struct stage stages[STAGE_COUNT];
 	struct service services[CONTROL_SERVICES_MAX];
 	unsigned int service_count;
+	struct socket_unit sockets[SOCKET_UNITS_MAX];
+	unsigned int socket_count;
 
 	struct loop_source signals;
 	struct loop_timer reap_timer; /* children are left to reap */
@@ -108,5 +139,5 @@ struct init {
 	struct loop_timer shutdown_timer;
 };
 
-/* Marks records for every subscriber (control_server.c). */
-void control_mark(struct init *init, uint64_t dirty);
+/* Marks a record (CONTROL_DIRTY_*) for every subscriber (control_server.c). */
+void control_mark(struct init *init, unsigned int record);

@@ -103,6 +103,8 @@ static void reap_children(struct init *init)
 	uint64_t delay_us = 0;
 	int status;
 
+	/* A process that says READY=1 or MAINPID= and ends was heard before it is gone. */
+	notify_drain(init);
 	for (int i = 0; i < REAP_BATCH; i++) {
 		pid_t pid = waitpid(-1, &status, WNOHANG);
 

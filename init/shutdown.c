@@ -38,8 +38,7 @@ static void on_deadline(struct loop_timer *timer)
 	log_warning("shutdown takes longer than %u s: going on without waiting",
 		init->config.boot.shutdown_s);
 	for (unsigned int i = 0; i < init->service_count; i++)
-		if (init->services[i].pid > 0)
-			(void)kill(init->services[i].pid, SIGKILL);
+		service_kill(&init->services[i]);
 	init->shutdown = SHUTDOWN_PROCESSES;
 	loop_timer_set(&init->loop, &init->shutdown_timer, clock_now_us() + PROCESS_GRACE_US,
 		on_deadline, init);

@@ -20,7 +20,7 @@
 
 #include "lib/file.h"
 
-/* Room above STAGE_REPORT_FD: descriptors are moved up here before the low ones are filled. */
+/* Room above SPAWN_PASS_FD: descriptors are moved up here before the low ones are filled. */
 #define FD_PARK 10
 
 static int child_stdio(const struct spawn *spawn)
@@ -44,7 +44,7 @@ static int child_stdio(const struct spawn *spawn)
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 		dup2(out, STDERR_FILENO) < 0)
 		return -errno;
-	if (spawn->report_fd >= 0 && dup2(spawn->report_fd, STAGE_REPORT_FD) < 0)
+	if (spawn->pass_fd >= 0 && dup2(spawn->pass_fd, SPAWN_PASS_FD) < 0)
 		return -errno;
 	return 0;
 }
@@ -94,29 +94,40 @@ static int child_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
+static int child_directory(const char *cwd)
+{
+	bool optional = cwd && cwd[0] == '-';
+
+	if (!cwd || chdir(cwd + (optional ? 1 : 0)) == 0)
+		return cwd ? 0 : chdir("/") < 0 ? -errno : 0;
+	return optional && errno == ENOENT ? chdir("/") < 0 ? -errno : 0 : -errno;
+}
+
 static int child_setup(const struct spawn *spawn)
 {
 	int rc;
 
 	if (setsid() < 0)
 		return -errno;
-	(void)umask(022);
+	(void)umask(spawn->umask);
 	rc = child_limits(spawn);
 	if (rc == 0)
 		rc = child_stdio(spawn);
-	if (rc == 0 && chdir(spawn->cwd ? spawn->cwd : "/") < 0)
-		rc = -errno;
-	return rc;
+	return rc == 0 ? child_directory(spawn->cwd) : rc;
 }
 
 static _Noreturn void child_run(const struct spawn *spawn, int status_fd)
 {
+	/* Untouched in PID 1: it becomes memory in the new process only. */
+	static struct environment environment;
 	int rc = child_setup(spawn);
 
 	if (rc == 0)
+		rc = spawn->prepare(spawn->ctx, &environment);
+	if (rc == 0)
 		rc = child_signals();
 	if (rc == 0) {
-		(void)execve(spawn->argv[0], spawn->argv, spawn->environment);
+		(void)execve(environment.args[0], environment.args, environment.list);
 		rc = -errno;
 	}
 	rc = -rc;
@@ -125,13 +136,14 @@ static _Noreturn void child_run(const struct spawn *spawn, int status_fd)
 }
 
 /* -ENOSYS, -EINVAL (an older kernel without CLONE_INTO_CGROUP), -EPERM (seccomp): the caller forks. */
-static pid_t clone_into_cgroup(int cgroup_fd)
+static pid_t clone_into_cgroup(int cgroup_fd, int *pidfd)
 {
-	struct clone_args args = {.exit_signal = SIGCHLD};
+	struct clone_args args = {
+		.exit_signal = SIGCHLD, .flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd};
 	long pid;
 
 	if (cgroup_fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
+		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = syscall(SYS_clone3, &args, sizeof(args));
@@ -139,7 +151,7 @@ static pid_t clone_into_cgroup(int cgroup_fd)
 }
 
 /* fork(2), and the child moves itself before it does anything else. */
-static pid_t fork_into_cgroup(int cgroup_fd)
+static pid_t fork_into_cgroup(int cgroup_fd, int *pidfd)
 {
 	pid_t pid = fork();
 
@@ -147,6 +159,9 @@ static pid_t fork_into_cgroup(int cgroup_fd)
 		return -errno;
 	if (pid == 0 && cgroup_fd >= 0)
 		(void)!file_write_at(cgroup_fd, "cgroup.procs", "0");
+	/* Its number cannot have been given to another process: only we reap it. */
+	if (pid > 0)
+		*pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return pid;
 }
 
@@ -157,34 +172,43 @@ static int park(int fd)
 	return parked < 0 && fd >= 0 ? -errno : parked;
 }
 
-pid_t spawn_start(const struct spawn *spawn, int *exec_fd)
+int spawn_start(const struct spawn *spawn, struct spawned *spawned)
 {
-	_cleanup_close_ int read_fd = -1, write_fd = -1, report_fd = -1, output_fd = -1;
+	_cleanup_close_ int read_fd = -1, write_fd = -1, pass_fd = -1, output_fd = -1;
 	struct spawn child = *spawn;
-	int pipe_fds[2];
+	int pipe_fds[2], pidfd = -1;
 	pid_t pid;
 
-	*exec_fd = -1;
+	*spawned = (struct spawned){.pidfd = -1, .exec_fd = -1};
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	read_fd = pipe_fds[0];
 	write_fd = park(pipe_fds[1]);
 	close_p(&pipe_fds[1]);
-	report_fd = park(spawn->report_fd);
+	pass_fd = park(spawn->pass_fd);
 	output_fd = park(spawn->output_fd);
-	if (write_fd < 0 || report_fd < -1 || output_fd < -1)
+	if (write_fd < 0 || pass_fd < -1 || output_fd < -1)
 		return -EMFILE;
-	child.report_fd = report_fd;
+	child.pass_fd = pass_fd;
 	child.output_fd = output_fd;
 	/* A kernel that counts kills (kill_seq, since 6.14) compares our own group's count with that of the
 	 * group we clone into, and kills the child if that one was ever killed: then it moves itself. */
-	pid = spawn->cgroup_killed ? -ENOSYS : clone_into_cgroup(spawn->cgroup_fd);
+	pid = spawn->cgroup_killed ? -ENOSYS : clone_into_cgroup(spawn->cgroup_fd, &pidfd);
 	if (pid == -ENOSYS || pid == -EINVAL || pid == -EPERM || pid == -EOPNOTSUPP)
-		pid = fork_into_cgroup(spawn->cgroup_fd);
+		pid = fork_into_cgroup(spawn->cgroup_fd, &pidfd);
 	if (pid == 0)
 		child_run(&child, write_fd);
 	if (pid < 0)
 		return pid;
-	*exec_fd = TAKE_FD(read_fd);
-	return pid;
+	*spawned = (struct spawned){.pid = pid, .pidfd = pidfd, .exec_fd = TAKE_FD(read_fd)};
+	return 0;
+}
+
+int spawn_signal(pid_t pid, int pidfd, int signal)
+{
+	if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
+		return 0;
+	if (pidfd >= 0 && errno != ENOSYS && errno != EPERM)
+		return -errno;
+	return kill(pid, signal) < 0 ? -errno : 0;
 }

@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "init/environment.h"
 #include "init/memory.h"
 #include "init/mounts.h"
+#include "init/service.h"
 #include "init/spawn.h"
 #include "init/text.h"
 #include "lib/clock.h"
@@ -208,15 +208,26 @@ static void on_exec(struct loop_source *source, uint32_t events)
 	close_p(&fd);
 }
 
+struct helper {
+	const struct init *init;
+	char *argv[2];
+};
+
+static int prepare_helper(void *ctx, struct environment *environment)
+{
+	const struct helper *helper = ctx;
+	int rc = service_base_environment(helper->init, environment);
+
+	return rc < 0 ? rc : environment_expand(environment, helper->argv);
+}
+
 static int start_helper(struct init *init, enum stage_id id)
 {
 	_cleanup_close_ int ours = -1, theirs = -1, cgroup_fd = -1, exec_fd = -1, kmsg_fd = -1;
-	char *argv[] = {(char *)table[id].helper, NULL};
-	char *environment[ENVIRONMENT_MAX + 1];
-	struct environment_pool pool;
+	struct helper helper = {.init = init, .argv = {(char *)(uintptr_t)table[id].helper, NULL}};
 	struct stage *stage = &init->stages[id];
+	struct spawned spawned;
 	int sockets[2], rc;
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
@@ -224,20 +235,22 @@ static int start_helper(struct init *init, enum stage_id id)
 	theirs = sockets[1];
 	cgroup_fd = cgroup_make(&init->cgroup, "keel", table[id].name);
 	kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	environment_make(init, NULL, &pool, environment);
 	struct spawn spawn = {
-		.argv = argv,
-		.environment = environment,
+		.prepare = prepare_helper,
+		.ctx = &helper,
+		.umask = 022,
 		.cgroup_fd = cgroup_fd,
 		.output_fd = kmsg_fd,
-		.report_fd = theirs,
+		.pass_fd = theirs,
 		.oom_score_adj = -900,
 	};
 
-	pid = spawn_start(&spawn, &exec_fd);
-	if (pid < 0)
-		return pid;
-	stage->pid = pid;
+	rc = spawn_start(&spawn, &spawned);
+	if (rc < 0)
+		return rc;
+	stage->pid = spawned.pid;
+	close_p(&spawned.pidfd); /* never signalled */
+	exec_fd = spawned.exec_fd;
 	rc = loop_add(&init->loop, &stage->report, ours, EPOLLIN, on_report, stage);
 	if (rc == 0)
 		(void)TAKE_FD(ours);

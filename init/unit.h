@@ -10,8 +10,7 @@
  */
 #pragma once
 
-#include <sys/resource.h>
-
+#include "init/unit_value.h"
 #include "lib/control.h"
 
 #define UNIT_ARGS_MAX      40  /* words of one command */
@@ -23,6 +22,7 @@
 #define UNIT_LIMITS_MAX    16
 #define UNIT_STATUS_MAX    8
 #define UNIT_POOL_SIZE     4096
+#define UNIT_FILE_MAX      8192 /* bytes of one file, with NUL */
 #define UNIT_STARTS_MAX    16 /* starts that are remembered: the largest StartLimitBurst= */
 
 enum unit_type {
@@ -74,6 +74,12 @@ struct unit_limit {
 	struct rlimit value;
 };
 
+/* What ended a process: an exit status, or a signal's number negated. */
+struct unit_statuses {
+	int list[UNIT_STATUS_MAX];
+	unsigned int count;
+};
+
 struct unit {
 	char name[CONTROL_NAME_MAX]; /* "docker.service" */
 	bool enabled;                /* has WantedBy=: started at boot */
@@ -94,7 +100,7 @@ struct unit {
 	unsigned int start_limit_burst; /* 0: no limit */
 	uint64_t start_limit_us;
 	uint64_t restart_us;
-	uint64_t restart_max_us;   /* X-RestartMaxSec=: the backoff ends here, 30 s by default */
+	uint64_t restart_max_us;   /* RestartMaxDelaySec=: the backoff ends here, 30 s by default */
 	uint64_t timeout_start_us; /* 0: none */
 	uint64_t timeout_stop_us;  /* 0: none */
 	uint64_t watchdog_us;      /* 0: none */
@@ -112,33 +118,45 @@ struct unit {
 	char *tty_path;                  /* StandardInput=tty: the terminal; NULL: /dev/null */
 	char *after[UNIT_NAMES_MAX + 1]; /* Before= of others is turned into this by the loader */
 	char *before[UNIT_NAMES_MAX + 1];
-	char *
-		requires[
-			UNIT_NAMES_MAX + 1]; /* and BindsTo= */
+	char *requires[UNIT_NAMES_MAX + 1]; /* and BindsTo= */
 	char *wants[UNIT_NAMES_MAX + 1];
-	int success_status[UNIT_STATUS_MAX]; /* SuccessExitStatus=: exit statuses, or -signal */
-	unsigned int success_count;
-	int no_restart_status[UNIT_STATUS_MAX]; /* RestartPreventExitStatus=: likewise */
-	unsigned int no_restart_count;
+	struct unit_statuses success;    /* SuccessExitStatus= */
+	struct unit_statuses no_restart; /* RestartPreventExitStatus= */
 	struct unit_limit limits[UNIT_LIMITS_MAX];
 	unsigned int limit_count;
+
+	/* Of a .socket unit: what is handed to its service. */
+	char *listen_path;     /* ListenStream=: a path */
+	char *socket_group;    /* SocketGroup=: a name or a number, NULL: root */
+	unsigned int socket_mode; /* SocketMode=, 0666 by default */
 
 	size_t pool_used;
 	char pool[UNIT_POOL_SIZE];
 };
 
-/* The next command of a phase at or after index `from`, or NULL. Its argv: unit->words + first. */
-const struct unit_command *unit_next_command(const struct unit *unit, enum unit_phase phase,
-	unsigned int from);
+/* The next command of a phase at or after index `from`, or -1. Its argv: unit->words + first. */
+int unit_next_command(const struct unit *unit, enum unit_phase phase, unsigned int from);
+/* The same, as a command; NULL if there is none. */
+const struct unit_command *unit_first_command(const struct unit *unit, enum unit_phase phase);
+bool unit_statuses_have(const struct unit_statuses *statuses, int wait_status);
+bool unit_is_socket(const char *name);
 
 /* `where` is "/etc/keel/units/x.service:12"; `bad` tells an error of the unit from a warning. */
 typedef void unit_problem_fn(void *ctx, bool bad, const char *where, const char *message);
 
-/* Parses the text of one unit file. 0, or -EINVAL after at least one bad problem was reported (the
- * unit is then not to be started). `text` must be NUL-terminated. */
-int unit_parse(struct unit *unit, const char *path, const char *text, unit_problem_fn *problem,
-	void *ctx) MUST_CHECK;
+/* Reading a unit: begin, then each of its files in order (the unit file, its drop-ins), then end. A file's
+ * text must be NUL-terminated and shorter than UNIT_FILE_MAX. unit_end() answers 0, or -EINVAL after at
+ * least one bad problem was reported (the unit is then not to be started). */
+struct unit_reader {
+	struct unit *unit;
+	const char *path; /* of the file that is being read */
+	unit_problem_fn *problem;
+	void *ctx;
+	int line;
+	bool bad, timeout_start_set, notify_access_set;
+};
 
-/* "5s", "1min 30s", "100ms", "2", "infinity" (0) -> microseconds (systemd.time(7)), at most 10^9 seconds. 0 or -EINVAL,
- * which leaves *usec alone. */
-int unit_parse_time(const char *text, uint64_t *usec) MUST_CHECK;
+void unit_begin(struct unit_reader *reader, struct unit *unit, const char *name,
+	unit_problem_fn *problem, void *ctx);
+void unit_read(struct unit_reader *reader, const char *path, const char *text);
+int unit_end(struct unit_reader *reader) MUST_CHECK;

@@ -52,6 +52,15 @@ const char *service_state_name(unsigned int state)
 	return name_of(names, ARRAY_SIZE(names), state);
 }
 
+const char *service_step_name(unsigned int step)
+{
+	static const char *const names[] = {"", "start-pre", "start", "start-post", "reload",
+		"reload-notify", "stop", "stop-notified", "stop-signal", "stop-kill", "stop-post"};
+
+	static_assert(ARRAY_SIZE(names) == SERVICE_STEP_STOP_POST + 1, "a name for each step");
+	return name_of(names, ARRAY_SIZE(names), step);
+}
+
 const char *disk_state_name(unsigned int state)
 {
 	static const char *const names[] = {

@@ -30,7 +30,7 @@
 #define CONTROL_NAME_MAX     32  /* unit and stage names, with NUL */
 #define CONTROL_REASON_MAX   192 /* one sentence, with NUL */
 #define CONTROL_CLIENTS_MAX  8   /* one more is accepted and closed at once */
-#define CONTROL_SERVICES_MAX 32
+#define CONTROL_SERVICES_MAX 128
 #define CONTROL_STAGES_MAX   12
 
 enum control_verb {
@@ -42,6 +42,9 @@ enum control_verb {
 	CONTROL_VERB_RELOAD,  /* unit */
 	CONTROL_VERB_POWEROFF,
 	CONTROL_VERB_REBOOT,
+	CONTROL_VERB_DAEMON_RELOAD, /* read the unit files again */
+	CONTROL_VERB_RESET_FAILED,  /* unit: forget that it failed, and its start limit */
+	CONTROL_VERB_TRY_RESTART,   /* unit: restart if it is up */
 };
 
 struct control_request {
@@ -109,12 +112,29 @@ enum service_state {
 	SERVICE_STATE_FAILED,  /* given up; `reason` says why */
 };
 
+/* What is under way within STARTING, RELOADING and STOPPING; NONE in the other states. systemd's SubState. */
+enum service_step {
+	SERVICE_STEP_NONE,
+	SERVICE_STEP_START_PRE, /* a command runs */
+	SERVICE_STEP_START,     /* the main process is not ready yet */
+	SERVICE_STEP_START_POST,
+	SERVICE_STEP_RELOAD,        /* a command runs */
+	SERVICE_STEP_RELOAD_NOTIFY, /* its READY=1 is waited for */
+	SERVICE_STEP_STOP,          /* ExecStop= runs */
+	SERVICE_STEP_STOP_NOTIFIED, /* it stops by itself and said so */
+	SERVICE_STEP_STOP_SIGNAL,   /* KillSignal= was sent */
+	SERVICE_STEP_STOP_KILL,     /* SIGKILL was sent */
+	SERVICE_STEP_STOP_POST,     /* ExecStopPost= runs: nothing else is left */
+};
+
 struct control_service {
 	char name[CONTROL_NAME_MAX]; /* "docker.service" */
 	uint8_t state;               /* enum service_state */
 	uint8_t wanted;              /* desired: 1 up, 0 down */
 	uint8_t essential;           /* 1: the engine is not ready without it */
-	uint8_t reserved;
+	uint8_t loaded;              /* 0: it cannot be started: bad, masked, or for another mode */
+	uint8_t step;                /* enum service_step */
+	uint8_t reserved[3];
 	int32_t pid;                     /* main process, 0 if none */
 	uint32_t restarts;               /* automatic restarts since boot */
 	int32_t exit_status;             /* last exit: wait(2) status, -1 if it never exited */
@@ -168,6 +188,7 @@ const char *boot_state_name(unsigned int state);
 const char *boot_mode_name(unsigned int mode);
 const char *stage_state_name(unsigned int state);
 const char *service_state_name(unsigned int state);
+const char *service_step_name(unsigned int step); /* "" for NONE */
 const char *disk_state_name(unsigned int state);
 
 /* True if a received message of `len` bytes is a record of our version whose strings all end. */

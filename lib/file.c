@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* A call that is interrupted again and again fails: nothing here may loop for ever in PID 1. */
 #define EINTR_MAX 100
@@ -102,4 +103,33 @@ int file_write_all(int fd, const void *data, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* getdents64(2). */
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+const char *file_dir_next(struct file_dir *dir, unsigned char *type)
+{
+	for (;;) {
+		const struct directory_entry *entry;
+
+		if (dir->at >= dir->len) {
+			dir->len = syscall(SYS_getdents64, dir->fd, dir->entries, sizeof(dir->entries));
+			dir->at = 0;
+			if (dir->len <= 0)
+				return NULL;
+		}
+		entry = (const void *)(dir->entries + dir->at);
+		dir->at += entry->length;
+		if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
+			continue;
+		*type = entry->type;
+		return entry->name;
+	}
 }

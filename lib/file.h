@@ -20,3 +20,14 @@ int file_make_dirs(const char *path) MUST_CHECK;
 
 /* Writes all of the buffer, retrying short writes and EINTR (for blocking descriptors). 0 or -errno. */
 int file_write_all(int fd, const void *data, size_t len) MUST_CHECK;
+
+/* The names in a directory, without allocating as opendir(3) does. Begin with .fd = an open directory (it stays the
+ * caller's) and the rest zeroed. Returns a name that is valid until the next call, or NULL at the end; "." and ".."
+ * are left out. `type` is DT_*, DT_UNKNOWN where the file system does not tell. */
+struct file_dir {
+	int fd;
+	long len, at;
+	_Alignas(8) char entries[1024];
+};
+
+const char *file_dir_next(struct file_dir *dir, unsigned char *type);

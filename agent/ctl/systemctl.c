@@ -13,9 +13,9 @@
 #include "agent/common/facts.h"
 #include "agent/ctl/control_link.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/systemctl_view.h"
+#include "agent/ctl/unit_files.h"
 #include "agent/ctl/unit_order.h"
-#include "agent/ctl/view.h"
-#include "lib/clock.h"
 
 #define LINK_MS 2000
 
@@ -25,7 +25,8 @@
 #define EXIT_NOT_LOADED   5 /* of start and its like */
 
 struct systemctl {
-	bool quiet, no_block;
+	bool quiet, no_block, failed, value_only;
+	const char *properties; /* -p, comma-separated */
 	int argc; /* units */
 	char **argv;
 };
@@ -39,8 +40,13 @@ static const char usage[] =
 	"  is-system-running             running, degraded, starting or stopping\n"
 	"  is-active, is-failed UNIT...  exit 0 if it is\n"
 	"  status [UNIT]...              the state of the system, or of units\n"
-	"  start, stop, restart, reload UNIT...\n"
-	"  list-units                    all services\n"
+	"  start, stop, restart, try-restart, reload UNIT...\n"
+	"  list-units [--failed], list-unit-files\n"
+	"  cat UNIT...                   its unit file and drop-ins\n"
+	"  show [-p NAME,...] [--value] UNIT...   properties, for scripts\n"
+	"  is-enabled UNIT...            enabled (started at boot), static or masked\n"
+	"  reset-failed [UNIT...]        forget failures\n"
+	"  daemon-reload                 read the unit files again\n"
 	"  poweroff, halt, reboot        shut down; comes back at once\n"
 	"\n"
 	"  -q, --quiet   print nothing but errors\n"
@@ -73,30 +79,6 @@ static bool is_user_manager(const char *name)
 	return strncmp(name, "user@", 5) == 0;
 }
 
-/* systemd's ActiveState. */
-static const char *active_state(const struct control_service *service)
-{
-	if (!service)
-		return "inactive";
-	switch ((enum service_state)service->state) {
-	case SERVICE_STATE_INACTIVE:
-		return "inactive";
-	case SERVICE_STATE_WAITING:
-	case SERVICE_STATE_STARTING:
-	case SERVICE_STATE_BACKOFF:
-		return "activating";
-	case SERVICE_STATE_ACTIVE:
-		return "active";
-	case SERVICE_STATE_RELOADING:
-		return "reloading";
-	case SERVICE_STATE_STOPPING:
-		return "deactivating";
-	case SERVICE_STATE_FAILED:
-		return "failed";
-	}
-	return "inactive";
-}
-
 static const struct control_service *find_unit(const char *name)
 {
 	char unit[CONTROL_NAME_MAX];
@@ -124,7 +106,7 @@ static int is_state(const struct systemctl *ctl, const char *state, int no)
 		asked |= !user;
 		if (!user && answered)
 			service = find_unit(ctl->argv[i]);
-		word = user ? "active" : active_state(service);
+		word = user ? "active" : systemctl_active_state(service);
 		if (!ctl->quiet)
 			(void)puts(word);
 		if (strcmp(word, state) == 0)
@@ -145,45 +127,34 @@ static int is_failed(const struct systemctl *ctl)
 	return is_state(ctl, "failed", 1);
 }
 
-static void print_unit(const struct control_service *service)
-{
-	char since[32];
-	uint64_t now_us = clock_now_us();
-
-	(void)printf("* %s\n     Active: %s (%s) for %s\n", service->name, active_state(service),
-		service_state_name(service->state),
-		view_format_ms((double)(now_us - service->since_us) / 1000.0, since,
-			sizeof(since)));
-	if (service->pid > 0)
-		(void)printf("   Main PID: %d\n", service->pid);
-	if (service->restarts > 0)
-		(void)printf("   Restarts: %u\n", service->restarts);
-	if (service->status[0])
-		(void)printf("     Status: %s\n", service->status);
-	if (service->reason[0])
-		(void)printf("     Reason: %s\n", service->reason);
-}
-
-static void print_units(void)
-{
-	(void)printf("%-28s %-8s %-12s %s\n", "UNIT", "LOAD", "ACTIVE", "SUB");
-	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
-		const struct control_service *service = &facts.services[i];
-
-		if (service->name[0])
-			(void)printf("%-28s %-8s %-12s %s\n", service->name, "loaded",
-				active_state(service), service_state_name(service->state));
-	}
-}
-
 static int list_units(const struct systemctl *ctl)
+{
+	int rc = control_link_snapshot(LINK_MS, &facts);
+	unsigned int count;
+
+	if (rc < 0)
+		return no_init(rc);
+	count = systemctl_print_units(&facts, ctl->failed);
+	if (!ctl->quiet)
+		(void)printf("\n%u loaded units listed.\n", count);
+	return 0;
+}
+
+static int list_unit_files(const struct systemctl *ctl)
 {
 	int rc = control_link_snapshot(LINK_MS, &facts);
 
 	(void)ctl;
 	if (rc < 0)
 		return no_init(rc);
-	print_units();
+	(void)printf("%-28s %s\n", "UNIT FILE", "STATE");
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		const char *name = facts.services[i].name;
+		const char *state = name[0] ? unit_files_state(name) : NULL;
+
+		if (state)
+			(void)printf("%-28s %s\n", name, state);
+	}
 	return 0;
 }
 
@@ -196,7 +167,7 @@ static int status(const struct systemctl *ctl)
 	if (ctl->argc == 0) {
 		(void)printf("State: %s%s%s\n\n", boot_state_name(facts.boot.state),
 			facts.boot.reason[0] ? ", " : "", facts.boot.reason);
-		print_units();
+		(void)systemctl_print_units(&facts, false);
 		(void)puts("\nMore: keelctl status");
 		return 0;
 	}
@@ -209,8 +180,8 @@ static int status(const struct systemctl *ctl)
 			(void)fprintf(stderr, "Unit %s could not be found.\n", ctl->argv[i]);
 			code = EXIT_NO_SUCH_UNIT;
 		} else {
-			print_unit(service);
-			if (strcmp(active_state(service), "active") != 0 && code == 0)
+			systemctl_print_unit(service);
+			if (strcmp(systemctl_active_state(service), "active") != 0 && code == 0)
 				code = EXIT_INACTIVE;
 		}
 	}
@@ -282,6 +253,104 @@ static int reload_units(const struct systemctl *ctl)
 	return order_units(ctl, CONTROL_VERB_RELOAD, "reload");
 }
 
+static int try_restart_units(const struct systemctl *ctl)
+{
+	return order_units(ctl, CONTROL_VERB_TRY_RESTART, "try-restart");
+}
+
+/* What needs no waiting for. Without units: all. */
+static int reset_failed(const struct systemctl *ctl)
+{
+	int rc = control_link_snapshot(LINK_MS, &facts), code = 0;
+
+	if (rc < 0)
+		return no_init(rc);
+	for (size_t i = 0; ctl->argc == 0 && i < CONTROL_SERVICES_MAX; i++)
+		if (facts.services[i].name[0])
+			(void)!control_link_order(LINK_MS, CONTROL_VERB_RESET_FAILED,
+				facts.services[i].name);
+	for (int i = 0; i < ctl->argc; i++) {
+		const struct control_service *service = find_unit(ctl->argv[i]);
+
+		rc = service ? control_link_order(LINK_MS, CONTROL_VERB_RESET_FAILED, service->name)
+			     : -ENOENT;
+		if (rc == 0)
+			continue;
+		(void)fprintf(stderr, "Failed to reset failed state of unit %s: %s\n", ctl->argv[i],
+			strerror(-rc));
+		code = 1;
+	}
+	return code;
+}
+
+/* Names of units as files: with any suffix that a unit may have. */
+static const char *file_name(const char *name, char unit[CONTROL_NAME_MAX])
+{
+	const char *dot = strrchr(name, '.');
+
+	if (dot && strcmp(dot, ".socket") == 0)
+		return name;
+	return unit_order_complete_name(name, unit) == 0 ? unit : name;
+}
+
+static int cat(const struct systemctl *ctl)
+{
+	char unit[CONTROL_NAME_MAX];
+	int code = 0;
+
+	if (ctl->argc == 0) {
+		(void)fputs("systemctl: cat: name a unit\n", stderr);
+		return 1;
+	}
+	for (int i = 0; i < ctl->argc; i++) {
+		if (i > 0)
+			(void)putchar('\n');
+		if (unit_files_print(stdout, file_name(ctl->argv[i], unit)) == 0)
+			continue;
+		(void)fprintf(stderr, "No files found for %s.\n", ctl->argv[i]);
+		code = 1;
+	}
+	return code;
+}
+
+static int is_enabled(const struct systemctl *ctl)
+{
+	char unit[CONTROL_NAME_MAX];
+	int code = ctl->argc > 0 ? 0 : 1;
+
+	for (int i = 0; i < ctl->argc; i++) {
+		const char *state = unit_files_state(file_name(ctl->argv[i], unit));
+
+		if (!ctl->quiet)
+			(void)puts(state ? state : "not-found");
+		if (!state)
+			code = EXIT_NO_SUCH_UNIT;
+		else if (strcmp(state, "masked") == 0 && code == 0)
+			code = 1;
+	}
+	return code;
+}
+
+static int show(const struct systemctl *ctl)
+{
+	int rc = control_link_snapshot(LINK_MS, &facts);
+
+	if (rc < 0)
+		return no_init(rc);
+	for (int i = 0; i < ctl->argc; i++) {
+		struct control_service none = {.exit_status = -1};
+		const struct control_service *service = find_unit(ctl->argv[i]);
+
+		/* systemd shows a unit that does not exist, as such. */
+		(void)!unit_order_complete_name(ctl->argv[i], none.name);
+		if (i > 0)
+			(void)putchar('\n');
+		systemctl_print_properties(service ? service : &none, ctl->properties,
+			ctl->value_only);
+	}
+	return 0;
+}
+
 static int power_verb(enum control_verb verb)
 {
 	int rc = control_link_order(LINK_MS, verb, NULL);
@@ -304,11 +373,20 @@ static int reboot_system(const struct systemctl *ctl)
 
 static int daemon_reload(const struct systemctl *ctl)
 {
+	int rc = control_link_order(LINK_MS, CONTROL_VERB_DAEMON_RELOAD, NULL);
+
 	(void)ctl;
-	(void)fputs(
-		"systemctl: daemon-reload: keel reads its units at boot; a changed unit counts from the next "
-		"boot on\n",
-		stderr);
+	if (rc == 0)
+		return 0;
+	if (rc == -ENOEXEC)
+		(void)fputs("systemctl: daemon-reload: a unit file is bad and was not taken; dmesg says "
+			    "which line\n",
+			stderr);
+	else if (rc == -E2BIG)
+		(void)fprintf(stderr, "systemctl: daemon-reload: more than %d units\n",
+			CONTROL_SERVICES_MAX);
+	else
+		return no_init(rc);
 	return 1;
 }
 
@@ -329,6 +407,13 @@ static const struct {
 	{"halt", poweroff},
 	{"reboot", reboot_system},
 	{"daemon-reload", daemon_reload},
+	{"try-restart", try_restart_units},
+	{"condrestart", try_restart_units},
+	{"reset-failed", reset_failed},
+	{"cat", cat},
+	{"show", show},
+	{"is-enabled", is_enabled},
+	{"list-unit-files", list_unit_files},
 };
 
 /* Takes the options out of argv; what is left are the verb and its units. Returns -1 to go on. */
@@ -348,8 +433,16 @@ static int take_options(struct systemctl *ctl, int argc, char **argv)
 			ctl->quiet = true;
 		else if (strcmp(argv[i], "--no-block") == 0)
 			ctl->no_block = true;
+		else if (strcmp(argv[i], "--failed") == 0)
+			ctl->failed = true;
+		else if (strcmp(argv[i], "--value") == 0)
+			ctl->value_only = true;
+		else if (strncmp(argv[i], "--property=", 11) == 0)
+			ctl->properties = argv[i] + 11;
+		else if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
+			ctl->properties = argv[++i];
 		else if ((strcmp(argv[i], "-n") == 0 || strcmp(argv[i], "-o") == 0 ||
-				 strcmp(argv[i], "-p") == 0 || strcmp(argv[i], "-t") == 0) &&
+				 strcmp(argv[i], "-t") == 0) &&
 			 i + 1 < argc)
 			i++; /* systemd's short options that take a value */
 		else if (argv[i][0] != '-')

@@ -34,6 +34,11 @@ static enum unit_order_outcome judge_up(const struct control_service *now, bool 
 	return UNIT_ORDER_PENDING;
 }
 
+static bool is_down(const struct control_service *service)
+{
+	return service->state == SERVICE_STATE_INACTIVE || service->state == SERVICE_STATE_FAILED;
+}
+
 enum unit_order_outcome unit_order_judge(enum control_verb verb,
 	const struct control_service *before, const struct control_service *now)
 {
@@ -41,13 +46,18 @@ enum unit_order_outcome unit_order_judge(enum control_verb verb,
 	bool executed = now->exec_us != before->exec_us;
 
 	if (verb == CONTROL_VERB_STOP)
-		return now->state == SERVICE_STATE_INACTIVE || now->state == SERVICE_STATE_FAILED
-			       ? UNIT_ORDER_DONE
-			       : UNIT_ORDER_PENDING;
+		return is_down(now) ? UNIT_ORDER_DONE : UNIT_ORDER_PENDING;
 	if (verb == CONTROL_VERB_START && now->state == SERVICE_STATE_ACTIVE)
 		return UNIT_ORDER_DONE;
-	if (verb == CONTROL_VERB_RELOAD)
-		return now->state == SERVICE_STATE_RELOADING ? UNIT_ORDER_PENDING : UNIT_ORDER_DONE;
+	if (verb == CONTROL_VERB_RELOAD) {
+		if (now->state == SERVICE_STATE_RELOADING)
+			return UNIT_ORDER_PENDING;
+		return strncmp(now->reason, "reload failed", strlen("reload failed")) == 0
+			       ? UNIT_ORDER_FAILED
+			       : UNIT_ORDER_DONE;
+	}
+	if (verb == CONTROL_VERB_TRY_RESTART && is_down(before))
+		return UNIT_ORDER_DONE;
 	/* What was so before the order says nothing about it. */
 	return moved ? judge_up(now, executed) : UNIT_ORDER_PENDING;
 }
@@ -65,7 +75,7 @@ int unit_order_complete_name(const char *name, char unit[CONTROL_NAME_MAX])
 static int follow(int fd, enum control_verb verb, const struct control_service *before,
 	struct facts *facts, bool no_block, uint64_t end_us, struct control_service *last)
 {
-	bool accepted = false;
+	bool accepted = false, whole = false;
 
 	for (;;) {
 		const struct control_service *service;
@@ -84,15 +94,21 @@ static int follow(int fd, enum control_verb verb, const struct control_service *
 		if (record.type == CONTROL_RECORD_RESULT && record.result < 0)
 			return record.result;
 		accepted |= record.type == CONTROL_RECORD_RESULT;
+		/* The result comes before the records that the order changed: only a whole picture tells. An order
+		 * that changes nothing is followed by none. */
+		whole = record.type == CONTROL_RECORD_END ||
+			(verb == CONTROL_VERB_TRY_RESTART && is_down(before));
 		facts_apply_record(facts, &record);
 		service = facts_find_service(facts, before->name);
 		if (service)
 			*last = *service;
 		if (accepted && no_block)
 			return 0;
-		if (accepted && unit_order_judge(verb, before, last) == UNIT_ORDER_DONE)
+		if (!accepted || !whole)
+			continue;
+		if (unit_order_judge(verb, before, last) == UNIT_ORDER_DONE)
 			return 0;
-		if (accepted && unit_order_judge(verb, before, last) == UNIT_ORDER_FAILED)
+		if (unit_order_judge(verb, before, last) == UNIT_ORDER_FAILED)
 			return -EREMOTEIO;
 	}
 }

@@ -43,7 +43,12 @@ static void check_unit(const struct unit *unit)
 	check_list(unit, unit->after, UNIT_NAMES_MAX);
 	check_list(unit, unit->requires, UNIT_NAMES_MAX);
 	check_list(unit, unit->wants, UNIT_NAMES_MAX);
-	FUZZ_CHECK(unit_next_command(unit, UNIT_PHASE_START, 0));
+	FUZZ_CHECK(unit_first_command(unit, UNIT_PHASE_START));
+	check_list(unit, unit->environment_files, UNIT_ENV_FILES_MAX);
+	check_list(unit, unit->before, UNIT_NAMES_MAX);
+	FUZZ_CHECK(unit->success.count <= UNIT_STATUS_MAX);
+	FUZZ_CHECK(unit->no_restart.count <= UNIT_STATUS_MAX);
+	FUZZ_CHECK(unit->kill_signal > 0 && unit->kill_signal <= 64);
 	FUZZ_CHECK(unit->pool_used <= sizeof(unit->pool));
 	FUZZ_CHECK(unit->limit_count <= UNIT_LIMITS_MAX);
 	FUZZ_CHECK(unit->start_limit_burst <= UNIT_STARTS_MAX);
@@ -51,40 +56,50 @@ static void check_unit(const struct unit *unit)
 	FUZZ_CHECK(unit->slice && unit->slice[0] && !strchr(unit->slice, '/') &&
 		   !strchr(unit->slice, '.'));
 	FUZZ_CHECK(!unit->tty_path || unit->tty_path[0] == '/');
-	FUZZ_CHECK(!unit->working_directory || unit->working_directory[0] == '/');
+	FUZZ_CHECK(!unit->working_directory || unit->working_directory[0] == '/' ||
+		   unit->working_directory[0] == '-');
 }
 
-static void use_unit(struct service *service)
+/* As service_process.c does it in a new process. */
+static void use_unit(const struct unit *unit)
 {
-	static struct init init;
-	static char text[UNIT_POOL_SIZE + 1024];
-	char *environment[ENVIRONMENT_MAX + 1], *argv[UNIT_ARGS_MAX + 1];
-	struct environment_pool pool;
+	static struct environment environment;
 
-	environment_make(&init, service, &pool, environment);
-	const struct unit_command *start = unit_next_command(&service->unit, UNIT_PHASE_START, 0);
-
-	if (environment_expand(service->unit.words + start->first, environment, 42, text,
-		    sizeof(text), argv) == 0)
-		for (size_t i = 0; argv[i]; i++)
-			FUZZ_CHECK(argv[i] + strlen(argv[i]) < text + sizeof(text));
+	environment.count = 0;
+	environment.used = 0;
+	for (size_t i = 0; unit->environment[i]; i++)
+		if (environment_set(&environment, "%s", unit->environment[i]) < 0)
+			return;
+	for (unsigned int c = 0; c < unit->command_count; c++) {
+		if (environment_expand(&environment, unit->words + unit->commands[c].first) < 0)
+			return;
+		for (size_t i = 0; environment.args[i]; i++)
+			FUZZ_CHECK(environment.args[i] + strlen(environment.args[i]) <
+				   environment.text + sizeof(environment.text));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct service service;
+	static struct unit unit;
 	char *text = malloc(size + 1); /* its own block: ASan sees a read past the end */
+	struct unit_reader reader;
 	int rc;
 
 	memcpy(text, data, size);
 	text[size] = '\0';
 	bad = 0;
-	rc = unit_parse(&service.unit, "/etc/keel/units/fuzz.service", text, on_problem, NULL);
+	unit_begin(&reader, &unit, "fuzz.service", on_problem, NULL);
+	unit_read(&reader, "/etc/keel/units/fuzz.service", text);
+	/* A drop-in may say everything once more. */
+	if (size % 2)
+		unit_read(&reader, "/etc/keel/units/fuzz.service.d/a.conf", text);
 	free(text);
+	rc = unit_end(&reader);
 	FUZZ_CHECK((rc == 0) == (bad == 0));
 	if (rc == 0) {
-		check_unit(&service.unit);
-		use_unit(&service);
+		check_unit(&unit);
+		use_unit(&unit);
 	}
 	return 0;
 }

@@ -14,6 +14,8 @@ RESULT, BOOT, STAGE, SERVICE, DISK, END = range(1, 7)
 
 BOOT_STATES = ["starting", "running", "degraded", "stopping"]
 STAGE_STATES = ["pending", "running", "done", "degraded", "failed", "skipped"]
+SERVICE_STEPS = ["", "start-pre", "start", "start-post", "reload", "reload-notify", "stop", "stop-notified",
+                 "stop-signal", "stop-kill", "stop-post"]
 SERVICE_STATES = ["inactive", "waiting", "starting", "active", "reloading", "stopping", "backoff", "failed"]
 DISK_STATES = ["unknown", "waiting", "checking", "formatting", "mounted", "refused", "none"]
 
@@ -21,7 +23,7 @@ REQUEST = struct.Struct("=IHH32s")
 HEAD = struct.Struct("=IHBBiI")
 BOOT_BODY = struct.Struct("=BB6xQ192s")
 STAGE_BODY = struct.Struct("=32sB7xQQ192s")
-SERVICE_BODY = struct.Struct("=32sBBBxiIiQQQQ192s96s")
+SERVICE_BODY = struct.Struct("=32sBBBBB3xiIiQQQQ192s96s")
 DISK_BODY = struct.Struct("=BB6xQ32s40s24s64s192s")
 RECORD_SIZE = HEAD.size + DISK_BODY.size
 
@@ -50,10 +52,11 @@ def parse_body(kind, data):
         return {"name": text(name), "state": STAGE_STATES[state], "start_us": start, "end_us": end,
                 "reason": text(reason)}
     if kind == SERVICE:
-        (name, state, wanted, essential, pid, restarts, status, exec_us, exit_us, ready_us, since_us, reason,
+        (name, state, wanted, essential, loaded, step, pid, restarts, status, exec_us, exit_us, ready_us, since_us, reason,
          words) = SERVICE_BODY.unpack_from(data, HEAD.size)
         return {"name": text(name), "state": SERVICE_STATES[state], "wanted": wanted,
-                "essential": essential, "pid": pid, "restarts": restarts, "exit_status": status,
+                "essential": essential, "loaded": loaded,
+                "step": SERVICE_STEPS[step], "pid": pid, "restarts": restarts, "exit_status": status,
                 "exec_us": exec_us, "exit_us": exit_us, "ready_us": ready_us, "since_us": since_us,
                 "reason": text(reason), "status": text(words)}
     if kind == DISK:

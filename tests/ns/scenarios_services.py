@@ -8,9 +8,11 @@ from harness import Skip, check, scenario
 SUBSCRIBE, START, STOP, RESTART, RELOAD = 2, 3, 4, 5, 6
 
 
-@scenario("READY=1 counts from the service's processes, also a child's; a stranger's is ignored")
+@scenario("READY=1 counts from whom NotifyAccess= names: the main process, or all of the group; a stranger's is ignored")
 def notify_sender(_test):
-    with Guest(units={"main.service": unit("ready sleep"), "child.service": unit("child-ready sleep"),
+    with Guest(units={"main.service": unit("ready sleep"),
+                      "child.service": unit("child-ready sleep", service_keys="NotifyAccess=all"),
+                      "alone.service": unit("child-ready event:alone sleep"),
                       "stranger.service": unit("ready ready sleep", kind="simple"),
                       "slow.service": unit("fifo:/run/slow await:/run/slow status:working ready sleep")}) as guest:
         guest.wait_service("main.service", "active")
@@ -21,6 +23,9 @@ def notify_sender(_test):
         send_datagram(guest.path("/run/keel/notify"), b"READY=1\nSTATUS=forged")
         slow = guest.snapshot()["services"]["slow.service"]
         check(slow["state"] == "starting" and slow["status"] == "", slow)
+        guest.retry(lambda: "alone" in guest.event_names(), "its child has said READY=1 and is gone")
+        alone = guest.snapshot()["services"]["alone.service"]
+        check(alone["state"] == "starting", f"a child's READY=1 counts without NotifyAccess=all: {alone}")
         guest.release("/run/slow")
         slow = guest.wait_service("slow.service", "active")
         check(slow["status"] == "working", slow)
@@ -64,13 +69,17 @@ def restart_policies(_test):
     with Guest(units={"clean.service": unit("exit:0", kind="simple", service_keys="Restart=on-failure"),
                       "bad.service": unit("exit:1", kind="simple", service_keys="Restart=no"),
                       "once.service": unit("event:once", kind="oneshot"),
-                      "after.service": unit("ready sleep", unit_keys="After=once.service")}) as guest:
+                      "stays.service": unit("event:stays", kind="oneshot", service_keys="RemainAfterExit=yes"),
+                      "after.service": unit("ready sleep", unit_keys="Requires=once.service stays.service\n"
+                                            "After=once.service stays.service")}) as guest:
         guest.wait_service("clean.service", "inactive")
         bad = guest.wait_service("bad.service", "failed")
-        check(bad["reason"].startswith("exited with status 1; see /run/keel/log/bad.service.log"), bad)
+        check(bad["reason"].startswith("exited with status 1; see keelctl logs bad.service"), bad)
         guest.wait_service("after.service", "active")
         once = guest.snapshot()["services"]["once.service"]
-        check(once["state"] == "active" and once["pid"] == 0, once)
+        check(once["state"] == "inactive" and once["exit_status"] == 0 and not once["wanted"], once)
+        stays = guest.snapshot()["services"]["stays.service"]
+        check(stays["state"] == "active" and stays["pid"] == 0, stays)
 
 
 @scenario("a service that never says READY=1 is ended after TimeoutStartSec and tried again")

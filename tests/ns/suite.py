@@ -17,5 +17,6 @@ import scenarios_engine  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
+import scenarios_units  # noqa: E402,F401
 
 harness.main("ns", jobs=4)

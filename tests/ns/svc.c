@@ -8,6 +8,12 @@
  *   record:FILE     writes what it was given (signals, descriptors, environment, limits...) to FILE
  *   delay:MS        sleeps
  *   ready status:T  sd_notify(3) messages;  child-ready: READY=1 from a child process
+ *   say-notify:T    any other message ("+" is a newline, "@" our own pid);  onhup:T says it at SIGHUP
+ *   feed:N:MS       N times WATCHDOG=1, MS apart
+ *   become-main     a child goes on with the next words; the parent says MAINPID=child and ends;  with :MS it lives
+ *                   on for so long (become-main:0 = for ever)
+ *   lock:PATH       event "double" unless it gets an exclusive lock that lasts as long as it lives
+ *   serve:N         answers N connections of the socket that it was handed (fd 3) with its pid
  *   ignore:N        ignores signal N
  *   onterm:TEXT[:MS]  at SIGTERM: sleeps MS, event TEXT, exit 0
  *   fork:N          N children that sleep for ever;  daemon: one that left our session and parent
@@ -30,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -305,6 +312,98 @@ static void leave(const char *value)
 	(void)close(armed[1]);
 }
 
+static void say_notify(const char *value)
+{
+	char text[256];
+	size_t len = 0;
+
+	for (const char *p = value; *p && len < sizeof(text) - 12; p++) {
+		if (*p == '@')
+			len += (size_t)snprintf(text + len, 12, "%d", (int)getpid());
+		else
+			text[len++] = *p == '+' ? '\n' : *p;
+	}
+	text[len] = '\0';
+	notify(text);
+}
+
+static char hup_text[128];
+
+static void on_hup(int number)
+{
+	(void)number;
+	say_notify(hup_text);
+	event("hup");
+}
+
+static void arm_hup(const char *value)
+{
+	struct sigaction action = {.sa_handler = on_hup, .sa_flags = SA_RESTART};
+
+	(void)snprintf(hup_text, sizeof(hup_text), "%s", value);
+	(void)sigaction(SIGHUP, &action, NULL);
+}
+
+static void feed(const char *value)
+{
+	const char *colon = strchr(value, ':');
+
+	for (long i = 0; i < atol(value); i++) {
+		sleep_ms(colon ? atol(colon + 1) : 100);
+		notify("WATCHDOG=1");
+	}
+}
+
+static void become_main(long live_ms)
+{
+	pid_t parent = getpid(), pid = fork();
+	char text[64];
+
+	if (pid < 0)
+		fail("fork");
+	if (pid == 0) {
+		/* The rest is said by the main process, which we are once the parent has said so. */
+		while (live_ms < 0 && getppid() == parent)
+			sleep_ms(1);
+		sleep_ms(live_ms < 0 ? 0 : 50);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "MAINPID=%d", (int)pid);
+	notify(text);
+	if (live_ms == 0)
+		for (;;)
+			(void)pause();
+	sleep_ms(live_ms < 0 ? 0 : live_ms);
+	_exit(0);
+}
+
+static void lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		fail(path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		event("double");
+	/* Open for as long as we live. */
+}
+
+static void serve(long count)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	if (!fds || !pid || atoi(fds) != 1 || atoi(pid) != (int)getpid())
+		fail("LISTEN_FDS, LISTEN_PID");
+	(void)fcntl(3, F_SETFL, 0);
+	for (long i = 0; i < count; i++) {
+		int fd = accept4(3, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+			fail("serve");
+		(void)close(fd);
+	}
+}
+
 static void notify_flood(long count)
 {
 	for (long i = 0; i < count; i++) {
@@ -334,6 +433,8 @@ static void do_simple(const char *verb)
 		notify("READY=1");
 	} else if (strcmp(verb, "child-ready") == 0) {
 		notify_child();
+	} else if (strcmp(verb, "become-main") == 0) {
+		become_main(-1);
 	} else if (strcmp(verb, "daemon") == 0) {
 		make_daemon();
 	} else if (strcmp(verb, "abort") == 0) {
@@ -373,6 +474,18 @@ static void do_word(const char *word)
 		nonsense(atol(value));
 	} else if (strcmp(verb, "leave") == 0) {
 		leave(value);
+	} else if (strcmp(verb, "say-notify") == 0) {
+		say_notify(value);
+	} else if (strcmp(verb, "onhup") == 0) {
+		arm_hup(value);
+	} else if (strcmp(verb, "feed") == 0) {
+		feed(value);
+	} else if (strcmp(verb, "become-main") == 0) {
+		become_main(atol(value));
+	} else if (strcmp(verb, "lock") == 0) {
+		lock(value);
+	} else if (strcmp(verb, "serve") == 0) {
+		serve(atol(value));
 	} else if (strcmp(verb, "notify-flood") == 0) {
 		notify_flood(atol(value));
 	} else if (strcmp(verb, "fork") == 0) {

@@ -41,7 +41,7 @@ static inline struct control_record fake_init_service(int index, const char *nam
 	record.index = (uint8_t)index;
 	(void)snprintf(record.service.name, sizeof(record.service.name), "%s", name);
 	record.service.state = (uint8_t)state;
-	record.service.wanted = record.service.essential = 1;
+	record.service.wanted = record.service.essential = record.service.loaded = 1;
 	record.service.exit_status = -1;
 	return record;
 }

@@ -1,125 +1,160 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_environment.c - what a program is started with: its environment, its expanded arguments.
+ * test_environment.c - what a program is started with: its environment, its words.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "init/environment.h"
 #include "tests/unit/unit_test.h"
 
-static struct init init;
-static struct service service;
-static char *environment[ENVIRONMENT_MAX + 1];
-static struct environment_pool pool;
+static struct environment environment;
 
 static int setup(void **state)
 {
 	(void)state;
-	memset(&init, 0, sizeof(init));
-	memset(&service, 0, sizeof(service));
-	service.init = &init;
+	memset(&environment, 0, sizeof(environment));
 	return 0;
 }
 
-static bool has(const char *assignment)
+static const char *value_of(const char *name)
 {
-	for (size_t i = 0; environment[i]; i++)
-		if (strcmp(environment[i], assignment) == 0)
-			return true;
-	return false;
+	return environment_get(&environment, name, strlen(name));
 }
 
-static void test_helper_environment(void **state)
+static void test_set(void **state)
 {
 	(void)state;
-	strcpy(init.cgroup.path, "/base");
-	environment_make(&init, NULL, &pool, environment);
-	assert_true(has("KEEL_CGROUP=/base"));
-	assert_true(has("KEEL_MODE=vm"));
-	assert_true(has("HOME=/root"));
-	assert_false(has("container=wsl"));
-	assert_false(has("NOTIFY_SOCKET=/run/keel/notify"));
-	assert_false(has("TERM=linux"));
+	assert_int_equal(environment_set(&environment, "A=%d", 1), 0);
+	assert_int_equal(environment_set(&environment, "AB=2"), 0);
+	assert_int_equal(environment_set(&environment, "A=3"), 0);
+	assert_int_equal(environment.count, 2);
+	assert_string_equal(environment.list[0], "A=3");
+	assert_string_equal(value_of("AB"), "2");
+	assert_null(value_of("B"));
+	assert_null(environment.list[2]);
 }
 
-static void test_service_environment(void **state)
+static void test_set_is_bounded(void **state)
 {
-	static char assignment[] = "A=1";
+	(void)state;
+	for (int i = 0; i < ENVIRONMENT_MAX; i++)
+		assert_int_equal(environment_set(&environment, "N%d=x", i), 0);
+	assert_int_equal(environment_set(&environment, "MORE=x"), -E2BIG);
+	assert_int_equal(environment_set(&environment, "N5=y"), 0); /* one that is there may change */
+	assert_null(environment.list[ENVIRONMENT_MAX]);
+	environment.used = ENVIRONMENT_TEXT - 4;
+	assert_int_equal(environment_set(&environment, "N5=z"), -E2BIG);
+	assert_string_equal(value_of("N5"), "y");
+}
+
+static void test_file_text(void **state)
+{
+	static const char text[] = "# a comment\n"
+				   "; another = one\n"
+				   "A=1\n"
+				   "  B = two words  \n"
+				   "C=\"quoted  \" \n"
+				   "D='single \\n' \n"
+				   "E=a\\\n"
+				   "b\n"
+				   "F=\"two\n"
+				   "lines\"\n"
+				   "not an assignment\n"
+				   "1G=no name\n"
+				   "H=\n"
+				   "I=a=b#c\n"
+				   "export J=1\n"
+				   "A=last";
 
 	(void)state;
-	init.mode = BOOT_MODE_WSL;
-	service.unit.type = UNIT_TYPE_NOTIFY;
-	service.unit.tty_path = assignment;
-	for (size_t i = 0; i < UNIT_ENV_MAX; i++)
-		service.unit.environment[i] = assignment;
-	environment_make(&init, &service, &pool, environment);
-	assert_true(has("container=wsl"));
-	assert_true(has("KEEL_MODE=wsl"));
-	assert_true(has("KEEL_CGROUP="));
-	assert_true(has("NOTIFY_SOCKET=/run/keel/notify"));
-	assert_true(has("TERM=linux"));
-	assert_true(has("A=1"));
-	/* The fullest environment that there can be fits exactly. */
-	assert_null(environment[ENVIRONMENT_MAX]);
-	assert_string_equal(environment[ENVIRONMENT_MAX - 1], "A=1");
-	service.unit.type = UNIT_TYPE_EXEC;
-	environment_make(&init, &service, &pool, environment);
-	assert_false(has("NOTIFY_SOCKET=/run/keel/notify"));
+	assert_int_equal(environment_read_text(&environment, text), 0);
+	assert_string_equal(value_of("A"), "last");
+	assert_null(value_of("B ")); /* no blank before the = */
+	assert_string_equal(value_of("C"), "quoted  ");
+	assert_string_equal(value_of("D"), "single \\n");
+	assert_string_equal(value_of("E"), "ab");
+	assert_string_equal(value_of("F"), "two\nlines");
+	assert_null(value_of("1G"));
+	assert_string_equal(value_of("H"), "");
+	assert_string_equal(value_of("I"), "a=b#c");
+	assert_int_equal(environment.count, 7);
+}
+
+static void test_files(void **state)
+{
+	char path[] = "/tmp/keel-environment-XXXXXX", optional[64];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, "A=1\n", 4), 4);
+	close_p(&fd);
+	assert_int_equal(environment_read_file(&environment, path), 0);
+	assert_string_equal(value_of("A"), "1");
+	(void)unlink(path);
+	assert_int_equal(environment_read_file(&environment, path), -ENOENT);
+	(void)snprintf(optional, sizeof(optional), "-%s", path);
+	assert_int_equal(environment_read_file(&environment, optional), 0);
 }
 
 static void test_expand(void **state)
 {
-	char *variables[] = {"AB=wrong", "A=value", "EMPTY=", NULL};
-	char *args[] = {"/bin/x", "${A}", "pre-${A}-${EMPTY}-post", "$MAINPID", "${MAINPID}", "$A",
-		"${NO}x", "${A", "$", "a}${A}", "", NULL};
-	char text[256], *out[UNIT_ARGS_MAX + 1];
+	static const char *const expected[] = {"/bin/x", "value", "pre-value--post", "42", "42", "x",
+		"${A", "$", "a}value", "", "$A", "one", "two", "$1"};
+	char *words[] = {"/bin/x", "${A}", "pre-${A}-${EMPTY}-post", "$MAINPID", "${MAINPID}",
+		"$EMPTY", "$NO", "${NO}x", "${A", "$", "a}${A}", "", "$$A", "$LIST", "$1", NULL};
 
 	(void)state;
-	assert_int_equal(environment_expand(args, variables, 42, text, sizeof(text), out), 0);
-	assert_string_equal(out[0], "/bin/x");
-	assert_string_equal(out[1], "value");
-	assert_string_equal(out[2], "pre-value--post");
-	assert_string_equal(out[3], "42");
-	assert_string_equal(out[4], "42");
-	assert_string_equal(out[5], "$A");
-	assert_string_equal(out[6], "x");
-	assert_string_equal(out[7], "${A");
-	assert_string_equal(out[8], "$");
-	assert_string_equal(out[9], "a}value");
-	assert_string_equal(out[10], "");
-	assert_null(out[11]);
+	assert_int_equal(environment_set(&environment, "A=value"), 0);
+	assert_int_equal(environment_set(&environment, "EMPTY="), 0);
+	assert_int_equal(environment_set(&environment, "MAINPID=42"), 0);
+	assert_int_equal(environment_set(&environment, "LIST= one  two "), 0);
+	assert_int_equal(environment_expand(&environment, words), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_string_equal(environment.args[i], expected[i]);
+	assert_null(environment.args[ARRAY_SIZE(expected)]);
 }
 
 /* A value is not looked into again. */
 static void test_expand_once(void **state)
 {
-	char *variables[] = {"A=${B}", "B=b", NULL}, *args[] = {"${A}", NULL};
-	char text[64], *out[UNIT_ARGS_MAX + 1];
+	char *words[] = {"${A}", NULL};
 
 	(void)state;
-	assert_int_equal(environment_expand(args, variables, 1, text, sizeof(text), out), 0);
-	assert_string_equal(out[0], "${B}");
+	assert_int_equal(environment_set(&environment, "A=${B}"), 0);
+	assert_int_equal(environment_set(&environment, "B=b"), 0);
+	assert_int_equal(environment_expand(&environment, words), 0);
+	assert_string_equal(environment.args[0], "${B}");
 }
 
 static void test_expand_is_bounded(void **state)
 {
-	char *variables[] = {"A=12345678", NULL}, *args[] = {"${A}${A}", "x", NULL};
-	char *out[UNIT_ARGS_MAX + 1];
+	char *words[] = {"${A}${A}", "x", NULL}, *many[] = {"$LIST", NULL}, *none[] = {"$NO", NULL};
+	char list[2 * ENVIRONMENT_ARGS_MAX + 3];
 
 	(void)state;
-	for (size_t size = 1; size <= 20; size++) {
-		char text[20];
-
-		/* 16 characters, NUL, "x", NUL; the tight array lets ASan see one byte too many. */
-		assert_int_equal(environment_expand(args, variables, 1, text + sizeof(text) - size,
-					 size, out),
-			size < 19 ? -E2BIG : 0);
+	for (size_t room = 1; room <= 20; room++) {
+		memset(&environment, 0, sizeof(environment));
+		assert_int_equal(environment_set(&environment, "A=12345678"), 0);
+		environment.used = ENVIRONMENT_TEXT - room;
+		/* 16 characters, NUL, "x", NUL. */
+		assert_int_equal(environment_expand(&environment, words), room < 19 ? -E2BIG : 0);
 	}
+	memset(&environment, 0, sizeof(environment));
+	for (size_t i = 0; i < sizeof(list) - 1; i++)
+		list[i] = i % 2 ? ' ' : 'x';
+	list[sizeof(list) - 1] = '\0';
+	assert_int_equal(environment_set(&environment, "LIST=%s", list), 0);
+	assert_int_equal(environment_expand(&environment, many), -E2BIG);
+	assert_int_equal(environment_expand(&environment, none), -EINVAL); /* nothing to run */
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup(test_helper_environment, setup),
-	cmocka_unit_test_setup(test_service_environment, setup),
+	cmocka_unit_test_setup(test_set, setup),
+	cmocka_unit_test_setup(test_set_is_bounded, setup),
+	cmocka_unit_test_setup(test_file_text, setup),
+	cmocka_unit_test_setup(test_files, setup),
 	cmocka_unit_test_setup(test_expand, setup),
 	cmocka_unit_test_setup(test_expand_once, setup),
 	cmocka_unit_test_setup(test_expand_is_bounded, setup),

@@ -60,7 +60,38 @@ static void test_long_status_is_cut(void **state)
 	assert_int_equal(strlen(message.status), sizeof(message.status) - 1);
 }
 
+static void test_every_field(void **state)
+{
+	struct notify_message message = PARSE("RELOADING=1\nSTOPPING=1\nWATCHDOG=1\nMAINPID=4711\n"
+					      "EXTEND_TIMEOUT_USEC=5000000\nWATCHDOG_USEC=20\nX_OTHER=1");
+
+	(void)state;
+	assert_true(message.reloading && message.stopping && message.watchdog);
+	assert_false(message.ready || message.watchdog_trigger || message.has_status);
+	assert_int_equal(message.main_pid, 4711);
+	assert_int_equal(message.extend_us, 5000000);
+	assert_int_equal(message.watchdog_us, 20);
+	assert_true(PARSE("WATCHDOG=trigger").watchdog_trigger);
+	assert_false(PARSE("WATCHDOG=trigger").watchdog);
+	assert_true(PARSE("STATUS=").has_status);
+}
+
+/* A value that is none, or out of range, is as if it had not been said. */
+static void test_bad_numbers(void **state)
+{
+	static const char *const bad[] = {"MAINPID=", "MAINPID=-1", "MAINPID=+5", "MAINPID= 5",
+		"MAINPID=5x", "MAINPID=0", "MAINPID=2147483648", "MAINPID=99999999999999999999999"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(parse(bad[i], strlen(bad[i])).main_pid, 0);
+	assert_int_equal(PARSE("EXTEND_TIMEOUT_USEC=8640000000001").extend_us, 0);
+	assert_int_equal(PARSE("EXTEND_TIMEOUT_USEC=8640000000000").extend_us, 8640000000000);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_every_field),
+	cmocka_unit_test(test_bad_numbers),
 	cmocka_unit_test(test_ready),
 	cmocka_unit_test(test_status),
 	cmocka_unit_test(test_long_status_is_cut),

@@ -39,6 +39,10 @@ static void obey(int fd, const struct control_request *request)
 		if (strcmp(request->unit, names[i]) != 0)
 			continue;
 		(void)fake_init_send(fd, fake_init_result(0));
+		if (request->verb == CONTROL_VERB_RESET_FAILED ||
+			(request->verb == CONTROL_VERB_TRY_RESTART &&
+				states[i] == SERVICE_STATE_INACTIVE))
+			return;
 		if (request->verb == CONTROL_VERB_STOP) {
 			states[i] = SERVICE_STATE_STOPPING;
 			send_service(fd, i, 10);
@@ -65,6 +69,8 @@ static void serve(int fd)
 		if (request.verb == CONTROL_VERB_POWEROFF || request.verb == CONTROL_VERB_REBOOT) {
 			(void)fake_init_send(fd, fake_init_result(0));
 			boot_state = BOOT_STATE_STOPPING;
+		} else if (request.verb == CONTROL_VERB_DAEMON_RELOAD) {
+			(void)fake_init_send(fd, fake_init_result(0));
 		} else if (request.verb > CONTROL_VERB_SUBSCRIBE) {
 			obey(fd, &request);
 		} else {
@@ -272,6 +278,84 @@ static void test_words_it_does_not_know(void **state)
 	expect("--version", 0, NULL);
 }
 
+/* ---- unit files ---- */
+
+static char root[64];
+
+static void put(const char *dir, const char *name, const char *text)
+{
+	char file[256];
+	FILE *out;
+
+	(void)snprintf(file, sizeof(file), "mkdir -p %s/%s", root, dir);
+	assert_int_equal(system(file), 0); /* NOLINT(cert-env33-c): a test's own words */
+	(void)snprintf(file, sizeof(file), "%s/%s/%s", root, dir, name);
+	out = fopen(file, "we");
+	assert_non_null(out);
+	(void)fputs(text, out);
+	(void)fclose(out);
+}
+
+static void test_unit_files(void **state)
+{
+	static const char usr[] = "usr/lib/keel/units", etc[] = "etc/keel/units";
+	char command[128], expected[512];
+
+	(void)state;
+	strcpy(root, "/tmp/test_unit_files.XXXXXX");
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(setenv("KEEL_ROOT", root, 1), 0);
+	put(usr, "docker.service", "[Unit]\nDescription=shipped\n");
+	put(etc, "docker.service", "[Unit]\nDescription=own\n[Install]\nWantedBy=x");
+	put("usr/lib/keel/units/docker.service.d", "20-b.conf", "[Unit]\nDescription=b\n");
+	put("usr/lib/keel/units/docker.service.d", "30-c.conf", "# not this one\n");
+	put("etc/keel/units/docker.service.d", "10-a.conf", "# a\n");
+	put("etc/keel/units/docker.service.d", "30-c.conf", "# c\n");
+	put("etc/keel/units/docker.service.d", "readme", "not a drop-in\n");
+	put(etc, "broken.service", "");
+	put(usr, "idle.service", "[Service]\nExecStart=/x\n");
+	(void)snprintf(expected, sizeof(expected),
+		"# %s/etc/keel/units/docker.service\n[Unit]\nDescription=own\n[Install]\nWantedBy=x\n\n"
+		"# %s/etc/keel/units/docker.service.d/10-a.conf\n# a\n\n"
+		"# %s/usr/lib/keel/units/docker.service.d/20-b.conf\n[Unit]\nDescription=b\n\n"
+		"# %s/etc/keel/units/docker.service.d/30-c.conf\n# c\n",
+		root, root, root, root);
+	expect("cat docker", 0, expected);
+	expect("cat nothing", 1, "");
+	expect("cat", 1, "");
+	expect("is-enabled docker", 0, "enabled\n");
+	expect("is-enabled idle broken", 1, "static\nmasked\n");
+	expect("is-enabled nothing.socket", 4, "not-found\n");
+	start_init(BOOT_STATE_RUNNING);
+	expect("show -p LoadState,ActiveState,Description docker", 0,
+		"Description=b\nLoadState=loaded\nActiveState=active\n");
+	expect("show --property=ActiveState --value broken nothing", 0, "failed\n\ninactive\n");
+	expect("show -p LoadState nothing", 0, "LoadState=not-found\n");
+	expect("list-unit-files", 0, NULL);
+	assert_non_null(strstr(output, "broken.service               masked\n"));
+	expect("list-units --failed", 0, NULL);
+	assert_non_null(strstr(output, "1 loaded units listed"));
+	assert_null(strstr(output, "docker.service"));
+	expect("status docker", 0, NULL);
+	assert_non_null(strstr(output, "* docker.service - b\n     Loaded: loaded (enabled)\n"));
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+	assert_int_equal(unsetenv("KEEL_ROOT"), 0);
+}
+
+static void test_orders_without_waiting(void **state)
+{
+	(void)state;
+	start_init(BOOT_STATE_RUNNING);
+	expect("daemon-reload", 0, "");
+	expect("reset-failed broken", 0, "");
+	expect("reset-failed nothing", 1, "");
+	expect("reset-failed", 0, "");
+	expect("try-restart idle", 0, "");
+	expect("is-active idle", 3, "inactive\n");
+	expect("try-restart docker", 0, "");
+}
+
 static void test_outcome_of_orders(void **state)
 {
 	struct control_service before = {.since_us = 5, .exec_us = 4}, now;
@@ -397,6 +481,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_system_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_questions_about_units, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_orders, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unit_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_orders_without_waiting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_words_it_does_not_know, set_up, tear_down),
 		cmocka_unit_test(test_outcome_of_orders),
 		cmocka_unit_test(test_unit_names),

@@ -36,16 +36,29 @@ static struct unit unit;
 /* Of the first command of a phase. */
 static char *const *words_of(enum unit_phase phase)
 {
-	const struct unit_command *command = unit_next_command(&unit, phase, 0);
+	const struct unit_command *command = unit_first_command(&unit, phase);
 
 	assert_non_null(command);
 	return unit.words + command->first;
 }
 
+static int parse_as(const char *name, const char *text, const char *dropin)
+{
+	struct unit_reader reader;
+	char path[64];
+
+	memset(&said, 0, sizeof(said));
+	(void)snprintf(path, sizeof(path), "/etc/keel/units/%.40s", name);
+	unit_begin(&reader, &unit, name, on_problem, NULL);
+	unit_read(&reader, path, text);
+	if (dropin)
+		unit_read(&reader, "/etc/keel/units/x.service.d/a.conf", dropin);
+	return unit_end(&reader);
+}
+
 static int parse(const char *text)
 {
-	memset(&said, 0, sizeof(said));
-	return unit_parse(&unit, "/etc/keel/units/x.service", text, on_problem, NULL);
+	return parse_as("x.service", text, NULL);
 }
 
 /* Parses a unit that is whole but for `lines` of its [Service] section, which begin at line 3. Lines that
@@ -252,10 +265,10 @@ static void test_upstream_containerd(void **state)
 
 	(void)state;
 	assert_int_equal(parse(text), 0);
-	/* Not in the subset, and documented so: keel-modules loads the module. */
-	assert_int_equal(said.warnings, 1);
-	assert_string_equal(said.where, "/etc/keel/units/x.service:5");
-	assert_non_null(strstr(said.message, "ExecStartPre"));
+	assert_int_equal(said.warnings, 0);
+	assert_string_equal(words_of(UNIT_PHASE_START_PRE)[1], "overlay");
+	assert_true(unit.commands[0].ignore_failure);
+	assert_int_equal(unit.notify_access, UNIT_NOTIFY_MAIN);
 }
 
 /* What we ship must parse without a word. */
@@ -309,14 +322,9 @@ static void test_name_too_long(void **state)
 	static const char text[] = "[Service]\nExecStart=/bin/x\n";
 
 	(void)state;
-	memset(&said, 0, sizeof(said));
-	assert_int_equal(unit_parse(&unit, "/u/of-twenty-three-letters.service", text, on_problem,
-				 NULL),
-		0);
+	assert_int_equal(parse_as("of-twenty-three-letters.service", text, NULL), 0);
 	assert_string_equal(unit.name, "of-twenty-three-letters.service");
-	assert_int_equal(unit_parse(&unit, "/u/of-twenty-three-letters1.service", text, on_problem,
-				 NULL),
-		-EINVAL);
+	assert_int_equal(parse_as("of-twenty-three-letters1.service", text, NULL), -EINVAL);
 	assert_non_null(strstr(said.message, "31"));
 }
 
@@ -335,7 +343,7 @@ static void test_quoting(void **state)
 	assert_string_equal(words_of(UNIT_PHASE_START)[7], "xy zw");
 	assert_string_equal(words_of(UNIT_PHASE_START)[8], "");
 	assert_null(words_of(UNIT_PHASE_START)[9]);
-	assert_good("ExecStart=/bin/x end\\");
+	assert_int_equal(parse("[Service]\nExecStart=/bin/x end\\"), 0);
 	assert_string_equal(words_of(UNIT_PHASE_START)[1], "end\\");
 	assert_bad("ExecStart=/bin/x \"open", 3, "quotes");
 	assert_bad("Environment='A=1", 3, "quotes");
@@ -377,10 +385,23 @@ static void test_enums(void **state)
 	assert_bad("Restart=sometimes", 3, "sometimes");
 	assert_bad("KillMode=all", 3, "all");
 	assert_bad("Type=", 3, "Type");
-	assert_bad("KillSignal=SIGCHLD", 3, "SIGCHLD");
-	assert_bad("KillSignal=15", 3, "15");
+	assert_bad("KillSignal=SIGNONE", 3, "SIGNONE");
+	assert_bad("KillSignal=0", 3, "0");
+	assert_bad("KillSignal=65", 3, "65");
+	assert_bad("KillSignal=RTMIN+31", 3, "RTMIN+31");
+	assert_bad("KillSignal=RTMIN+", 3, "RTMIN+");
 	assert_good("KillSignal=SIGKILL");
 	assert_int_equal(unit.kill_signal, SIGKILL);
+	assert_good("KillSignal=USR1\nWatchdogSignal=15\nReloadSignal=SIGRTMIN+4");
+	assert_int_equal(unit.kill_signal, SIGUSR1);
+	assert_int_equal(unit.watchdog_signal, SIGTERM);
+	assert_int_equal(unit.reload_signal, 38);
+	assert_good("Type=idle");
+	assert_int_equal(unit.type, UNIT_TYPE_SIMPLE);
+	assert_good("KillMode=mixed\nNotifyAccess=all");
+	assert_int_equal(unit.kill_mode, UNIT_KILL_MIXED);
+	assert_int_equal(unit.notify_access, UNIT_NOTIFY_ALL);
+	assert_bad("NotifyAccess=some", 3, "some");
 	assert_bad("Type=oneshot\nRestart=always", 4, "oneshot");
 	assert_bad("StandardInput=socket", 3, "null and tty");
 	assert_good("StandardInput=null");
@@ -539,12 +560,18 @@ static void test_lists_are_bounded(void **state)
 	assert_good(many("Environment", "A=b", UNIT_ENV_MAX));
 	assert_bad(many("Environment", "A=b", UNIT_ENV_MAX + 1), 3, "more than");
 	assert_int_equal(parse(many("[Unit]\nAfter", "a.service", UNIT_NAMES_MAX + 1)), -EINVAL);
+	assert_good("LimitNOFILE=1\nLimitNOFILE=2"); /* the last line counts */
+	assert_int_equal(unit.limit_count, 1);
+	assert_int_equal(unit.limits[0].value.rlim_cur, 2);
 	lines[0] = '\0';
-	for (unsigned int i = 0; i < UNIT_LIMITS_MAX; i++)
-		strcat(lines, "LimitNOFILE=1\n");
+	for (unsigned int i = 0; i < UNIT_COMMANDS_MAX - 1; i++)
+		strcat(lines, "ExecStop=/x\n");
 	assert_good(lines);
-	strcat(lines, "LimitNOFILE=1");
-	assert_bad(lines, 3 + UNIT_LIMITS_MAX, "more than");
+	strcat(lines, "ExecStop=/x");
+	assert_bad(lines, 3 + UNIT_COMMANDS_MAX - 1, "more than");
+	assert_good(many("SuccessExitStatus", "1", UNIT_STATUS_MAX));
+	assert_bad(many("SuccessExitStatus", "1", UNIT_STATUS_MAX + 1), 3, "more than");
+	assert_bad(many("EnvironmentFile", "/a", UNIT_ENV_FILES_MAX + 1), 3, "more than");
 }
 
 static void test_pool_is_bounded(void **state)
@@ -577,7 +604,144 @@ static void test_pool_is_bounded(void **state)
 	assert_null(unit.slice);
 }
 
+/* ---- what only some units have --------------------------------------------------------------- */
+
+static void test_phases_and_statuses(void **state)
+{
+	(void)state;
+	assert_good("ExecStartPre=/a\nExecStartPre=-/b\nExecStartPost=/c\nExecStop=/d\nExecStopPost=/e\n"
+		    "SuccessExitStatus=3 SIGUSR1\nRestartPreventExitStatus=255\nRemainAfterExit=yes\n"
+		    "SendSIGHUP=yes\nSendSIGKILL=no\nUMask=0077\nWatchdogSec=5s\nRestartMaxDelaySec=1min");
+	assert_int_equal(unit.command_count, 6);
+	assert_int_equal(unit_next_command(&unit, UNIT_PHASE_START_PRE, 0), 1);
+	assert_int_equal(unit_next_command(&unit, UNIT_PHASE_START_PRE, 2), 2);
+	assert_int_equal(unit_next_command(&unit, UNIT_PHASE_START_PRE, 3), -1);
+	assert_true(unit.commands[2].ignore_failure);
+	assert_true(unit_statuses_have(&unit.success, 3 << 8));
+	assert_true(unit_statuses_have(&unit.success, SIGUSR1));
+	assert_false(unit_statuses_have(&unit.success, 4 << 8));
+	assert_true(unit_statuses_have(&unit.no_restart, 255 << 8));
+	assert_true(unit.remain_after_exit && unit.send_sighup && !unit.send_sigkill);
+	assert_int_equal(unit.umask, 077);
+	assert_int_equal(unit.watchdog_us, 5 * USEC_PER_SEC);
+	assert_int_equal(unit.notify_access, UNIT_NOTIFY_MAIN); /* who has a watchdog must be heard */
+	assert_int_equal(unit.restart_max_us, 60 * USEC_PER_SEC);
+	assert_bad("SuccessExitStatus=256", 3, "256");
+	assert_bad("SuccessExitStatus=\"", 3, "SuccessExitStatus");
+	assert_bad("UMask=999", 3, "0777");
+	assert_good("SuccessExitStatus=1\nSuccessExitStatus=\nSuccessExitStatus=2");
+	assert_int_equal(unit.success.count, 1);
+}
+
+static void test_timeouts(void **state)
+{
+	(void)state;
+	assert_good("TimeoutSec=7");
+	assert_int_equal(unit.timeout_start_us, 7 * USEC_PER_SEC);
+	assert_int_equal(unit.timeout_stop_us, 7 * USEC_PER_SEC);
+	/* What runs once may take its time, unless somebody said how much. */
+	assert_good("Type=oneshot");
+	assert_int_equal(unit.timeout_start_us, 0);
+	assert_good("Type=oneshot\nTimeoutStartSec=3");
+	assert_int_equal(unit.timeout_start_us, 3 * USEC_PER_SEC);
+}
+
+static void test_output(void **state)
+{
+	(void)state;
+	assert_good("StandardOutput=null\nStandardError=inherit");
+	assert_int_equal(unit.output, UNIT_OUTPUT_LOG);
+	assert_good("StandardOutput=null");
+	assert_int_equal(unit.output, UNIT_OUTPUT_NULL);
+	assert_good("StandardOutput=tty");
+	assert_int_equal(unit.output, UNIT_OUTPUT_TTY);
+	assert_string_equal(unit.tty_path, "/dev/console");
+	assert_bad("StandardOutput=file:/x", 3, "file:/x");
+}
+
+static void test_environment_files(void **state)
+{
+	(void)state;
+	assert_good("EnvironmentFile=-/etc/default/docker\nWorkingDirectory=-/nowhere");
+	assert_string_equal(unit.environment_files[0], "-/etc/default/docker");
+	assert_string_equal(unit.working_directory, "-/nowhere");
+	assert_bad("EnvironmentFile=etc/x", 3, "absolute");
+	assert_bad("EnvironmentFile=-", 3, "absolute");
+}
+
+static void test_specifiers(void **state)
+{
+	(void)state;
+	assert_good("ExecStart=/bin/x 100%% %n --name=%p");
+	assert_string_equal(words_of(UNIT_PHASE_START)[1], "100%");
+	assert_string_equal(words_of(UNIT_PHASE_START)[2], "x.service");
+	assert_string_equal(words_of(UNIT_PHASE_START)[3], "--name=x");
+	assert_bad("ExecStart=/bin/x %i", 3, "%n");
+	assert_bad("ExecStart=/bin/x %", 3, "%n");
+}
+
+/* systemd.syntax(7): a backslash at the end of a line. */
+static void test_continued_lines(void **state)
+{
+	(void)state;
+	assert_good("ExecStart=/bin/x one \\\n  two \\\n  three");
+	assert_string_equal(words_of(UNIT_PHASE_START)[1], "one");
+	assert_string_equal(words_of(UNIT_PHASE_START)[3], "three");
+	/* Line numbers stay those of the file. */
+	assert_bad("ExecStart=/bin/x \\\n  two\nType=odd", 5, "odd");
+	assert_int_equal(parse("[Service]\nExecStart=/bin/x\\"), 0);
+}
+
+static void test_dropins(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_as("x.service", "[Service]\nExecStart=/bin/x\nEnvironment=A=1\n",
+				 "[Service]\nExecStart=\nExecStart=/bin/y\nEnvironment=B=2\n"),
+		0);
+	assert_string_equal(words_of(UNIT_PHASE_START)[0], "/bin/y");
+	assert_string_equal(unit.environment[1], "B=2");
+	assert_int_equal(parse_as("x.service", "[Service]\nExecStart=/bin/x\n", "[Service]\nType=odd\n"),
+		-EINVAL);
+	assert_string_equal(said.where, "/etc/keel/units/x.service.d/a.conf:2");
+}
+
+static void test_socket_units(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_as("docker.socket",
+				 "[Unit]\nDescription=x\n[Socket]\nListenStream=/run/docker.sock\n"
+				 "SocketMode=0660\nSocketUser=root\nSocketGroup=docker\n"
+				 "[Install]\nWantedBy=sockets.target\n",
+				 NULL),
+		0);
+	assert_int_equal(said.warnings, 0);
+	assert_string_equal(unit.listen_path, "/run/docker.sock");
+	assert_int_equal(unit.socket_mode, 0660);
+	assert_string_equal(unit.socket_group, "docker");
+	assert_int_equal(parse_as("a.socket", "[Socket]\nListenStream=80\n", NULL), -EINVAL);
+	assert_int_equal(parse_as("a.socket", "[Socket]\n", NULL), -EINVAL);
+}
+
+static void test_file_too_long(void **state)
+{
+	static char text[UNIT_FILE_MAX + 1];
+
+	(void)state;
+	memset(text, '\n', UNIT_FILE_MAX);
+	assert_int_equal(parse(text), -EINVAL);
+	assert_non_null(strstr(said.message, "8191"));
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_phases_and_statuses),
+	cmocka_unit_test(test_timeouts),
+	cmocka_unit_test(test_output),
+	cmocka_unit_test(test_environment_files),
+	cmocka_unit_test(test_specifiers),
+	cmocka_unit_test(test_continued_lines),
+	cmocka_unit_test(test_dropins),
+	cmocka_unit_test(test_socket_units),
+	cmocka_unit_test(test_file_too_long),
 	cmocka_unit_test(test_defaults),
 	cmocka_unit_test(test_every_key),
 	cmocka_unit_test(test_upstream_docker),

@@ -234,23 +234,25 @@ static void signal_process(const struct service_process *process, int signal)
 		(void)spawn_signal(process->pid, process->pidfd, signal);
 }
 
+void service_signal_processes(struct service *service, int signal)
+{
+	signal_process(&service->main, signal);
+	signal_process(&service->command, signal);
+}
+
 void service_signal(struct service *service, int signal)
 {
 	bool whole = service->unit.kill_mode == UNIT_KILL_CONTROL_GROUP;
 
 	if (service->unit.kill_mode == UNIT_KILL_NONE)
 		return;
-	if (!whole || cgroup_signal(service->cgroup_fd, "", signal) <= 0) {
-		signal_process(&service->main, signal);
-		signal_process(&service->command, signal);
-	}
+	if (!whole || cgroup_signal(service->cgroup_fd, "", signal) <= 0)
+		service_signal_processes(service, signal);
 	/* Who is stopped cannot follow (systemd.kill(5) does the same). */
 	if (signal != SIGTERM && signal != SIGHUP)
 		return;
-	if (!whole || cgroup_signal(service->cgroup_fd, "", SIGCONT) <= 0) {
-		signal_process(&service->main, SIGCONT);
-		signal_process(&service->command, SIGCONT);
-	}
+	if (!whole || cgroup_signal(service->cgroup_fd, "", SIGCONT) <= 0)
+		service_signal_processes(service, SIGCONT);
 }
 
 void service_kill_rest(struct service *service)
@@ -273,8 +275,7 @@ void service_kill(struct service *service)
 	case UNIT_KILL_NONE:
 		return;
 	}
-	signal_process(&service->main, SIGKILL);
-	signal_process(&service->command, SIGKILL);
+	service_signal_processes(service, SIGKILL);
 }
 
 void service_drop_command(struct service *service)

@@ -13,5 +13,6 @@ sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
 import harness  # noqa: E402
 import scenarios_engine_fault  # noqa: E402,F401
 import scenarios_exhaustion  # noqa: E402,F401
+import scenarios_teardown  # noqa: E402,F401
 
 harness.main("fault", jobs=2)

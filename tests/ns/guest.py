@@ -114,7 +114,8 @@ class Guest:
     def __init__(self, units=None, files=None, mode="wsl", seconds=40, root=None, cgroup=True, dirs=(),
                  masked=(), without=(), **launch):
         """units: name -> text, below /usr/lib/keel/units; files: path -> text or (text, mode); without:
-        paths of the root that this guest lacks; launch: devs=[...], enosys="clone3", init=[...]"""
+        paths of the root that this guest lacks; launch: devs=[...], enosys="clone3", init=[...],
+        console=PATH of a terminal"""
         self.deadline = time.monotonic() + seconds
         self.mode, self.launch_options = mode, launch
         os.makedirs(RUN, exist_ok=True)
@@ -178,6 +179,8 @@ class Guest:
             args += ["--cgroup", f"{self.cgroup}/base"]
         for dev in self.launch_options.get("devs", []):
             args += ["--dev", dev]
+        if "console" in self.launch_options:
+            args += ["--console", self.launch_options["console"]]
         if "enosys" in self.launch_options:
             args += ["--enosys", self.launch_options["enosys"]]
         if "init" in self.launch_options:

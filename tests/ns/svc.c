@@ -26,6 +26,7 @@
  *   torrent:BYTES   numbered lines of 64 bytes in blocks of 64 KiB to stdout as fast as it goes, errors or not; then the event
  *                   wrote:BYTES:LINES:REFUSED:SLOWEST (lines that are whole; refused or short writes; microseconds)
  *   rewrite:TEXT    what a shell's "echo TEXT >/dev/stdout" does: opens the file anew, truncates it, writes
+ *   mount:PATH      a tmpfs, in the namespace of everybody
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -41,6 +42,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -490,6 +492,12 @@ static void notify_child(void)
 	(void)waitpid(pid, NULL, 0);
 }
 
+static void do_mount(const char *path)
+{
+	if (mount("test", path, "tmpfs", 0, NULL) < 0)
+		fail(path);
+}
+
 static void do_simple(const char *verb)
 {
 	if (strcmp(verb, "ready") == 0) {
@@ -572,6 +580,8 @@ static void do_word(const char *word)
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);
+	} else if (strcmp(verb, "mount") == 0) {
+		do_mount(value);
 	} else if (strcmp(verb, "await") == 0) {
 		await(value);
 	} else if (strcmp(verb, "report") == 0) {

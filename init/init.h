@@ -133,6 +133,7 @@ struct init {
 	unsigned int socket_count;
 
 	struct loop_source signals;
+	struct loop_timer reap_timer; /* children are left to reap */
 	struct loop_source notify;
 	struct loop_source control;
 	struct control_client clients[CONTROL_CLIENTS_MAX];

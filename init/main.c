@@ -31,6 +31,10 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
+/* How many children are reaped before others have their turn, and when it is tried again if that failed. */
+#define REAP_BATCH    256
+#define REAP_RETRY_US (UINT64_C(50) * 1000)
+
 static struct init init_state;
 
 /* ---- hand-over ----------------------------------------------------------------------------- */
@@ -91,16 +95,36 @@ static void on_config_warning(void *ctx, const char *where, const char *message)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+static void on_reap_timer(struct loop_timer *timer);
+
+/* A storm of orphans must not keep everybody else waiting: the rest is for the next turn. Nor is a death lost
+ * because waitpid(2) failed: no other signal would tell of it. */
 static void reap_children(struct init *init)
 {
+	uint64_t delay_us = 0;
 	int status;
-	pid_t pid;
 
 	/* A process that says READY=1 or MAINPID= and ends was heard before it is gone. */
 	notify_drain(init);
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	for (int i = 0; i < REAP_BATCH; i++) {
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		if (pid == 0 || (pid < 0 && errno == ECHILD))
+			return;
+		if (pid < 0) {
+			delay_us = REAP_RETRY_US;
+			break;
+		}
 		if (!service_reap(init, pid, status) && !shutdown_reap(init, pid, status))
 			(void)stage_reap(init, pid, status); /* or an orphan: nothing to tell */
+	}
+	loop_timer_set(&init->loop, &init->reap_timer, clock_now_us() + delay_us, on_reap_timer,
+		init);
+}
+
+static void on_reap_timer(struct loop_timer *timer)
+{
+	reap_children(timer->ctx);
 }
 
 static void on_signal(struct loop_source *source, uint32_t events)
@@ -254,6 +278,8 @@ int main(int argc, char **argv)
 		if (rc < 0) {
 			log_error("event loop: %s", strerror(-rc));
 			(void)usleep(100000); /* never a busy loop, whatever the kernel says */
+		} else if (loop_is_hot(&init->loop)) {
+			(void)usleep(5000);
 		}
 	}
 }

@@ -135,6 +135,13 @@ static bool start_limit_hit(const struct service *service)
 	return clock_now_us() - oldest < unit->start_limit_us;
 }
 
+/* The machine was short of something, which says nothing about the service. */
+static bool is_shortage(int error)
+{
+	return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+	       error == ENOSPC;
+}
+
 static bool is_watched(const struct service *service)
 {
 	return service->watchdog_us > 0 && service->sm.main &&
@@ -207,6 +214,10 @@ void service_event(struct service *service, enum sm_event event, struct sm_facts
 		service->start_count = 0; /* somebody asked: the limit begins anew */
 		service->backoff = 0;
 	}
+	/* No start that the limit counts: when the shortage is over it must come up. */
+	if (event == SM_EVENT_SPAWN_FAILED && is_shortage(service->spawn_errno) &&
+		service->start_count > 0)
+		service->start_count--;
 	before = service->sm.state;
 	facts.limit_hit = start_limit_hit(service);
 	facts.rest = may_end(event) && service_has_rest(service);

@@ -191,7 +191,8 @@ static void on_report(struct loop_source *source, uint32_t events)
 		stage_set(init, (enum stage_id)(stage - init->stages),
 			(enum stage_state)report.state, report.reason);
 	}
-	if (len < 0 && errno == EAGAIN)
+	/* An error is no end: what the helper has to say is still in the socket. */
+	if (len < 0 && errno != ECONNRESET)
 		return;
 	int fd = source->fd;
 

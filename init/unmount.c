@@ -24,6 +24,8 @@
 #define KEY_SYNC_ROOT 0xc0000002U
 #define KEY_SYNC      0xc0000003U
 
+#define MOUNTS "/proc/self/mountinfo"
+
 #define LOOPS_MAX 256 /* device numbers that are looked at */
 
 /* The kernel lets go of files and mount namespaces of the killed a moment after they are gone. */
@@ -131,44 +133,61 @@ bool unmount_is_ours(enum boot_mode mode, const char *data, const char *point)
 	return true;
 }
 
-/* The whole of mountinfo in memory that grows with it: a list that changes while it is read can skip entries, and
- * the newest come first only from its end. */
-struct mount_list {
+/* A whole table of /proc in memory that grows with it: one that changes while it is read can skip entries, and of the
+ * mounts the newest come first only from its end. Without memory there is a fixed buffer, which keeps the end of the
+ * table: the newest mounts, whose going makes room for those before. */
+struct table {
 	char *text;
 	size_t len, size;
 };
 
-static void free_list(struct mount_list *list)
+static char spare[64 * 1024];
+
+static void free_table(struct table *table)
 {
-	free(list->text);
+	if (table->text != spare)
+		free(table->text);
 }
 
-static int read_list(struct mount_list *list)
+static void make_room(struct table *table)
 {
-	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	size_t size = table->size * 2 + sizeof(spare);
+	char *larger = table->text == spare ? NULL : realloc(table->text, size);
+
+	if (larger) {
+		table->text = larger;
+		table->size = size;
+	} else if (!table->text) {
+		table->text = spare;
+		table->size = sizeof(spare);
+	} else {
+		size_t keep = table->len / 2;
+
+		memmove(table->text, table->text + table->len - keep, keep);
+		table->len = keep;
+	}
+}
+
+static int read_table(struct table *table, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
 	do {
-		if (list->size - list->len < 4096) {
-			char *larger = realloc(list->text, list->size * 2 + 65536);
-
-			if (!larger)
-				return -ENOMEM;
-			list->text = larger;
-			list->size = list->size * 2 + 65536;
-		}
-		n = read(fd, list->text + list->len, list->size - list->len - 1);
+		if (table->size - table->len < 4096)
+			make_room(table);
+		n = read(fd, table->text + table->len, table->size - table->len - 1);
 		if (n > 0)
-			list->len += (size_t)n;
+			table->len += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	list->text[list->len] = '\0';
+	table->text[table->len] = '\0';
 	return 0;
 }
 
 /* The entry before position *at, which starts as the length. False when there is none before it. */
-static bool previous(const struct mount_list *list, size_t *at, struct unmount_entry *entry)
+static bool previous(const struct table *list, size_t *at, struct unmount_entry *entry)
 {
 	while (*at > 0) {
 		size_t start = *at - 1;
@@ -185,12 +204,12 @@ static bool previous(const struct mount_list *list, size_t *at, struct unmount_e
 /* "major:minor" of the file systems on the data disk's mount point and on `/`, "" where there is none. */
 static void find_devices(struct unmount_plan *plan)
 {
-	_cleanup_(free_list) struct mount_list list = {0};
+	_cleanup_(free_table) struct table list = {0};
 	struct unmount_entry entry;
 	size_t at;
 
 	plan->data_device[0] = plan->root_device[0] = '\0';
-	if (read_list(&list) < 0)
+	if (read_table(&list, MOUNTS) < 0)
 		return;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {
@@ -207,37 +226,36 @@ static void find_devices(struct unmount_plan *plan)
 
 static void swap_off(const struct unmount_plan *plan)
 {
-	_cleanup_close_ int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
-	FILE *file = fd < 0 ? NULL : fdopen(TAKE_FD(fd), "re");
-	char line[4200], path[4096];
+	_cleanup_(free_table) struct table list = {0};
+	char path[4096];
 	uint32_t number = 0;
 
-	/* The first line is a heading. The table changes under us, but from its head only: a pass may miss one of
-	 * several, which costs nothing but its pages. */
-	while (file && fgets(line, sizeof(line), file)) {
-		if (number++ == 0 || !take_field(line, path, sizeof(path)))
+	if (read_table(&list, "/proc/swaps") < 0)
+		return;
+	/* The first line is a heading. */
+	for (const char *line = strchr(list.text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+		if (!take_field(line + 1, path, sizeof(path)))
 			continue;
+		number++;
 		/* WSL's own swap serves every distro. */
 		if (plan->mode == BOOT_MODE_WSL && !below(path, plan->data))
 			continue;
 		if (begin(plan, KEY_SWAP + number, "swapoff", path, "") && swapoff(path) < 0)
 			log_warning("swapoff %s: %m", path);
 	}
-	if (file)
-		(void)fclose(file);
 }
 
 /* One pass over all mounts, the newest first, so that a nest or a stack goes in one. *left counts what stayed.
  * Returns the progress made. */
 static unsigned int unmount_pass(const struct unmount_plan *plan, unsigned int *left)
 {
-	_cleanup_(free_list) struct mount_list list = {0};
+	_cleanup_(free_table) struct table list = {0};
 	struct unmount_entry entry;
 	unsigned int done = 0;
 	size_t at;
 
 	*left = 0;
-	if (read_list(&list) < 0)
+	if (read_table(&list, MOUNTS) < 0)
 		return 0;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {
@@ -298,12 +316,12 @@ static unsigned int detach_loops(const struct unmount_plan *plan)
  * ours, but nothing is written to that disk any more. Returns how many refused. */
 static unsigned int make_read_only(const struct unmount_plan *plan)
 {
-	_cleanup_(free_list) struct mount_list list = {0};
+	_cleanup_(free_table) struct table list = {0};
 	struct unmount_entry entry;
 	unsigned int left = 0;
 	size_t at;
 
-	if (read_list(&list) < 0)
+	if (read_table(&list, MOUNTS) < 0)
 		return 1;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {

@@ -9,9 +9,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+/* A call that is interrupted again and again fails: nothing here may loop for ever in PID 1. */
+#define EINTR_MAX 100
+
 ssize_t file_read_at(int dir_fd, const char *path, char *buffer, size_t size)
 {
 	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	unsigned int interrupted = 0;
 	size_t len = 0;
 	char extra;
 
@@ -21,7 +25,7 @@ ssize_t file_read_at(int dir_fd, const char *path, char *buffer, size_t size)
 	while (len < size - 1) {
 		ssize_t n = read(fd, buffer + len, size - 1 - len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && interrupted++ < EINTR_MAX)
 			continue;
 		if (n < 0)
 			return -errno;
@@ -43,6 +47,7 @@ ssize_t file_read(const char *path, char *buffer, size_t size)
 int file_write_at(int dir_fd, const char *path, const char *text)
 {
 	_cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+	unsigned int interrupted = 0;
 	size_t len = strlen(text);
 	ssize_t n;
 
@@ -50,7 +55,7 @@ int file_write_at(int dir_fd, const char *path, const char *text)
 		return -errno;
 	do
 		n = write(fd, text, len);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && errno == EINTR && interrupted++ < EINTR_MAX);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == len ? 0 : -EIO;
@@ -85,11 +90,12 @@ int file_make_dirs(const char *path)
 int file_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;
+	unsigned int interrupted = 0;
 
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && interrupted++ < EINTR_MAX)
 			continue;
 		if (n < 0)
 			return -errno;

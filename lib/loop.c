@@ -7,6 +7,7 @@
  */
 #include "lib/loop.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/timerfd.h>
 
@@ -108,7 +109,19 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_us,
 	*link = timer;
 }
 
-/* Arms the timerfd for the earliest timer; a system call only when that changed. */
+/* What the timerfd is armed for is not known: it has to be set again. */
+#define TIMER_UNKNOWN UINT64_MAX
+
+/* In whole milliseconds for epoll_wait, rounded up so that the timer is due after it. */
+static int ms_until(uint64_t at_us)
+{
+	uint64_t now = clock_now_us(), ms = at_us > now ? (at_us - now + 999) / 1000 : 0;
+
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* Arms the timerfd for the earliest timer; a system call only when that changed. The answer is how long
+ * epoll_wait may wait: for ever, or up to that timer if it has to stand in for a timerfd that fails. */
 static int loop_arm(struct loop *loop)
 {
 	uint64_t at_us = loop->timers ? loop->timers->at_us : 0;
@@ -118,11 +131,13 @@ static int loop_arm(struct loop *loop)
 	};
 
 	if (at_us == loop->timer_set_us)
-		return 0;
-	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		return -errno;
+		return -1;
+	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0) {
+		loop->timer_set_us = TIMER_UNKNOWN;
+		return at_us ? ms_until(at_us) : -1;
+	}
 	loop->timer_set_us = at_us;
-	return 0;
+	return -1;
 }
 
 static void loop_run_timers(struct loop *loop)
@@ -130,8 +145,9 @@ static void loop_run_timers(struct loop *loop)
 	uint64_t expirations, now = clock_now_us();
 	unsigned int due = 0;
 
-	(void)!read(loop->timer_fd, &expirations, sizeof(expirations));
-	loop->timer_set_us = 0;
+	/* Not read, it stays readable until it is set anew. */
+	loop->timer_set_us =
+		read(loop->timer_fd, &expirations, sizeof(expirations)) < 0 ? TIMER_UNKNOWN : 0;
 	/* As many as are due now: a timer that re-arms itself for the past goes behind them and runs in
 	 * the next batch. */
 	loop->timer_floor_us = now;
@@ -149,11 +165,9 @@ static void loop_run_timers(struct loop *loop)
 
 int loop_once(struct loop *loop)
 {
-	int n, rc = loop_arm(loop);
+	int timeout_ms = loop_arm(loop);
+	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, timeout_ms);
 
-	if (rc < 0)
-		return rc;
-	n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, -1);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	loop->batch_len = n;
@@ -167,7 +181,20 @@ int loop_once(struct loop *loop)
 			source->fn(source, event->events);
 	}
 	loop->batch_len = loop->batch_pos = 0;
+	if (timeout_ms >= 0)
+		loop_run_timers(loop);
 	return 0;
+}
+
+bool loop_is_hot(struct loop *loop)
+{
+	uint64_t now = clock_now_us();
+
+	if (now - loop->window_us >= LOOP_WINDOW_US) {
+		loop->window_us = now;
+		loop->window_turns = 0;
+	}
+	return ++loop->window_turns > LOOP_WINDOW_TURNS;
 }
 
 int loop_run(struct loop *loop)

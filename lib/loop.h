@@ -37,6 +37,10 @@ struct loop_timer {
 
 #define LOOP_BATCH 32
 
+/* More turns than this within a window: something floods us, or stays ready because reading it fails. */
+#define LOOP_WINDOW_US    (UINT64_C(100) * 1000)
+#define LOOP_WINDOW_TURNS 300
+
 struct loop {
 	int epoll_fd;
 	int timer_fd;
@@ -45,6 +49,8 @@ struct loop {
 	uint64_t timer_floor_us; /* while timers run: what is set meanwhile comes after those due */
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_len, batch_pos;
+	uint64_t window_us; /* when the window began that loop_is_hot() counts in */
+	unsigned int window_turns;
 	bool stop;
 };
 
@@ -64,7 +70,10 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_us,
 	void *ctx);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 
-/* Waits for and dispatches one batch. 0 or -errno (never EINTR). */
+/* Waits for and dispatches one batch. 0 or -errno (never EINTR). Timers run also if the timerfd fails. */
 int loop_once(struct loop *loop) MUST_CHECK;
+/* To be asked once a turn by a caller that must not use up a processor whatever happens: true when it
+ * should rest for some milliseconds. */
+bool loop_is_hot(struct loop *loop);
 /* Runs until loop->stop. 0 or -errno. */
 int loop_run(struct loop *loop) MUST_CHECK;

@@ -104,6 +104,11 @@ class Test:
         """Shown if the scenario fails."""
         print(*words, flush=True)
 
+    def note(self, *lines):
+        """Figures of the run: comments in the TAP, whatever the result."""
+        for line in lines:
+            self.report(str(line), True, note=True)
+
     def skip(self, reason):
         raise Skip(reason)
 
@@ -161,7 +166,13 @@ def run_scenario(entry, report):
     test = Test(entry["name"], report)
     start = time.monotonic()
     points = []
-    test.report = lambda *args, **kwargs: (points.append(args), report(*args, **kwargs))
+
+    def counted(*args, note=False, **kwargs):
+        if not note:
+            points.append(args)
+        report(*args, note=note, **kwargs)
+
+    test.report = counted
     try:
         reason = entry["skip"]() if callable(entry["skip"]) else entry["skip"]
         if reason:
@@ -194,8 +205,8 @@ def child(entry, results, output):
         os.dup2(null.fileno(), 0)
     signal.signal(signal.SIGTERM, raise_deadline)
 
-    def report(name, ok, reason=None, skip=None, seconds=None):
-        line = {"name": name, "ok": ok, "reason": reason, "skip": skip, "seconds": seconds}
+    def report(name, ok, reason=None, skip=None, seconds=None, note=False):
+        line = {"name": name, "ok": ok, "reason": reason, "skip": skip, "seconds": seconds, "note": note}
         os.write(results, json.dumps(line).encode() + b"\n")
 
     run_scenario(entry, report)
@@ -239,7 +250,7 @@ class Worker:
 
     def __init__(self, entry):
         self.entry = entry
-        self.points, self.pending = [], b""
+        self.points, self.notes, self.pending = [], [], b""
         self.output = os.memfd_create("output")
         self.results, child_end = os.pipe()
         self.end = time.monotonic() + entry["deadline"]
@@ -257,7 +268,8 @@ class Worker:
         """False when the scenario's process has ended."""
         data = os.read(self.results, 65536)
         *lines, self.pending = (self.pending + data).split(b"\n")
-        self.points += map(json.loads, lines)
+        for result in map(json.loads, lines):
+            (self.notes if result["note"] else self.points).append(result)
         return bool(data)
 
     def enforce_deadline(self):
@@ -285,6 +297,8 @@ class Worker:
         output = os.pread(self.output, 200_000, 0).decode(errors="replace")
         os.close(self.output)
         failed = [point for point in self.points if not point["ok"]]
+        for note in self.notes:
+            tap.line(f"# {note['name']}")
         for point in self.points:
             tap.point(point, output if failed and point is failed[-1] else "")
 

@@ -27,6 +27,7 @@
  *                   wrote:BYTES:LINES:REFUSED:SLOWEST (lines that are whole; refused or short writes; microseconds)
  *   rewrite:TEXT    what a shell's "echo TEXT >/dev/stdout" does: opens the file anew, truncates it, writes
  *   mount:PATH      a tmpfs, in the namespace of everybody
+ *   hog:MB          takes memory and writes to every page of it
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -296,6 +297,17 @@ static void rewrite(const char *text)
 		fail("rewrite");
 	say(fd, text, "\n");
 	(void)close(fd);
+}
+
+static void hog(long megabytes)
+{
+	for (long i = 0; i < megabytes; i++) {
+		char *block = malloc(1 << 20);
+
+		if (!block)
+			fail("hog");
+		memset(block, 1 + (int)(i & 0x7f), 1 << 20); /* kept for good */
+	}
 }
 
 static void await(const char *path)
@@ -577,6 +589,8 @@ static void do_word(const char *word)
 		torrent(atol(value));
 	} else if (strcmp(verb, "rewrite") == 0) {
 		rewrite(value);
+	} else if (strcmp(verb, "hog") == 0) {
+		hog(atol(value));
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);

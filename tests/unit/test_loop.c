@@ -430,6 +430,40 @@ static void test_init_without_descriptors(void **state)
 	assert_int_equal(other.epoll_fd, -1);
 }
 
+/* A timerfd that cannot be armed: epoll_wait(2) ends when the timer is due. */
+static void test_timers_without_timerfd(void **state)
+{
+	struct clock a = {0}, b = {0};
+	int fd = loop.timer_fd;
+	uint64_t at = clock_now_us() + 5000;
+
+	(void)state;
+	loop.timer_fd = -1;
+	clock_set(&b, 'b', at + 1000, on_timer);
+	clock_set(&a, 'a', at, on_timer);
+	while (strlen(order) < 2)
+		turn();
+	assert_true(clock_now_us() >= at + 1000);
+	assert_string_equal(order, "ab");
+	loop.timer_fd = fd;
+	clock_set(&a, 'c', clock_now_us() + 1000, on_timer);
+	while (strlen(order) < 3)
+		turn();
+	assert_string_equal(order, "abc");
+	assert_false(ready());
+}
+
+static void test_hot_only_after_many_turns(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LOOP_WINDOW_TURNS; i++)
+		assert_false(loop_is_hot(&loop));
+	assert_true(loop_is_hot(&loop));
+	/* The next window begins anew. */
+	loop.window_us -= LOOP_WINDOW_US;
+	assert_false(loop_is_hot(&loop));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_sources_run_when_ready, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_remove_other_in_callback, setup, teardown),
@@ -446,6 +480,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_idle_is_silent, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_run_stops, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_init_without_descriptors, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_timers_without_timerfd, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_hot_only_after_many_turns, setup, teardown),
 };
 
 UNIT_TEST_MAIN(tests)

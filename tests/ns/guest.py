@@ -240,13 +240,15 @@ class Guest:
 
     def describe(self):
         lines = [f"-- log of PID 1 ({self.dir})", self.log.decode("utf-8", "replace").rstrip()]
-        logs = self.path("/run/keel/log")
-        try:
-            for name in sorted(os.listdir(logs)):
-                with open(f"{logs}/{name}", encoding="utf-8", errors="replace") as file:
-                    lines.append(f"-- {name}\n" + file.read()[-2000:].rstrip())
-        except OSError:
-            pass
+        # Without keel-log, what services said is still where they wrote it.
+        for directory in (self.path("/run/keel/log"), self.path("/run/keel/spool")):
+            try:
+                for name in sorted(name for name in os.listdir(directory) if not name.startswith(".")):
+                    with open(f"{directory}/{name}", encoding="utf-8", errors="replace") as file:
+                        file.seek(max(0, os.path.getsize(file.name) - 2000))
+                        lines.append(f"-- {name}\n" + file.read().strip("\0\n"))
+            except OSError:
+                pass
         return "\n".join(lines)
 
     # -- looking in

@@ -50,7 +50,7 @@ struct service_process {
 struct service {
 	struct init *init;
 	struct unit unit;
-	bool usable; /* the unit file is good and meant for this mode */
+	bool usable;   /* the unit file is good and meant for this mode */
 	bool built_in; /* it has no file */
 	bool reread; /* daemon-reload came while something was under way: take the new file after it */
 	struct sm sm;

@@ -41,7 +41,8 @@ static void insert_name(struct names *names, const char *name)
 		at--;
 	if (at > 0 && strcmp(names->list[at - 1], name) == 0)
 		return; /* of the directory before: that one won */
-	memmove(names->list + at + 1, names->list + at, (names->count - at) * sizeof(names->list[0]));
+	memmove(names->list + at + 1, names->list + at,
+		(names->count - at) * sizeof(names->list[0]));
 	(void)snprintf(names->list[at], sizeof(names->list[at]), "%s", name);
 	names->count++;
 }

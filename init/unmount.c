@@ -233,7 +233,8 @@ static void swap_off(const struct unmount_plan *plan)
 	if (read_table(&list, "/proc/swaps") < 0)
 		return;
 	/* The first line is a heading. */
-	for (const char *line = strchr(list.text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+	for (const char *line = strchr(list.text, '\n'); line && line[1];
+		line = strchr(line + 1, '\n')) {
 		if (!take_field(line + 1, path, sizeof(path)))
 			continue;
 		number++;

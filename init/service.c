@@ -202,7 +202,7 @@ static bool may_end(enum sm_event event)
 
 void service_event(struct service *service, enum sm_event event, struct sm_facts facts)
 {
-	enum service_state before = service->sm.state;
+	enum service_state before;
 	unsigned int actions;
 
 	if (!service->usable)

@@ -37,7 +37,8 @@ bool socket_unit_exists(const struct init *init, const char *name)
 	return false;
 }
 
-static int listen_on(const struct socket_unit *unit)
+/* 0 or -errno. */
+static int listen_on(struct socket_unit *unit)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -56,22 +57,21 @@ static int listen_on(const struct socket_unit *unit)
 	if (chown(unit->path, 0, unit->group) < 0 || chmod(unit->path, unit->mode) < 0 ||
 		listen(fd, BACKLOG) < 0)
 		return -errno;
-	return TAKE_FD(fd);
+	unit->fd = TAKE_FD(fd);
+	return 0;
 }
 
 int socket_unit_open(struct init *init, const struct service *service)
 {
 	struct socket_unit *unit = find(init, service);
-	int fd;
+	int rc = 0;
 
 	if (!unit)
 		return -1;
-	if (unit->fd >= 0)
-		return unit->fd;
-	fd = listen_on(unit);
-	if (fd < 0)
-		log_error("%s: cannot listen on %s: %s", unit->name, unit->path, strerror(-fd));
-	unit->fd = fd < 0 ? -1 : fd;
+	if (unit->fd < 0)
+		rc = listen_on(unit);
+	if (rc < 0)
+		log_error("%s: cannot listen on %s: %s", unit->name, unit->path, strerror(-rc));
 	return unit->fd;
 }
 

@@ -248,13 +248,15 @@ static void set_time(struct unit_reader *reader, const struct key *key, const ch
 static void set_path(struct unit_reader *reader, const struct key *key, const char *value)
 {
 	bool dash = value[0] == '-' && key->offset == FIELD(working_directory);
-	char **field = (char **)(void *)((char *)reader->unit + key->offset);
+	char *copy;
 
-	if (key->kind == KIND_STRING || value[dash ? 1 : 0] == '/')
-		*field = unit_add_text(reader, value, strlen(value));
-	else
+	if (key->kind != KIND_STRING && value[dash ? 1 : 0] != '/') {
 		unit_report(reader, true, "%s: \"%.60s\" is not an absolute path", key->name,
 			value);
+		return;
+	}
+	copy = unit_add_text(reader, value, strlen(value));
+	memcpy((char *)reader->unit + key->offset, (void *)&copy, sizeof(copy));
 }
 
 static void set_key(struct unit_reader *reader, const struct key *key, const char *value)

@@ -121,7 +121,7 @@ int unit_parse_limit(const char *text, struct rlimit *limit)
 {
 	const char *colon = strchr(text, ':');
 	size_t len = colon ? (size_t)(colon - text) : strlen(text);
-	struct rlimit parsed;
+	struct rlimit parsed = {0, 0};
 	int rc = parse_limit_value(text, len, &parsed.rlim_cur);
 
 	parsed.rlim_max = parsed.rlim_cur;

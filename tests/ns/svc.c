@@ -301,12 +301,16 @@ static void rewrite(const char *text)
 
 static void hog(long megabytes)
 {
+	static void *kept; /* for good: a chain through the first bytes of each block */
+
 	for (long i = 0; i < megabytes; i++) {
-		char *block = malloc(1 << 20);
+		void *block = malloc(1 << 20);
 
 		if (!block)
 			fail("hog");
-		memset(block, 1 + (int)(i & 0x7f), 1 << 20); /* kept for good */
+		memset(block, 1 + (int)(i & 0x7f), 1 << 20);
+		memcpy(block, (void *)&kept, sizeof(kept));
+		kept = block;
 	}
 }
 

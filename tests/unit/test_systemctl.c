@@ -292,8 +292,8 @@ static void put(const char *dir, const char *name, const char *text)
 	(void)snprintf(file, sizeof(file), "%s/%s/%s", root, dir, name);
 	out = fopen(file, "we");
 	assert_non_null(out);
-	(void)fputs(text, out);
-	(void)fclose(out);
+	if (out && fputs(text, out) >= 0)
+		(void)fclose(out);
 }
 
 static void test_unit_files(void **state)

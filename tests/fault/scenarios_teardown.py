@@ -2,9 +2,11 @@
 Whatever it is, the guest ends within its bound, and what can be written out is."""
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import signal
+import stat
 import struct
 import subprocess
 import threading
@@ -190,6 +192,36 @@ def busy_disk(_test):
             check(holder.end(), "read-only for who still holds it")
         code, text = disk.check()
         check(code == 0, text)
+
+
+@scenario("a loop device on the data disk is detached, so that the disk can go", deadline=200)
+def loop_on_data(test):
+    if engine.unavailable():
+        raise Skip("needs root and loop devices")
+    with open(engine.LOOP_LOCK, "w", encoding="ascii") as lock, \
+            Guest(units={"a.service": unit("ready sleep")}) as guest:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        guest.deadline = time.monotonic() + 40
+        all_active(guest)
+        inside(guest, lambda: mount("t", "/data", "tmpfs"))
+        image = guest.path("/data/image")
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", image, "8M"], check=True)
+        device = subprocess.run(["losetup", "-f", "--show", image], check=True, capture_output=True,
+                                text=True).stdout.strip()
+        test.cleanup(lambda: subprocess.run(["losetup", "-d", device], check=False, stderr=subprocess.DEVNULL))
+
+        node = os.stat(device).st_rdev
+
+        def use():
+            os.mknod(device, 0o600 | stat.S_IFBLK, node)
+            os.mkdir("/data/inner")
+            mount(device, "/data/inner", "ext4")
+
+        inside(guest, use)
+        power_off(guest)
+        check(unmounted(guest) == (2, 0), guest.log_text())
+        backing = f"/sys/block/{os.path.basename(device)}/loop/backing_file"
+        check(not os.path.exists(backing), "the loop device was detached")
 
 
 @scenario("a data disk on which a foreign process writes can be neither unmounted nor made read-only: it ends")

@@ -305,6 +305,29 @@ def stuck_others(_test):
             check(10 <= took < 14, f"{call}: {took} s")
 
 
+@scenario("a FUSE server that answers nothing: its mount goes all the same, in both modes",
+          skip=lambda: None if os.path.exists("/dev/fuse") else "no /dev/fuse")
+def dead_file_server(test):
+    for mode in ("wsl", "vm"):
+        with Guest(units={"a.service": unit("ready sleep")}, mode=mode) as guest:
+            all_active(guest)
+            inside(guest, make_three)
+            ready, done = os.pipe()
+            server = os.fork()
+            if server == 0:
+                fuse = os.open("/dev/fuse", os.O_RDWR)
+                os.setns(os.open(f"/proc/{guest.pid}/ns/mnt", os.O_RDONLY), os.CLONE_NEWNS)
+                mount("fuse", "/data/stuck", "fuse", f"fd={fuse},rootmode=40000,user_id=0,group_id=0")
+                os.write(done, b"x")
+                while True:
+                    signal.pause()
+            test.cleanup(os.kill, server, signal.SIGKILL)
+            os.close(done)
+            check(os.read(ready, 1) == b"x", "the server has mounted it")
+            check(power_off(guest) < 5, "nobody waited for the server")
+            check(unmounted(guest)[1] == 0, guest.log_text())
+
+
 @scenario("a second request does not wait for an unmount that hangs", skip=can_trace)
 def stuck_mount_hurry(_test):
     with Guest(units={"a.service": unit("ready sleep")}) as guest:

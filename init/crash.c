@@ -25,6 +25,8 @@
 
 /* The widest vector state that a CPU saves there is 11 KiB, and a crash of the handler comes on top. */
 #define STACK_SIZE (64 * 1024)
+/* A second boot in a row that crashes so soon would only be followed by a third. */
+#define SOON_US (600 * USEC_PER_SEC)
 /* A sync that takes longer hangs. */
 #define SYNC_TRIES 50
 /* Return addresses that are looked for: words of the stack, how many are shown. */
@@ -43,6 +45,8 @@ static const struct {
 
 static enum boot_mode our_mode;
 static volatile sig_atomic_t our_time, crashes;
+static bool last_boot_crashed;
+static uint64_t started_us;
 static _Alignas(16) char stack[STACK_SIZE];
 
 /* ---- the report ----------------------------------------------------------------------------- */
@@ -174,8 +178,10 @@ static _Noreturn void end_now(void)
 
 static void start_again(struct report *report)
 {
-	char *argv[] = {"/sbin/init", CRASH_ARGUMENT,
-		our_time == CRASH_TIME_BOOT ? "boot" : "running", report->text, NULL};
+	bool futile = our_time == CRASH_TIME_BOOT ||
+		      (last_boot_crashed && clock_now_us() - started_us < SOON_US);
+	char *argv[] = {
+		"/sbin/init", CRASH_ARGUMENT, futile ? "boot" : "running", report->text, NULL};
 	char *wsl[] = {"container=wsl", NULL}, *vm[] = {NULL};
 	char **environment = our_mode == BOOT_MODE_WSL ? wsl : vm;
 
@@ -227,6 +233,7 @@ void crash_arm(enum boot_mode mode, enum crash_time time)
 	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
 
 	our_mode = mode;
+	started_us = clock_now_us();
 	crash_set_time(time);
 	(void)sigaltstack(&alternate, NULL);
 	/* One at a time: a dozen that somebody sends must not fill the stack. */
@@ -272,6 +279,7 @@ void crash_tell_kept(void)
 	if (file_read(KEPT_FILE, line, sizeof(line)) <= 0)
 		return;
 	line[strcspn(line, "\n")] = '\0';
+	last_boot_crashed = true;
 	log_warning("the boot before this one ended early. %s", line);
 	(void)rename(KEPT_FILE, TOLD_FILE);
 }

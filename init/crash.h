@@ -28,7 +28,8 @@ void crash_set_time(enum crash_time time);
 void crash_unblock(sigset_t *mask);
 
 /* True if argv says that the image before this one crashed; `reason` says how, *command how the system ends
- * (RB_*): in a VM a reboot if it had come up, else power off. */
+ * (RB_*): in a VM a reboot, or power off where that would lead nowhere: it had not come up, or it is the second
+ * boot in a row that crashed within 10 minutes. */
 bool crash_take_arguments(int argc, char **argv, enum boot_mode mode, char *reason, size_t size,
 	int *command);
 

@@ -271,25 +271,6 @@ static unsigned int unmount_pass(const struct unmount_plan *plan, unsigned int *
 	return done;
 }
 
-/* Until nothing is left, or nothing has moved for a second. Returns how many went. */
-static unsigned int unmount_passes(const struct unmount_plan *plan, unsigned int *left)
-{
-	unsigned int all = 0;
-
-	for (unsigned int tries = 0; tries < BUSY_TRIES; tries++) {
-		unsigned int done = unmount_pass(plan, left);
-
-		all += done;
-		if (*left == 0)
-			break;
-		if (done > 0)
-			tries = 0;
-		else
-			(void)usleep(BUSY_PAUSE_US);
-	}
-	return all;
-}
-
 /* A loop device keeps the file system of its file busy. Returns how many were detached. */
 static unsigned int detach_loops(const struct unmount_plan *plan)
 {
@@ -311,6 +292,32 @@ static unsigned int detach_loops(const struct unmount_plan *plan)
 		close_p(&fd);
 	}
 	return done;
+}
+
+/* Until nothing is left, or nothing has moved for a second. Returns how many went. */
+static unsigned int unmount_passes(const struct unmount_plan *plan, unsigned int *left)
+{
+	unsigned int all = 0;
+	bool detached = false;
+
+	for (unsigned int tries = 0; tries < BUSY_TRIES; tries++) {
+		unsigned int done = unmount_pass(plan, left);
+
+		all += done;
+		if (*left == 0)
+			break;
+		if (done > 0) {
+			tries = 0;
+			continue;
+		}
+		/* When nothing on them is mounted any more. Once: of one in use the kernel says that it is done too. */
+		if (!detached && detach_loops(plan) > 0) {
+			detached = true;
+			continue;
+		}
+		(void)usleep(BUSY_PAUSE_US);
+	}
+	return all;
 }
 
 /* What is left, and under WSL also what others mounted of the data disk's file system: not unmounted, for it is not
@@ -365,8 +372,6 @@ unsigned int unmount_all(struct unmount_plan *plan)
 	find_devices(plan);
 	swap_off(plan);
 	done = unmount_passes(plan, &left);
-	if (left > 0 && detach_loops(plan) > 0)
-		done += unmount_passes(plan, &left);
 	log_info("%u file systems unmounted", done);
 	if (left > 0)
 		log_warning("%u file systems are busy", left);

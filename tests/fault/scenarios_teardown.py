@@ -2,9 +2,11 @@
 Whatever it is, the guest ends within its bound, and what can be written out is."""
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import signal
+import stat
 import struct
 import subprocess
 import threading
@@ -192,6 +194,36 @@ def busy_disk(_test):
         check(code == 0, text)
 
 
+@scenario("a loop device on the data disk is detached, so that the disk can go", deadline=200)
+def loop_on_data(test):
+    if engine.unavailable():
+        raise Skip("needs root and loop devices")
+    with open(engine.LOOP_LOCK, "w", encoding="ascii") as lock, \
+            Guest(units={"a.service": unit("ready sleep")}) as guest:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        guest.deadline = time.monotonic() + 40
+        all_active(guest)
+        inside(guest, lambda: mount("t", "/data", "tmpfs"))
+        image = guest.path("/data/image")
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", image, "8M"], check=True)
+        device = subprocess.run(["losetup", "-f", "--show", image], check=True, capture_output=True,
+                                text=True).stdout.strip()
+        test.cleanup(lambda: subprocess.run(["losetup", "-d", device], check=False, stderr=subprocess.DEVNULL))
+
+        node = os.stat(device).st_rdev
+
+        def use():
+            os.mknod(device, 0o600 | stat.S_IFBLK, node)
+            os.mkdir("/data/inner")
+            mount(device, "/data/inner", "ext4")
+
+        inside(guest, use)
+        power_off(guest)
+        check(unmounted(guest) == (2, 0), guest.log_text())
+        backing = f"/sys/block/{os.path.basename(device)}/loop/backing_file"
+        check(not os.path.exists(backing), "the loop device was detached")
+
+
 @scenario("a data disk on which a foreign process writes can be neither unmounted nor made read-only: it ends")
 def written_disk(_test):
     with Guest(units={"a.service": unit("ready sleep")}) as guest:
@@ -271,6 +303,29 @@ def stuck_others(_test):
             check(words in guest.log_text() and guest.log_text().count("hangs") == 1, guest.log_text())
             check(unmounted(guest)[1] == 0, guest.log_text())
             check(10 <= took < 14, f"{call}: {took} s")
+
+
+@scenario("a FUSE server that answers nothing: its mount goes all the same, in both modes",
+          skip=lambda: None if os.path.exists("/dev/fuse") else "no /dev/fuse")
+def dead_file_server(test):
+    for mode in ("wsl", "vm"):
+        with Guest(units={"a.service": unit("ready sleep")}, mode=mode) as guest:
+            all_active(guest)
+            inside(guest, make_three)
+            ready, done = os.pipe()
+            server = os.fork()
+            if server == 0:
+                fuse = os.open("/dev/fuse", os.O_RDWR)
+                os.setns(os.open(f"/proc/{guest.pid}/ns/mnt", os.O_RDONLY), os.CLONE_NEWNS)
+                mount("fuse", "/data/stuck", "fuse", f"fd={fuse},rootmode=40000,user_id=0,group_id=0")
+                os.write(done, b"x")
+                while True:
+                    signal.pause()
+            test.cleanup(os.kill, server, signal.SIGKILL)
+            os.close(done)
+            check(os.read(ready, 1) == b"x", "the server has mounted it")
+            check(power_off(guest) < 5, "nobody waited for the server")
+            check(unmounted(guest)[1] == 0, guest.log_text())
 
 
 @scenario("a second request does not wait for an unmount that hangs", skip=can_trace)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_kernel_text.c - the text of others that keel-disk and keel-modules read: a mountinfo line (a
- * container's mounts are in it), a uevent, a modules-load.d file.
+ * fuzz_kernel_text.c - the text of others that keel-disk, keel-modules and the child that unmounts read: a
+ * mountinfo line (a container's mounts are in it), a uevent, a modules-load.d file.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,12 +10,14 @@
 #include "init/disk/mount_table.h"
 #include "init/disk/uevent.h"
 #include "init/modules/module_list.h"
+#include "init/unmount.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct module_list list;
+	static struct unmount_entry mounted;
 	struct mount_entry entry;
 	/* As long as the input, so that the sanitizer sees every byte read beyond it. */
 	char *text = malloc(size + 1);
@@ -32,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	text[size] = '\0';
 	(void)!mount_entry_parse(&entry, text);
+	if (unmount_parse_line(text, &mounted) &&
+		(mounted.point[0] != '/' || strlen(mounted.point) >= sizeof(mounted.point) ||
+			strlen(mounted.device) >= sizeof(mounted.device)))
+		abort();
 	free(text);
 	return 0;
 }

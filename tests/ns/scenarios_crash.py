@@ -137,6 +137,17 @@ def crash_time(_test):
             check(guest.kept("/var/lib/keel/crash").startswith("PID 1 crashed: a test (keel "), "kept")
 
 
+@scenario("a VM that crashes soon after a boot that crashed powers off instead of rebooting for ever",
+          skip=ptrace.possible)
+def crash_twice(_test):
+    with Guest(units={"a.service": unit("ready sleep")}, mode="vm",
+               files={"/var/lib/keel/crash": "PID 1 crashed: the last time\n"}) as guest:
+        all_active(guest)
+        check("the boot before this one ended early" in guest.log_text(), guest.log_text())
+        ptrace.crash(guest.pid, rip=NOWHERE)
+        check(guest.wait_end() == "signal 2", guest.end_line)
+
+
 @scenario("PID 1 crashes and /sbin/init cannot be executed any more: it still ends", skip=ptrace.possible)
 def crash_without_image(_test):
     with Guest(units={"a.service": unit("ready sleep")}, mode="vm") as guest:

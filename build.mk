@@ -23,7 +23,8 @@ net_src     := $(wildcard init/net/*.c)
 common_src  := $(wildcard agent/common/*.c)
 agent_src   := $(wildcard agent/*.c) $(common_src)
 ctl_src     := $(wildcard agent/ctl/*.c) $(common_src)
-own_src     := $(sort $(lib_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src))
+log_src     := $(wildcard agent/log/*.c) agent/notify.c agent/common/log_line.c
+own_src     := $(sort $(lib_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) $(log_src))
 own_hdr     := $(wildcard lib/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
 test_src    := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
 
@@ -66,7 +67,7 @@ REL := build/obj
 BIN := build/bin
 rel_obj = $(patsubst %.c,$(REL)/%.o,$(1))
 
-programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-agent keelctl)
+programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-log keel-agent keelctl)
 
 # Flags are part of what an object depends on.
 $(REL)/flags: force
@@ -83,6 +84,7 @@ $(BIN)/keel-init:    $(call rel_obj,$(init_src) $(lib_src) $(ini_src))
 $(BIN)/keel-modules: $(call rel_obj,$(modules_src) $(lib_src) $(ini_src))
 $(BIN)/keel-disk:    $(call rel_obj,$(disk_src) $(lib_src) $(ini_src))
 $(BIN)/keel-net:     $(call rel_obj,$(net_src) $(lib_src) $(ini_src))
+$(BIN)/keel-log:     $(call rel_obj,$(log_src) $(lib_src) $(ini_src))
 $(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keelctl:      $(call rel_obj,$(ctl_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keel-modules: libs := -lkmod

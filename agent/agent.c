@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 
 #include "agent/api.h"
+#include "agent/common/crash_log.h"
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
 #include "agent/control_client.h"
@@ -28,6 +29,7 @@
 /* The report says in its first line which mode the guest is in, which PID 1 knows: wait for its first
  * word, but not for ever. */
 #define REPORT_START_US   (1 * USEC_PER_SEC)
+#define CRASH_LOG_US      (300 * USEC_PER_MSEC)
 #define FINISH_MS         200
 #define ENGINE_CONNECT_MS 5000
 #define SOCKET_MODE       0660
@@ -44,10 +46,12 @@ static struct agent {
 	struct report report;
 	struct api api;
 	struct http_server http;
+	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
 	struct loop_source signals;
-	struct loop_timer report_timer;
+	struct loop_timer report_timer, crash_timer;
+	uint64_t exits_us; /* of all services together: it grows when one has ended */
 	bool modules_over;
 } agent;
 
@@ -84,10 +88,33 @@ static int open_listeners(bool last_word)
 	return fatal;
 }
 
+static void on_crash_log(struct loop_timer *timer)
+{
+	(void)timer;
+	if (crash_log_read(&agent.facts))
+		report_send_change(&agent.report);
+}
+
+/* What a service wrote before it died is in its log, or will be as soon as keel-log has woken up. */
+static void look_for_crashes(void)
+{
+	uint64_t exits_us = 0;
+
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++)
+		exits_us += agent.facts.services[i].exit_us;
+	if (exits_us == agent.exits_us)
+		return;
+	agent.exits_us = exits_us;
+	(void)crash_log_read(&agent.facts);
+	loop_timer_set(&agent.loop, &agent.crash_timer, clock_now_us() + CRASH_LOG_US, on_crash_log,
+		NULL);
+}
+
 static void agent_spread_facts(void *ctx)
 {
 	(void)ctx;
 	engine_update(&agent.engine);
+	look_for_crashes();
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
 		(void)open_listeners(true);
@@ -189,7 +216,9 @@ static void raise_descriptor_limit(void)
 static void init_parts(const struct agent_options *options)
 {
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
-	agent.api = (struct api){.facts = &agent.facts, .command = on_api_command};
+	agent.api =
+		(struct api){.facts = &agent.facts, .command = on_api_command, .logs = &agent.logs};
+	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,

@@ -125,6 +125,22 @@ static void post_shutdown(struct api *api, const struct http_request *request,
 	respond_json(response, 202, "{\"accepted\":true}", strlen("{\"accepted\":true}"));
 }
 
+/* The one route whose path has a name in it. */
+static void get_log(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	struct log_query query;
+	int rc = api->logs ? log_query_parse(request, &query) : -ENOENT;
+
+	if (rc == -ENOENT)
+		http_response_problem(response, 404, "no_log", "that is not the name of a service");
+	else if (rc < 0)
+		http_response_problem(response, 400, "bad_query",
+			"the query may have lines=NUMBER, follow=0 or 1, since_us=NUMBER");
+	else
+		log_streams_answer(api->logs, &query, response);
+}
+
 static const struct {
 	const char *path;
 	const char *method, *allow;
@@ -132,10 +148,21 @@ static const struct {
 } routes[] = {
 	{"/v1/health", "GET", "GET, HEAD", get_health},
 	{"/v1/services", "GET", "GET, HEAD", get_services},
+	{LOG_QUERY_PREFIX, "GET", "GET, HEAD", get_log},
 	{"/v1/shutdown", "POST", "POST", post_shutdown},
 	{"/livez", "GET", "GET, HEAD", get_livez},
 	{"/readyz", "GET", "GET, HEAD", get_readyz},
 };
+
+/* A route whose path ends in a slash has everything below it. */
+static bool is_for(const struct http_request *request, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (path[len - 1] == '/')
+		return request->path_len > len && memcmp(request->path, path, len) == 0;
+	return http_request_path_is(request, path);
+}
 
 void api_handle_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
@@ -143,9 +170,9 @@ void api_handle_request(void *ctx, const struct http_request *request,
 	struct api *api = ctx;
 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (!http_request_path_is(request, routes[i].path))
+		if (!is_for(request, routes[i].path))
 			continue;
-		if (http_request_is(request, routes[i].method, routes[i].path) ||
+		if (http_request_method_is(request, routes[i].method) ||
 			(request->head && strcmp(routes[i].method, "GET") == 0)) {
 			routes[i].fn(api, request, response);
 			return;

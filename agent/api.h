@@ -6,6 +6,7 @@
 
 #include "agent/common/facts.h"
 #include "agent/http.h"
+#include "agent/log_stream.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -15,6 +16,7 @@ typedef int api_command_fn(void *ctx, enum control_verb verb);
 struct api {
 	const struct facts *facts;
 	api_command_fn *command;
+	struct log_streams *logs; /* NULL: there are none */
 	void *ctx;
 };
 

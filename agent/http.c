@@ -24,9 +24,11 @@ struct http_connection {
 	int fd;
 	struct loop_source source;
 	struct loop_timer timer;
-	bool close_after; /* the answer in `out` is the last one */
-	bool continued;   /* "100 Continue" was said for the request in `in` */
-	bool peer_done;   /* the peer will send no more */
+	bool close_after;                 /* the answer in `out` is the last one */
+	bool continued;                   /* "100 Continue" was said for the request in `in` */
+	bool peer_done;                   /* the peer will send no more */
+	const struct http_stream *stream; /* the body that is being sent, NULL: none */
+	void *stream_ctx;
 	size_t in_len, out_start, out_len;
 	char in[HTTP_HEADER_MAX + HTTP_BODY_MAX];
 	char out[OUT_MAX];
@@ -42,8 +44,16 @@ void http_response_problem(struct http_response *response, int status, const cha
 	response->body_len = problem_format(body, sizeof(body), status, code, detail);
 }
 
+static void end_stream(struct http_connection *connection)
+{
+	if (connection->stream)
+		connection->stream->close(connection->stream_ctx);
+	connection->stream = NULL;
+}
+
 static void connection_free(struct http_connection *connection)
 {
+	end_stream(connection);
 	loop_remove(connection->server->loop, &connection->source);
 	loop_timer_cancel(connection->server->loop, &connection->timer);
 	close_p(&connection->fd);
@@ -92,17 +102,21 @@ static void set_deadline(struct http_connection *connection, unsigned int second
 static void put_response(struct http_connection *connection, const struct http_response *response,
 	bool head)
 {
+	char length[48] = "";
 	int len;
 
+	if (!response->stream)
+		(void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
+			response->body_len);
 	len = snprintf(connection->out + connection->out_len, OUT_HEADER,
-		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sCache-Control: no-store\r\n"
 		"%s%s%s%s\r\n",
-		response->status, problem_title(response->status), response->type,
-		response->body_len, response->allow ? "Allow: " : "",
-		response->allow ? response->allow : "", response->allow ? "\r\n" : "",
+		response->status, problem_title(response->status), response->type, length,
+		response->allow ? "Allow: " : "", response->allow ? response->allow : "",
+		response->allow ? "\r\n" : "",
 		connection->close_after ? "Connection: close\r\n" : "");
 	connection->out_len += (size_t)len;
-	if (head)
+	if (head || response->stream)
 		return;
 	memcpy(connection->out + connection->out_len, response->body, response->body_len);
 	connection->out_len += response->body_len;
@@ -116,8 +130,13 @@ static void respond(struct http_connection *connection, const struct http_reques
 	if (response.body_len > OUT_MAX - OUT_HEADER)
 		http_response_problem(&response, 500, "too_large",
 			"the answer is larger than this server can send");
-	connection->close_after = !request->keep_alive;
+	connection->stream = response.stream;
+	connection->stream_ctx = response.stream_ctx;
+	/* A body without a length ends with the connection. */
+	connection->close_after = !request->keep_alive || response.stream;
 	put_response(connection, &response, request->head);
+	if (request->head)
+		end_stream(connection);
 }
 
 static void refuse(struct http_connection *connection, int status)
@@ -197,11 +216,48 @@ static bool flush_out(struct http_connection *connection)
 	return true;
 }
 
+/* Takes the next piece of the stream's body, as much as there is room. */
+static void fill_from_stream(struct http_connection *connection)
+{
+	ssize_t n = connection->stream->read(connection->stream_ctx, connection->out, OUT_MAX / 4);
+
+	if (n > 0)
+		connection->out_len = (size_t)n;
+	else if (n < 0)
+		end_stream(connection);
+}
+
+/* Sends what the stream has now. The client's time for a piece is the same as for an answer. Returns false if the
+ * connection is gone. */
+static bool pump(struct http_connection *connection)
+{
+	while (connection->stream && connection->out_len == 0) {
+		fill_from_stream(connection);
+		if (connection->stream && connection->out_len == 0)
+			break;
+		if (!flush_out(connection))
+			return false;
+	}
+	return true;
+}
+
+/* Waits for the stream's next piece, or for the client to go: it has as long as it wants. */
+static bool await_stream(struct http_connection *connection)
+{
+	loop_timer_cancel(connection->server->loop, &connection->timer);
+	if (loop_modify(connection->server->loop, &connection->source, EPOLLIN) == 0)
+		return true;
+	connection_free(connection);
+	return false;
+}
+
 /* What the connection waits for next, and until when. Returns false if it is over. */
 static bool await_next(struct http_connection *connection, bool had_input)
 {
 	uint32_t events = connection->out_len > 0 ? EPOLLOUT : EPOLLIN;
 
+	if (connection->out_len == 0 && connection->stream)
+		return await_stream(connection);
 	if (connection->out_len == 0 && (connection->close_after || connection->peer_done)) {
 		connection_part(connection);
 		return false;
@@ -231,6 +287,8 @@ static void serve(struct http_connection *connection, bool had_input)
 		if (!flush_out(connection))
 			return;
 	}
+	if (!pump(connection))
+		return;
 	(void)await_next(connection, had_input && !answered);
 }
 
@@ -244,6 +302,13 @@ static void on_http_event(struct loop_source *source, uint32_t events)
 		/* The deadline is for the whole answer: it is not put off by a peer that takes a bit. */
 		if (flush_out(connection) && connection->out_len == 0)
 			serve(connection, false);
+		return;
+	}
+	if (connection->stream) {
+		/* Nothing is expected of the client but that it closes. */
+		n = recv(connection->fd, connection->in, sizeof(connection->in), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			connection_free(connection);
 		return;
 	}
 	(void)events;
@@ -293,6 +358,18 @@ void http_server_accept(struct http_server *server, int fd)
 		return;
 	}
 	set_deadline(connection, HTTP_IDLE_S);
+}
+
+void http_server_wake(struct http_server *server)
+{
+	struct http_connection *next;
+
+	for (struct http_connection *connection = server->connections; connection;
+		connection = next) {
+		next = connection->next;
+		if (connection->stream && connection->out_len == 0 && pump(connection))
+			(void)await_next(connection, false);
+	}
 }
 
 void http_server_close(struct http_server *server)

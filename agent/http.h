@@ -16,6 +16,18 @@
 #define HTTP_IDLE_S          60 /* between requests */
 #define HTTP_WRITE_S         10 /* for the peer to take an answer */
 
+/* A body that is made piece by piece, sent until it ends or the client is gone. It has no length: the
+ * connection's end is its end. */
+struct http_stream {
+	/* The next piece into `buffer`. Its length; 0: nothing for now, see http_server_wake; -errno: it ends
+	 * here (-ENODATA: as it should). */
+	ssize_t (*read)(void *ctx, char *buffer, size_t size);
+	/* Called once, whatever happens. */
+	void (*close)(void *ctx);
+};
+
+#define HTTP_STREAM_PIECE_MIN (16 * 1024) /* `size` is never less */
+
 /* Filled in by the handler. The body must stay valid until the handler is called again or the
  * loop goes on: it is copied at once. */
 struct http_response {
@@ -24,6 +36,8 @@ struct http_response {
 	const char *allow; /* for 405, else NULL */
 	const char *body;
 	size_t body_len;
+	const struct http_stream *stream; /* instead of a body, else NULL */
+	void *stream_ctx;                 /* the server's, to be closed, from now on */
 };
 
 typedef void http_handler_fn(void *ctx, const struct http_request *request,
@@ -47,5 +61,7 @@ void http_server_init(struct http_server *server, struct loop *loop, http_handle
 	void *ctx);
 /* Serves a connection; takes the (non-blocking) fd. With HTTP_CONNECTIONS_MAX open it gets a 503. */
 void http_server_accept(struct http_server *server, int fd);
+/* Streams that had nothing may have something now. */
+void http_server_wake(struct http_server *server);
 /* Closes every connection. */
 void http_server_close(struct http_server *server);

@@ -97,7 +97,7 @@ static int take_header(const struct phr_header *header, struct http_request *req
 	return 0;
 }
 
-/* The path without query; a proxy's absolute form loses its scheme and host (RFC 9112 3.2.2). */
+/* Parts path and query; a proxy's absolute form loses its scheme and host (RFC 9112 3.2.2). */
 static int take_target(struct http_request *request)
 {
 	const char *query, *slash;
@@ -112,8 +112,11 @@ static int take_target(struct http_request *request)
 	if (request->path_len == 0 || request->path[0] != '/')
 		return 400;
 	query = memchr(request->path, '?', request->path_len);
-	if (query)
+	if (query) {
+		request->query = query + 1;
+		request->query_len = request->path_len - (size_t)(request->query - request->path);
 		request->path_len = (size_t)(query - request->path);
+	}
 	return 0;
 }
 
@@ -161,9 +164,8 @@ bool http_request_path_is(const struct http_request *request, const char *path)
 	       memcmp(request->path, path, request->path_len) == 0;
 }
 
-bool http_request_is(const struct http_request *request, const char *method, const char *path)
+bool http_request_method_is(const struct http_request *request, const char *method)
 {
 	return request->method_len == strlen(method) &&
-	       memcmp(request->method, method, request->method_len) == 0 &&
-	       http_request_path_is(request, path);
+	       memcmp(request->method, method, request->method_len) == 0;
 }

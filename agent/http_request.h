@@ -15,6 +15,8 @@ struct http_request {
 	size_t method_len;
 	const char *path; /* without query */
 	size_t path_len;
+	const char *query; /* behind the '?'; NULL if there is none */
+	size_t query_len;
 	const char *body;
 	size_t body_len;
 	bool head;            /* the method is HEAD */
@@ -29,5 +31,5 @@ struct http_request {
 int http_request_parse(const char *data, size_t len, struct http_request *request,
 	size_t *used) MUST_CHECK;
 
-bool http_request_is(const struct http_request *request, const char *method, const char *path);
+bool http_request_method_is(const struct http_request *request, const char *method);
 bool http_request_path_is(const struct http_request *request, const char *path);

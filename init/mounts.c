@@ -12,6 +12,7 @@
 
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/log_files.h"
 
 struct mount_entry {
 	const char *source, *target, *type, *options;
@@ -36,9 +37,12 @@ static const struct mount_entry entries[] = {
 		NO_SUID_DEV_EXEC, true},
 	{"bpf", "/sys/fs/bpf", "bpf", "mode=0700", NO_SUID_DEV_EXEC, true},
 	{"securityfs", "/sys/kernel/security", "securityfs", NULL, NO_SUID_DEV_EXEC, true},
-	/* Bounded by its size: a service that floods its log fills this and nothing else. */
-	{"tmpfs", "/run/keel/log", "tmpfs", "mode=0755,size=16m,nr_inodes=256", NO_SUID_DEV_EXEC,
+	/* Bounded by their sizes: a service that floods its log fills these and nothing else. What services
+	 * write (lib/log_files.h), and what keel-log makes of it: three files for each service, which are two
+	 * of 512 KiB for 36 that write as much as they may. */
+	{"tmpfs", LOG_SPOOL_DIR, "tmpfs", "mode=0755,size=8m,nr_inodes=256", NO_SUID_DEV_EXEC,
 		false},
+	{"tmpfs", LOG_DIR, "tmpfs", "mode=0755,size=36m,nr_inodes=512", NO_SUID_DEV_EXEC, false},
 };
 
 /* A mount point is a directory on another device than its parent (or bound: mountinfo knows, but /proc

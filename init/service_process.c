@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -16,9 +15,7 @@
 #include "init/spawn.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-
-#define LOG_DIR  "/run/keel/log"
-#define LOG_KEEP (1024 * 1024) /* a log this large is rotated at the next start */
+#include "lib/log_files.h"
 
 /* ---- in the new process ---------------------------------------------------------------------- */
 
@@ -109,17 +106,14 @@ static int prepare(void *ctx, struct environment *environment)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
+/* A file: unlike a pipe it never blocks its writer, and nobody's death reaches it. keel-log reads it. */
 static int open_log(const struct service *service)
 {
-	char path[96], old[100];
-	struct stat info;
+	char path[96];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/%s.log", LOG_DIR, service->unit.name);
-	(void)snprintf(old, sizeof(old), "%s.1", path);
-	if (stat(path, &info) == 0 && info.st_size > LOG_KEEP)
-		(void)rename(path, old);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	(void)snprintf(path, sizeof(path), "%s/%s", LOG_SPOOL_DIR, service->unit.name);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 	return fd < 0 ? -1 : fd;
 }
 

@@ -70,6 +70,9 @@ static bool is_needed(const struct init *init, const struct service *service)
 	for (unsigned int i = 0; i < init->service_count; i++) {
 		const struct service *other = &init->services[i];
 
+		/* keel's own are the last: whatever they wait for at boot, they hold nobody up now. */
+		if (service_is_keel(other) && !service_is_keel(service))
+			continue;
 		if (other != service && service_is_up(other) &&
 			service_depends_on(other, service) && !service_depends_on(service, other))
 			return true;

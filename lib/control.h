@@ -134,7 +134,7 @@ struct control_service {
 	uint8_t essential;           /* 1: the engine is not ready without it */
 	uint8_t loaded;              /* 0: it cannot be started: bad, masked, or for another mode */
 	uint8_t step;                /* enum service_step */
-	uint8_t reserved[3];
+	uint8_t reserved[7];
 	int32_t pid;                     /* main process, 0 if none */
 	uint32_t restarts;               /* automatic restarts since boot */
 	int32_t exit_status;             /* last exit: wait(2) status, -1 if it never exited */

@@ -57,6 +57,18 @@ static void add_stages(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 	}
 }
 
+/* The lines lie in `facts` until the document is written. */
+static void add_log(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct facts_log *log)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, item, "log");
+	const char *line = log->text;
+
+	for (size_t i = 0; i < log->lines; i++) {
+		(void)yyjson_mut_arr_add_str(doc, list, line);
+		line += strlen(line) + 1;
+	}
+}
+
 static void add_services(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts)
 {
 	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "services");
@@ -80,6 +92,7 @@ static void add_services(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct
 		add_ms(doc, item, "since_ms", service->since_us);
 		(void)yyjson_mut_obj_add_str(doc, item, "reason", service->reason);
 		(void)yyjson_mut_obj_add_str(doc, item, "status", service->status);
+		add_log(doc, item, &facts->logs[i]);
 	}
 }
 

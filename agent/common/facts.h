@@ -44,6 +44,17 @@ struct facts_engine {
 	struct facts_daemon daemons[ENGINE_DAEMONS];
 };
 
+/* The last lines that a service wrote before its last process ended badly (crash_log.h). */
+#define FACTS_LOGS_MAX     32 /* services that have any: those that ended last */
+#define FACTS_LOG_LINES    10
+#define FACTS_LOG_LINE_MAX 512
+#define FACTS_LOG_MAX      1024
+
+struct facts_log {
+	size_t lines, len;
+	char text[FACTS_LOG_MAX]; /* clean UTF-8, a NUL behind each line */
+};
+
 struct facts {
 	enum facts_link link;
 	bool agent_stopping; /* the agent itself got its SIGTERM */
@@ -51,6 +62,7 @@ struct facts {
 	struct control_boot boot;
 	struct control_stage stages[CONTROL_STAGES_MAX];
 	struct control_service services[CONTROL_SERVICES_MAX];
+	struct facts_log logs[CONTROL_SERVICES_MAX]; /* of services[] */
 	struct control_disk disk;
 	struct facts_engine engine;
 };

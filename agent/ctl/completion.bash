@@ -5,16 +5,16 @@
 _keelctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="status health wait services start stop restart reload kernel forward shutdown reboot"
-	local options="--vm --timeout --json --no-block --api-port --docker-port --help --version"
+	local verbs="status health wait services start stop restart reload logs kernel forward shutdown reboot"
+	local options="--vm --timeout --json --no-block --follow --lines --api-port --docker-port --help --version"
 	local units
 
 	case $previous in
 	--vm) mapfile -t COMPREPLY < <(compgen -W "unix: vsock: hvsock: none" -- "$word") ;;
-	--timeout | --api-port | --docker-port) COMPREPLY=() ;;
+	--timeout | --lines | -n | --api-port | --docker-port) COMPREPLY=() ;;
 	wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
 	forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
-	start | stop | restart | reload)
+	start | stop | restart | reload | logs)
 		units=$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')
 		mapfile -t COMPREPLY < <(compgen -W "$units" -- "$word")
 		;;
@@ -27,4 +27,19 @@ _keelctl()
 		;;
 	esac
 }
+
+# For journalctl only where nothing else has completed it (in keel's guest).
+_keel_journalctl()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local options="--unit --dmesg --lines --follow --pager-end --output --since --until --priority --boot --no-pager --help"
+
+	case $previous in
+	-u | --unit) mapfile -t COMPREPLY < <(compgen -W "$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')" -- "$word") ;;
+	-o | --output) mapfile -t COMPREPLY < <(compgen -W "short short-iso short-monotonic cat stored" -- "$word") ;;
+	-p | --priority) mapfile -t COMPREPLY < <(compgen -W "emerg alert crit err warning notice info debug" -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;
+	esac
+}
 complete -F _keelctl keelctl
+complete -p journalctl &>/dev/null || complete -F _keel_journalctl journalctl

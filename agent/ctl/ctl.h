@@ -19,7 +19,9 @@ struct ctl {
 	unsigned int api_port, docker_port;
 	unsigned int timeout_s; /* 0: not given */
 	bool json, no_block;
-	int argc; /* operands after the verb */
+	bool follow;  /* logs */
+	size_t lines; /* logs: the last so many, SIZE_MAX: all */
+	int argc;     /* operands after the verb */
 	char **argv;
 };
 
@@ -44,6 +46,9 @@ int ctl_stop(const struct ctl *ctl);
 int ctl_restart(const struct ctl *ctl);
 int ctl_reload(const struct ctl *ctl);
 int ctl_forward(const struct ctl *ctl);
+int ctl_logs(const struct ctl *ctl);
 
 /* keelctl under the name systemctl: its own words and exit codes. */
 int systemctl_run(int argc, char **argv);
+/* The same for journalctl. */
+int journalctl_run(int argc, char **argv);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_client.c - see http_client.h. Caller: verbs.c.
+ * http_client.c - see http_client.h. Callers: verbs.c, logs.c.
  */
 #include "agent/ctl/http_client.h"
 
@@ -145,15 +145,13 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 	}
 }
 
-int http_client_ask(const struct address *address, const char *method, const char *path,
-	const char *body, unsigned int timeout_ms, struct http_answer *answer)
+static int open_request(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms, uint64_t end_us)
 {
-	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 	_cleanup_close_ int fd = -1;
 	char request[1024];
 	int len, rc;
 
-	memset(answer, 0, sizeof(*answer));
 	len = snprintf(request, sizeof(request),
 		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: close\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
@@ -163,5 +161,84 @@ int http_client_ask(const struct address *address, const char *method, const cha
 	rc = transport_connect(address, timeout_ms, &fd);
 	if (rc == 0)
 		rc = send_all(fd, request, (size_t)len, end_us);
-	return rc < 0 ? rc : receive(fd, end_us, answer);
+	return rc < 0 ? rc : TAKE_FD(fd);
+}
+
+int http_client_ask(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms, struct http_answer *answer)
+{
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	_cleanup_close_ int fd = -1;
+
+	memset(answer, 0, sizeof(*answer));
+	fd = open_request(address, method, path, body, timeout_ms, end_us);
+	return fd < 0 ? fd : receive(fd, end_us, answer);
+}
+
+/* Waits for input, for the deadline (0: none), or for the reader of our output to go. */
+static int await_piece(int fd, int out_fd, uint64_t end_us)
+{
+	struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = out_fd}};
+	uint64_t now_us = clock_now_us();
+	int n;
+
+	if (end_us != 0 && now_us >= end_us)
+		return -ETIMEDOUT;
+	n = poll(wait, ARRAY_SIZE(wait),
+		end_us ? (int)((end_us - now_us) / USEC_PER_MSEC) + 1 : -1);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	return n > 0 && (wait[1].revents & (POLLERR | POLLNVAL)) ? -EPIPE : 0;
+}
+
+/* Reads once, waiting for it. The length, 0 at the end, -errno. */
+static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, size_t size)
+{
+	for (;;) {
+		ssize_t n = recv(fd, text, size, 0);
+		int rc;
+
+		if (n >= 0)
+			return n;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		rc = await_piece(fd, out_fd, end_us);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int http_client_stream(const struct address *address, const char *path, unsigned int timeout_ms,
+	bool forever, int out_fd, http_client_piece_fn *fn, void *ctx)
+{
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	_cleanup_close_ int fd = open_request(address, "GET", path, NULL, timeout_ms, end_us);
+	const char *body = NULL;
+	static char text[16 * 1024];
+	size_t len = 0, body_len = 0;
+	int status = 0, rc;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	/* The header, and what of the body comes with it: its length does not matter here. */
+	while (!body) {
+		n = receive_piece(fd, out_fd, end_us, text + len, sizeof(text) - len);
+		if (n <= 0)
+			return n < 0 ? (int)n : -ECONNRESET;
+		len += (size_t)n;
+		rc = http_client_parse(text, len, false, &status, &body, &body_len);
+		if (rc == -EPROTO)
+			return rc;
+		if (!body && len == sizeof(text))
+			return -EPROTO;
+	}
+	rc = fn(ctx, status, body, len - (size_t)(body - text));
+	while (rc == 0) {
+		n = receive_piece(fd, out_fd, forever ? 0 : end_us, text, sizeof(text));
+		if (n <= 0)
+			return (int)n;
+		rc = fn(ctx, status, text, (size_t)n);
+	}
+	return rc;
 }

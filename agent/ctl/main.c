@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * main.c - keelctl: one table of verbs. Under the names systemctl, poweroff, halt and reboot it is systemctl.
+ * main.c - keelctl: one table of verbs. Under the names systemctl, poweroff, halt and reboot it is systemctl, under the
+ * name journalctl that.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/logs.h"
 
 static const struct {
 	const char *word, *operands, *help;
@@ -22,6 +24,7 @@ static const struct {
 	{"stop", "UNIT...", "stop services", ctl_stop},
 	{"restart", "UNIT...", "restart services", ctl_restart},
 	{"reload", "UNIT...", "make services read their configuration again", ctl_reload},
+	{"logs", "UNIT", "what a service wrote (-f: and writes; -n N: the last N lines)", ctl_logs},
 	{"kernel", "", "what the kernel check found", ctl_kernel},
 	{"forward", "LISTEN", "offer the guest's Docker API on unix:PATH or tcp:127.0.0.1:PORT",
 		ctl_forward},
@@ -43,6 +46,8 @@ static void print_help(void)
 		"                       unix:PATH     the socket itself\n"
 		"  --timeout SECONDS  for wait (default 120), start and its like (90), questions (10)\n"
 		"  --json             status, services: JSON\n"
+		"  -f, --follow       logs: go on as lines come\n"
+		"  -n, --lines N      logs: only the last N lines\n"
 		"  --no-block         start, stop, restart, reload: do not wait\n"
 		"  --api-port PORT, --docker-port PORT   in the guest (defaults 700, 701)\n"
 		"  --help, --version\n"
@@ -67,6 +72,8 @@ static const struct option option_table[] = {
 	{"vm", required_argument, NULL, CTL_OPTION_VM},
 	{"timeout", required_argument, NULL, CTL_OPTION_TIMEOUT},
 	{"json", no_argument, NULL, CTL_OPTION_JSON},
+	{"follow", no_argument, NULL, 'f'},
+	{"lines", required_argument, NULL, 'n'},
 	{"no-block", no_argument, NULL, CTL_OPTION_NO_BLOCK},
 	{"api-port", required_argument, NULL, CTL_OPTION_API_PORT},
 	{"docker-port", required_argument, NULL, CTL_OPTION_DOCKER_PORT},
@@ -105,6 +112,11 @@ static int take_option(struct ctl *ctl, int option)
 	case CTL_OPTION_JSON:
 		ctl->json = true;
 		return 0;
+	case 'f':
+		ctl->follow = true;
+		return 0;
+	case 'n':
+		return logs_parse_lines(optarg, &ctl->lines);
 	case CTL_OPTION_NO_BLOCK:
 		ctl->no_block = true;
 		return 0;
@@ -123,21 +135,29 @@ static int take_option(struct ctl *ctl, int option)
 	}
 }
 
+static const char *option_name(int option)
+{
+	for (size_t i = 0; option_table[i].name; i++)
+		if (option_table[i].val == option)
+			return option_table[i].name;
+	return "?";
+}
+
 /* -1: go on; else exit with that. */
 static int parse_options(struct ctl *ctl, int argc, char **argv)
 {
 	const char *vm = getenv("KEEL_VM");
-	int option, index = 0, rc;
+	int option, rc;
 
 	if (vm && vm[0] && parse_vm(vm, &ctl->vm) < 0) {
 		(void)fprintf(stderr, "keelctl: KEEL_VM=%s: not an address; see --help\n", vm);
 		return CTL_EXIT_USAGE;
 	}
-	while ((option = getopt_long(argc, argv, "", option_table, &index)) != -1) {
+	while ((option = getopt_long(argc, argv, "fn:", option_table, NULL)) != -1) {
 		rc = take_option(ctl, option);
 		if (rc < 0)
 			(void)fprintf(stderr, "keelctl: --%s %s: not a valid value; see --help\n",
-				option_table[index].name, optarg);
+				option_name(option), optarg);
 		if (rc != 0)
 			return rc == 1 ? CTL_EXIT_OK : CTL_EXIT_USAGE;
 	}
@@ -158,7 +178,7 @@ static int run_as_systemctl(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = {.api_port = 700, .docker_port = 701};
+	struct ctl ctl = {.api_port = 700, .docker_port = 701, .lines = LOGS_ALL};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "";
 	const char *word;
@@ -167,6 +187,8 @@ int main(int argc, char **argv)
 	if (strcmp(name, "systemctl") == 0 || strcmp(name, "poweroff") == 0 ||
 		strcmp(name, "halt") == 0 || strcmp(name, "reboot") == 0)
 		return run_as_systemctl(name, argc, argv);
+	if (strcmp(name, "journalctl") == 0)
+		return journalctl_run(argc, argv);
 	rc = parse_options(&ctl, argc, argv);
 	if (rc >= 0)
 		return rc;

@@ -13,11 +13,13 @@
 #include "agent/common/facts.h"
 #include "agent/ctl/control_link.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/logs.h"
 #include "agent/ctl/systemctl_view.h"
 #include "agent/ctl/unit_files.h"
 #include "agent/ctl/unit_order.h"
 
-#define LINK_MS 2000
+#define LINK_MS      2000
+#define STATUS_LINES 10 /* of the log, as systemd */
 
 /* systemd's exit codes for questions about units (LSB). */
 #define EXIT_INACTIVE     3
@@ -181,6 +183,7 @@ static int status(const struct systemctl *ctl)
 			code = EXIT_NO_SUCH_UNIT;
 		} else {
 			systemctl_print_unit(service);
+			logs_print_tail(stdout, service->name, STATUS_LINES);
 			if (strcmp(systemctl_active_state(service), "active") != 0 && code == 0)
 				code = EXIT_INACTIVE;
 		}

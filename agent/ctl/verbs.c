@@ -9,6 +9,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/common/crash_log.h"
 #include "agent/common/document.h"
 #include "agent/common/facts.h"
 #include "agent/common/health.h"
@@ -69,6 +70,7 @@ static int health_from_init(struct http_answer *answer)
 
 	if (rc < 0)
 		return rc;
+	(void)crash_log_read(&facts);
 	health_judge(&facts, &health);
 	system_read_facts(&system);
 	text = document_write_health(&facts, &health, &system, &answer->body_len);

@@ -23,9 +23,10 @@ MODES = {"etc/shadow": 0o600}
 PROGRAMS = {
     "keel-init": "usr/sbin/init", "keel-modules": "usr/lib/keel/keel-modules",
     "keel-disk": "usr/lib/keel/keel-disk", "keel-net": "usr/lib/keel/keel-net",
-    "keel-agent": "usr/lib/keel/keel-agent", "keelctl": "usr/bin/keelctl",
+    "keel-log": "usr/lib/keel/keel-log", "keel-agent": "usr/lib/keel/keel-agent",
+    "keelctl": "usr/bin/keelctl",
 }
-PROGRAM_LINKS = {"usr/bin/systemctl": "keelctl", "usr/sbin/poweroff": "../bin/keelctl",
+PROGRAM_LINKS = {"usr/bin/systemctl": "keelctl", "usr/bin/journalctl": "keelctl", "usr/sbin/poweroff": "../bin/keelctl",
                  "usr/sbin/reboot": "../bin/keelctl", "usr/sbin/halt": "../bin/keelctl"}
 # The check of a running kernel, for health and for people: name here, name in the guest.
 KERNEL_CHECK = {"check": "usr/lib/keel/kernel-check", "requirements": "usr/lib/keel/kernel-requirements"}

@@ -20,15 +20,14 @@ def killed_daemons(test):
         guest.docker("run", "-d", "--name", "stays", IMAGE, "/busybox", "sh", "-c",
                      "trap 'exit 0' TERM; while :; do /busybox sleep 0.1; done")
         _, pid, _ = guest.docker("inspect", "-f", "{{.State.Pid}}", "stays")
-        for name in ("keel-agent.service", "containerd.service"):
+        for name in ("keel-agent.service", "containerd.service", "docker.service"):
             with test.step(f"{name} comes back, the container does not notice"):
                 kill_and_wait(guest, name)
                 check(guest.read(f"/proc/{pid.strip()}/cmdline").startswith("/busybox"), "the container's process")
                 guest.retry(lambda: guest.docker("exec", "stays", "/busybox", "true", check=False)[0] == 0,
                             "docker exec works")
-        with test.step("docker.service comes back, stops what it lost sight of, and works"):
-            kill_and_wait(guest, "docker.service")
-            guest.retry(lambda: guest.docker("start", "stays", check=False)[0] == 0, "the container starts again")
+                check(guest.docker("inspect", "-f", "{{.State.Pid}}", "stays")[1] == pid, "the same process")
+        with test.step("new containers run"):
             _, out, _ = guest.docker("run", "--rm", IMAGE, "/busybox", "echo", "again")
             check(out == "again\n", out)
         with test.step("health is ready again, PID 1 is the same"):

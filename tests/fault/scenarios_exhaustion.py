@@ -60,19 +60,19 @@ def no_descriptors(_test):
         check(guest.snapshot()["boot"], "new clients are served again")
 
 
-@scenario("the log's file system has no inode left: services start without a log")
+@scenario("the spool has no inode left: services start without a log")
 def no_inodes(_test):
     with Guest(units={"a.service": unit("ready sleep", service_keys=RESTARTING),
                       "b.service": unit("record:/var/test/record ready sleep", enabled=False)}) as guest:
         guest.wait_service("a.service", "active")
         for number in range(1000):
             try:
-                os.close(os.open(guest.path(f"/run/keel/log/{number}"), os.O_CREAT | os.O_WRONLY))
+                os.close(os.open(guest.path(f"/run/keel/spool/{number}"), os.O_CREAT | os.O_WRONLY))
             except OSError as error:
                 check(error.errno == errno.ENOSPC, error)
                 break
         else:
-            raise AssertionError("the log's file system has no bound on files")
+            raise AssertionError("the spool has no bound on files")
         check(guest.request(3, "b.service") == 0, "start accepted")
         guest.wait_service("b.service", "active")
         check("fd:1=/dev/null" in guest.kept("/var/test/record"), guest.kept("/var/test/record"))

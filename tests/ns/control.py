@@ -23,9 +23,9 @@ REQUEST = struct.Struct("=IHH32s")
 HEAD = struct.Struct("=IHBBiI")
 BOOT_BODY = struct.Struct("=BB6xQ192s")
 STAGE_BODY = struct.Struct("=32sB7xQQ192s")
-SERVICE_BODY = struct.Struct("=32sBBBBB3xiIiQQQQ192s96s")
+SERVICE_BODY = struct.Struct("=32sBBBBB7xiIiQQQQ192s96s")
 DISK_BODY = struct.Struct("=BB6xQ32s40s24s64s192s")
-RECORD_SIZE = HEAD.size + DISK_BODY.size
+RECORD_SIZE = HEAD.size + max(body.size for body in (BOOT_BODY, STAGE_BODY, SERVICE_BODY, DISK_BODY))
 
 
 def text(raw):

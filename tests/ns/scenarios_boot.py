@@ -30,7 +30,7 @@ def check_fresh_process(mode):
     for key in ("SigBlk", "SigIgn", "SigCgt"):
         check(got[key] == ALL_SIGNALS_DEFAULT, f"{key} {got[key]}")
     fds = {key[3:]: value for key, value in got.items() if key.startswith("fd:")}
-    check(fds == {"0": "/dev/null", "1": "/run/keel/log/a.service.log", "2": "/run/keel/log/a.service.log"},
+    check(fds == {"0": "/dev/null", "1": "/run/keel/spool/a.service", "2": "/run/keel/spool/a.service"},
           f"descriptors {fds}")
     names = {key[4:] for key in got if key.startswith("env:")}
     expected = CLEAN_ENVIRONMENT if mode == "wsl" else CLEAN_ENVIRONMENT - {"container"}
@@ -64,7 +64,7 @@ def boots_like_vm(_test):
         check(guest.snapshot()["boot"]["mode"] == "vm", "mode")
         mounts = {line.split()[1]: line.split()[2] for line in guest.read("/proc/1/mounts").splitlines()}
         for point, kind in {"/proc": "proc", "/sys": "sysfs", "/dev/pts": "devpts", "/run": "tmpfs",
-                            "/dev/shm": "tmpfs", "/tmp": "tmpfs", "/run/keel/log": "tmpfs"}.items():
+                            "/dev/shm": "tmpfs", "/tmp": "tmpfs", "/run/keel/spool": "tmpfs", "/run/keel/log": "tmpfs"}.items():
             check(mounts.get(point) == kind, f"{point} is {mounts.get(point)}")
 
 

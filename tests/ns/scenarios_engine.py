@@ -1,7 +1,11 @@
 """The real thing at native speed: the shipped root file system, real containerd and dockerd, a real ext4."""
+import json
 import os
+import subprocess
+import sys
 
 from engine import IMAGE, EngineGuest, data_disk, unavailable
+from guest import TOP
 from harness import check, scenario
 
 POWEROFF = 7
@@ -74,6 +78,10 @@ def check_clients(guest):
     code, out, error = guest.run("keelctl", "status", check=False)
     check(code == 0 and "docker" in out, f"{code} {out} {error}")
     check(guest.run("keelctl", "wait", "ready", check=False)[0] == 0, "keelctl wait ready")
+    _, lines, _ = guest.run("keelctl", "logs", "docker", "-n", "3")
+    check(len(lines.splitlines()) == 3 and all(" level=" in line for line in lines.splitlines()), lines)
+    _, lines, _ = guest.run("journalctl", "-eu", "containerd", "-o", "cat")
+    check(" level=" in lines, lines)
     code, out, _ = guest.run("systemctl", "is-system-running", check=False)
     # Degraded on a host whose controllers are all in cgroup v1.
     check(out.strip() in ("running", "degraded"), out)
@@ -111,3 +119,91 @@ def data_survives(_test):
             check("kept" in out, out)
             _, out, _ = guest.docker("run", "--rm", IMAGE, "/busybox", "echo", "again")
             check(out == "again\n", out)
+
+
+# ---- restarts and the way down ---------------------------------------------------------------------
+
+# A container that tells in a volume which signal ended it, and takes a moment for it.
+TELL = ("trap 'echo {0} > /v/{0}; /busybox sleep 0.5; echo done >> /v/{0}; exit 0' {0}; echo up > /v/up; "
+        "while :; do /busybox sleep 0.1; done")
+
+
+def run_teller(guest, name, sig, *options):
+    guest.docker("run", "-d", "--name", name, "--stop-signal", sig, "-v", f"/var/test/{name}:/v", *options, IMAGE,
+                 "/busybox", "sh", "-c", TELL.format(sig.removeprefix("SIG")))
+    guest.retry(lambda: guest.kept(f"/var/test/{name}/up"), f"{name} is up")
+
+
+@scenario("containers outlive a restart, a reload and a crash of dockerd; a shutdown stops them with their own signals, "
+          "and unless-stopped ones are up after the next boot", deadline=240, skip=unavailable)
+def live_restore(test):
+    with data_disk() as disk:
+        with EngineGuest(disk, seconds=90) as guest:
+            guest.wait_ready()
+            guest.import_image()
+            run_teller(guest, "usr1", "SIGUSR1", "--restart", "unless-stopped")
+            run_teller(guest, "quit", "SIGQUIT")
+            pids = {name: guest.docker("inspect", "-f", "{{.State.Pid}}", name)[1].strip() for name in ("usr1", "quit")}
+            for words in (("restart", "docker"), ("reload", "docker"), ("restart", "containerd")):
+                with test.step(f"systemctl {' '.join(words)}: the containers go on"):
+                    guest.run("systemctl", *words)
+                    for name, pid in pids.items():
+                        guest.retry(lambda n=name, p=pid: guest.docker("inspect", "-f", "{{.State.Pid}}", n,
+                                                                       check=False)[1].strip() == p, "the same process")
+                        check(not guest.kept(f"/var/test/{name}/{'USR1' if name == 'usr1' else 'QUIT'}"), "no signal")
+            with test.step("power off: each got its own signal and its time"):
+                check(guest.request(POWEROFF) == 0, "accepted")
+                check(guest.wait_end() == "signal 2", guest.end_line)
+                for name, sig in (("usr1", "USR1"), ("quit", "QUIT")):
+                    check(guest.kept(f"/var/test/{name}/{sig}") == f"{sig}\ndone\n",
+                          f"{name}: {guest.kept(f'/var/test/{name}/{sig}')!r}\n" + guest.log_text())
+        device = subprocess.run(["losetup", "-f", "--show", disk.path], check=True, capture_output=True,
+                                text=True).stdout.strip()
+        disk.device = device
+        with test.step("after the next boot the unless-stopped one is up, the other is not"), \
+                EngineGuest(disk, seconds=60) as guest:
+            guest.wait_ready()
+            state = {name: guest.docker("inspect", "-f", "{{.State.Running}}", name)[1].strip() for name in ("usr1", "quit")}
+            check(state == {"usr1": "true", "quit": "false"}, state)
+
+
+def packaged_units():
+    """The unit files as Debian's packages of the engine ship them for systemd."""
+    sys.path.append(f"{TOP}/image-build/pack")
+    import deb  # the packer's reader
+    listing = subprocess.run([f"{TOP}/image-build/fetch", "--list", "engine"], check=True, capture_output=True,
+                             text=True).stdout
+    units = {}
+    for line in listing.splitlines():
+        _, path, name, *_ = line.split()
+        if name in ("docker.io", "containerd"):
+            files = deb.read_files(path, lambda p: p.endswith((".service", ".socket")) and "/systemd/system/" in p)
+            units |= {os.path.basename(p): text.decode() for p, text in files.items()}
+    return units
+
+
+@scenario("the packages' own docker.service, docker.socket and containerd.service run as they are", deadline=180,
+          skip=unavailable)
+def packaged(_test):
+    units = packaged_units()
+    check({"docker.service", "docker.socket", "containerd.service"} <= set(units), sorted(units))
+    check("fd://" in units["docker.service"], units["docker.service"])
+    with data_disk() as disk:
+        guest = EngineGuest(disk, files={f"/etc/keel/units/{name}": text for name, text in units.items()})
+        for path in ("usr/sbin/dockerd", "usr/bin/containerd"):
+            if not os.path.exists(f"{guest.lower}/{path}"):
+                os.makedirs(os.path.dirname(f"{guest.dir}/upper/{path}"), exist_ok=True)
+                os.symlink(f"/usr/bin/{os.path.basename(path)}", f"{guest.dir}/upper/{path}")
+        with guest:
+            guest.wait_ready()
+            guest.import_image()
+            check(guest.docker("run", "--rm", IMAGE, "/busybox", "echo", "hello")[1] == "hello\n", "a container runs")
+            log = guest.log_text()
+            warnings = [line for line in log.splitlines() if "/etc/keel/units/" in line]
+            check(not warnings, warnings)
+            info = json.loads(guest.docker("version", "--format", "json")[1])
+            check(info["Server"]["Version"], info)
+            guest.run("systemctl", "restart", "docker")
+            check(guest.docker("ps")[0] == 0, "it answers at once: the socket was kept")
+            check(guest.request(POWEROFF) == 0, "accepted")
+            check(guest.wait_end() == "signal 2", guest.end_line)

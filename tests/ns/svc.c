@@ -22,6 +22,11 @@
  *   orphans:N       N grandchildren that die as orphans, then waits for their parents
  *   flood:BYTES     writes lines to stdout until that many bytes are written or an error comes
  *   hog:MB          takes memory and writes to every page of it
+ *   say:TEXT err:TEXT part:TEXT  a line to stdout, to stderr, to stdout without its end; "_" is a space
+ *   count:N[:MS]    N numbered lines, in turns to stdout and stderr, with a pause of MS after each
+ *   torrent:BYTES   numbered lines of 64 bytes in blocks of 64 KiB to stdout as fast as it goes, errors or not; then the event
+ *                   wrote:BYTES:LINES:REFUSED:SLOWEST (lines that are whole; refused or short writes; microseconds)
+ *   rewrite:TEXT    what a shell's "echo TEXT >/dev/stdout" does: opens the file anew, truncates it, writes
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -37,6 +42,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -225,12 +231,83 @@ static void flood(long bytes)
 static void hog(long megabytes)
 {
 	for (long i = 0; i < megabytes; i++) {
-		char *block = malloc(1 << 20);
+		char *block = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (!block)
+		if (block == MAP_FAILED)
 			fail("hog");
-		memset(block, 1 + (int)(i & 0x7f), 1 << 20); /* kept for good */
+		memset(block, 1, 1 << 20); /* kept for good */
 	}
+}
+
+static void say(int fd, const char *text, const char *end)
+{
+	char line[256];
+	int len = snprintf(line, sizeof(line), "%s%s", text, end);
+
+	for (int i = 0; i < len; i++)
+		if (line[i] == '_')
+			line[i] = ' ';
+	if (write(fd, line, (size_t)len) != len)
+		fail("say");
+}
+
+static void count_lines(const char *value)
+{
+	const char *colon = strchr(value, ':');
+	long count = atol(value), pause_ms = colon ? atol(colon + 1) : 0;
+
+	for (long i = 0; i < count; i++) {
+		char line[32];
+
+		(void)snprintf(line, sizeof(line), "line %ld", i);
+		say(i % 2 ? STDERR_FILENO : STDOUT_FILENO, line, "\n");
+		if (pause_ms)
+			sleep_ms(pause_ms);
+	}
+}
+
+static long now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void torrent(long bytes)
+{
+	static char block[64 * 1024 + 1];
+	long wrote = 0, refused = 0, slowest = 0, lines = 0, number = 0;
+	char text[128];
+
+	while (number * 64 < bytes) {
+		long start, spent;
+		ssize_t n;
+
+		for (size_t at = 0; at < sizeof(block) - 1; at += 64)
+			(void)snprintf(block + at, 65, "%063ld\n", number++);
+		start = now_us();
+		n = write(STDOUT_FILENO, block, sizeof(block) - 1);
+		spent = now_us() - start;
+		slowest = spent > slowest ? spent : slowest;
+		if (n < (ssize_t)sizeof(block) - 1)
+			refused++;
+		wrote += n > 0 ? n : 0;
+		lines += n > 0 ? n / 64 : 0;
+	}
+	(void)snprintf(text, sizeof(text), "wrote:%ld:%ld:%ld:%ld", wrote, lines, refused, slowest);
+	event(text);
+}
+
+static void rewrite(const char *text)
+{
+	int fd = open("/proc/self/fd/1", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("rewrite");
+	say(fd, text, "\n");
+	(void)close(fd);
 }
 
 static void await(const char *path)
@@ -496,6 +573,18 @@ static void do_word(const char *word)
 		flood(atol(value));
 	} else if (strcmp(verb, "hog") == 0) {
 		hog(atol(value));
+	} else if (strcmp(verb, "say") == 0) {
+		say(STDOUT_FILENO, value, "\n");
+	} else if (strcmp(verb, "err") == 0) {
+		say(STDERR_FILENO, value, "\n");
+	} else if (strcmp(verb, "part") == 0) {
+		say(STDOUT_FILENO, value, "");
+	} else if (strcmp(verb, "count") == 0) {
+		count_lines(value);
+	} else if (strcmp(verb, "torrent") == 0) {
+		torrent(atol(value));
+	} else if (strcmp(verb, "rewrite") == 0) {
+		rewrite(value);
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);

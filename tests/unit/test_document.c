@@ -9,6 +9,7 @@
 #include "tests/unit/unit_test.h"
 
 #include "agent/common/document.h"
+#include "agent/report.h"
 
 static struct facts facts;
 static struct system_facts machine;
@@ -40,6 +41,13 @@ static void set_largest(void)
 		service->exec_us = service->ready_us = service->since_us = UINT64_MAX / 3;
 		service->pid = INT32_MIN;
 		service->restarts = UINT32_MAX;
+	}
+	for (int i = 0; i < FACTS_LOGS_MAX; i++) {
+		fill_text(facts.logs[i].text, sizeof(facts.logs[i].text));
+		facts.logs[i].lines = FACTS_LOG_LINES;
+		facts.logs[i].len = FACTS_LOG_MAX;
+		for (size_t line = 1; line < FACTS_LOG_LINES; line++)
+			facts.logs[i].text[line * 100] = '\0';
 	}
 	fill_text(facts.disk.device, sizeof(facts.disk.device));
 	fill_text(facts.disk.uuid, sizeof(facts.disk.uuid));
@@ -91,6 +99,9 @@ static void set_example(void)
 	facts.services[5].restarts = 3;
 	facts.services[5].since_us = 1234567;
 	strcpy(facts.services[5].reason, "killed by \"signal\" 9 \\ \xe2\x82\xac");
+	facts.logs[5].lines = 2;
+	memcpy(facts.logs[5].text, "one\0\"two\"", 10);
+	facts.logs[5].len = 10;
 	facts.disk.state = DISK_STATE_MOUNTED;
 	strcpy(facts.disk.device, "/dev/sdb");
 	facts.disk.size_bytes = 8589934592ULL;
@@ -108,7 +119,7 @@ static void set_example(void)
 static void check_example(yyjson_val *root)
 {
 	yyjson_val *stages = yyjson_obj_get(root, "stages"),
-		   *services = yyjson_obj_get(root, "services");
+		   *services = yyjson_obj_get(root, "services"), *log;
 
 	assert_int_equal(yyjson_get_int(yyjson_obj_get(root, "schema")), 1);
 	assert_string_equal(string_at(root, "version"), KEEL_VERSION);
@@ -128,6 +139,10 @@ static void check_example(yyjson_val *root)
 		facts.services[5].reason);
 	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(services, 0), "since_ms")) ==
 		    1234.567);
+	log = yyjson_obj_get(yyjson_arr_get(services, 0), "log");
+	assert_int_equal(yyjson_arr_size(log), 2);
+	assert_string_equal(yyjson_get_str(yyjson_arr_get(log, 0)), "one");
+	assert_string_equal(yyjson_get_str(yyjson_arr_get(log, 1)), "\"two\"");
 	assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(root, "disk"),
 				 "size_bytes")),
 		8589934592ULL);
@@ -223,12 +238,13 @@ static void test_largest_document_fits(void **state)
 	for (int round = 0; round < 2; round++) {
 		text = document_write_report_health(&facts, &health, &machine, &len);
 		doc = read_back(text, len);
+		assert_true(len < REPORT_MESSAGE_MAX);
 		root = yyjson_obj_get(yyjson_doc_get_root(doc), "health");
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "services")),
 			CONTROL_SERVICES_MAX);
 		assert_int_equal(yyjson_obj_size(yyjson_arr_get(yyjson_obj_get(root, "services"),
 					 31)),
-			11);
+			12);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "stages")),
 			CONTROL_STAGES_MAX);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 8);

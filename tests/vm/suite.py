@@ -139,6 +139,30 @@ def check_agent_restart(guest):
     equal(health(guest)["ready"], True, "ready")
 
 
+def keelctl_logs(guest, *options):
+    """keelctl on the host, as people call it there."""
+    return [str(harness.TOP / "build/bin/keelctl"), "--vm", f"hvsock:{machine.state_dir(guest) / 'vsock.sock'}", "logs",
+            *options]
+
+
+def check_logs(guest):
+    """What services write, seen from the host as it comes; the kernel's log; all in order of time."""
+    sh(guest, "kill -9 $(pidof keel-agent)")
+    harness.retry_until(60, lambda: b"keel-agent: " in subprocess.run(
+        keelctl_logs(guest, "-n", "3", "keel-agent"), capture_output=True, timeout=30, check=True).stdout, "its log")
+    with subprocess.Popen(keelctl_logs(guest, "-f", "-n", "1", "keel-agent"), stdout=subprocess.PIPE) as follower:
+        try:
+            contains(follower.stdout.readline().decode(), " keel-agent: ", "the last line")
+            sh(guest, "echo from the guest >>/run/keel/spool/keel-agent.service")
+            contains(follower.stdout.readline().decode(), " from the guest\n", "followed line")
+        finally:
+            follower.kill()
+    contains(sh(guest, "journalctl -k -o cat"), "keel-init: ", "journalctl -k")
+    equal(len(sh(guest, "journalctl -k -n 5 -p info").splitlines()), 5, "lines of journalctl -k -n 5")
+    times = [float(line[1:].split("]")[0]) for line in sh(guest, "journalctl -o short-monotonic").splitlines()]
+    check(len(times) > 2 and times == sorted(times), f"journalctl: {times}")
+
+
 def check_shell(guest):
     result = vm("sh", guest, "echo out; echo err >&2; cat; exit 9", data=b"input")
     equal((result.returncode, result.stdout, result.stderr), (9, b"out\ninput", b"err\n"), "vm sh")
@@ -259,6 +283,8 @@ def no_disk(t):
     with t.step("failed, with the disk in the reason"):
         equal(document["ready"], False, "ready")
         contains(document["reason"], "disk", "reason")
+    with t.step("logs, from the host and in the guest"):
+        check_logs(guest)
     with t.step("vm health says it by its status"):
         equal(vm("health", guest).returncode, 3, "status")
     with t.step("the shell works"):

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -22,6 +23,7 @@
 #include "agent/engine.h"
 #include "agent/http.h"
 #include "agent/notify.h"
+#include "agent/power_button.h"
 #include "agent/report.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -49,6 +51,7 @@ static struct agent {
 	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
+	struct power_button power_button;
 	struct loop_source signals;
 	struct loop_timer report_timer, crash_timer;
 	uint64_t exits_us; /* of all services together: it grows when one has ended */
@@ -155,6 +158,32 @@ static int on_api_command(void *ctx, enum control_verb verb)
 	return control_client_send(&agent.control, verb, NULL);
 }
 
+static void on_power_button(void *ctx, enum control_verb verb)
+{
+	int rc = control_client_send(&agent.control, verb, NULL);
+
+	(void)ctx;
+	log_info("%s was pressed",
+		verb == CONTROL_VERB_POWEROFF ? "the power button" : "Ctrl-Alt-Del");
+	/* PID 1 hears signals even if its socket is gone; SIGTERM is a power-off, SIGINT a reboot. */
+	if (rc < 0)
+		(void)kill(1, verb == CONTROL_VERB_POWEROFF ? SIGTERM : SIGINT);
+}
+
+/* A VM's only: WSL has no such devices, and ends in its own way. */
+static void start_power_button(void)
+{
+	const char *mode = getenv("KEEL_MODE");
+	int rc;
+
+	if (!mode || strcmp(mode, "vm") != 0)
+		return;
+	rc = power_button_start(&agent.power_button, &agent.loop, "/dev/input", on_power_button,
+		NULL);
+	if (rc < 0)
+		log_warning("/dev/input: %s; the power button is not heard", strerror(-rc));
+}
+
 /* Who asks is answered with what is known, and makes it fresh. */
 static void on_api_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
@@ -243,6 +272,7 @@ static void agent_finish(void)
 		proxy_close(&agent.proxies[i]);
 	}
 	http_server_close(&agent.http);
+	power_button_stop(&agent.power_button);
 	control_client_stop(&agent.control);
 	engine_stop(&agent.engine);
 	loop_remove(&agent.loop, &agent.signals);
@@ -269,6 +299,7 @@ int agent_run(const struct agent_options *options)
 		on_report_start, NULL);
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
+	start_power_button();
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));

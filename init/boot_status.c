@@ -13,8 +13,12 @@ enum boot_state boot_status(const struct init *init, char *reason, size_t size)
 
 	reason[0] = '\0';
 	if (init->shutdown != SHUTDOWN_NONE) {
-		(void)snprintf(reason, size, "shutting down");
+		(void)snprintf(reason, size, "%s", init->crash[0] ? init->crash : "shutting down");
 		return BOOT_STATE_STOPPING;
+	}
+	if (init->rescue[0]) {
+		(void)snprintf(reason, size, "%s", init->rescue);
+		return BOOT_STATE_DEGRADED;
 	}
 	for (unsigned int i = 0; i < STAGE_COUNT; i++) {
 		const struct control_stage *stage = &init->stages[i].record;

@@ -198,8 +198,8 @@ static void handle(struct control_client *client, const struct control_request *
 		client->result = 0;
 		break;
 	case CONTROL_VERB_DAEMON_RELOAD:
-		client->result = init->shutdown == SHUTDOWN_NONE ? service_load_again(init)
-								 : -ESHUTDOWN;
+		client->result =
+			init->shutdown == SHUTDOWN_NONE ? service_load_again(init) : -ESHUTDOWN;
 		break;
 	case CONTROL_VERB_START:
 	case CONTROL_VERB_STOP:

@@ -22,7 +22,8 @@ struct environment {
 };
 
 /* Sets NAME=value (printf-like); the same NAME from before is replaced. 0 or -E2BIG. */
-int environment_set(struct environment *environment, const char *format, ...) PRINTF(2, 3) MUST_CHECK;
+int environment_set(struct environment *environment, const char *format, ...)
+	PRINTF(2, 3) MUST_CHECK;
 /* The value of the `len` bytes at `name`, or NULL. */
 const char *environment_get(const struct environment *environment, const char *name, size_t len);
 

@@ -50,7 +50,8 @@ struct service_process {
 struct service {
 	struct init *init;
 	struct unit unit;
-	bool usable; /* the unit file is good and meant for this mode */
+	bool usable;   /* the unit file is good and meant for this mode */
+	bool built_in; /* it has no file */
 	bool reread; /* daemon-reload came while something was under way: take the new file after it */
 	struct sm sm;
 	struct control_service record;
@@ -104,12 +105,16 @@ struct control_client {
 	uint64_t dirty[CONTROL_DIRTY_WORDS]; /* records to send */
 };
 
+/* In this order; shutdown.c has a row for each. */
 enum shutdown_phase {
 	SHUTDOWN_NONE,
-	SHUTDOWN_SERVICES,
-	SHUTDOWN_KEEL,
-	SHUTDOWN_PROCESSES,
-	SHUTDOWN_FINAL
+	SHUTDOWN_SERVICES,  /* in reverse order of their dependencies */
+	SHUTDOWN_KEEL,      /* keel's own services */
+	SHUTDOWN_GROUPS,    /* SIGTERM: what is left of containers and services */
+	SHUTDOWN_PROCESSES, /* SIGKILL for those, SIGTERM to the rest */
+	SHUTDOWN_KILLED,    /* SIGKILL to the rest */
+	SHUTDOWN_UNMOUNT,   /* by a child */
+	SHUTDOWN_END,
 };
 
 struct init {
@@ -137,6 +142,10 @@ struct init {
 	enum shutdown_phase shutdown;
 	int reboot_command; /* RB_POWER_OFF or RB_AUTOBOOT */
 	struct loop_timer shutdown_timer;
+	uint64_t shutdown_asked_us;      /* the last request that counted */
+	pid_t shutdown_child;            /* who unmounts, 0: nobody */
+	char crash[CONTROL_REASON_MAX];  /* "" or how the image before this one crashed */
+	char rescue[CONTROL_REASON_MAX]; /* "" or why there are no services but a shell */
 };
 
 /* Marks a record (CONTROL_DIRTY_*) for every subscriber (control_server.c). */

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -20,7 +19,9 @@
 
 #include "init/boot_status.h"
 #include "init/control_server.h"
+#include "init/crash.h"
 #include "init/notify.h"
+#include "init/rescue.h"
 #include "init/service.h"
 #include "init/shutdown.h"
 #include "init/spawn.h"
@@ -29,11 +30,6 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
-
-/* By number: the C libraries disagree about SIGRTMIN, systemd's meaning is SIGRTMIN+4 and +5 with the
- * kernel's own 34 (systemd(1), SIGNALS). */
-#define SIGNAL_POWEROFF 38
-#define SIGNAL_REBOOT   39
 
 /* How many children are reaped before others have their turn, and when it is tried again if that failed. */
 #define REAP_BATCH    256
@@ -44,11 +40,12 @@ static struct init init_state;
 /* ---- hand-over ----------------------------------------------------------------------------- */
 
 /* WSL ignores nearly every signal before it executes us, and an ignored SIGCHLD makes children vanish
- * unreported (wait(2)). Everything we want arrives through a signalfd, so all is blocked. */
+ * unreported (wait(2)). Everything we want arrives through a signalfd, so all is blocked but what a crash raises. */
 static int take_signals(sigset_t *mask)
 {
 	spawn_default_signals();
 	(void)sigfillset(mask);
+	crash_unblock(mask);
 	return sigprocmask(SIG_SETMASK, mask, NULL) < 0 ? -errno : 0;
 }
 
@@ -60,6 +57,10 @@ static void take_over(struct init *init, sigset_t *mask)
 
 	init->mode = container && strcmp(container, "wsl") == 0 ? BOOT_MODE_WSL : BOOT_MODE_VM;
 	init->boot.mode = (uint8_t)init->mode;
+	crash_arm(init->mode, CRASH_TIME_BOOT);
+	/* Ctrl-Alt-Del is a request (SIGINT), not a reset in the middle of everything (reboot(2)). */
+	if (init->mode == BOOT_MODE_VM)
+		(void)reboot(RB_DISABLE_CAD);
 	(void)umask(022);
 	(void)!chdir("/");
 	(void)setsid();
@@ -114,7 +115,7 @@ static void reap_children(struct init *init)
 			delay_us = REAP_RETRY_US;
 			break;
 		}
-		if (!service_reap(init, pid, status))
+		if (!service_reap(init, pid, status) && !shutdown_reap(init, pid, status))
 			(void)stage_reap(init, pid, status); /* or an orphan: nothing to tell */
 	}
 	loop_timer_set(&init->loop, &init->reap_timer, clock_now_us() + delay_us, on_reap_timer,
@@ -130,26 +131,15 @@ static void on_signal(struct loop_source *source, uint32_t events)
 {
 	struct init *init = source->ctx;
 	struct signalfd_siginfo info;
+	int command;
 
 	(void)events;
 	while (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGCHLD:
+		if (info.ssi_signo == SIGCHLD)
 			reap_children(init);
-			break;
-		case SIGTERM:
-		case SIGPWR:
-		case SIGUSR2: /* BusyBox's poweroff */
-		case SIGNAL_POWEROFF:
-			shutdown_start(init, RB_POWER_OFF, "by signal");
-			break;
-		case SIGINT: /* Ctrl-Alt-Del */
-		case SIGNAL_REBOOT:
-			shutdown_start(init, RB_AUTOBOOT, "by signal");
-			break;
-		default:
-			break;
-		}
+		command = shutdown_signal_command((int)info.ssi_signo);
+		if (command)
+			shutdown_start(init, command, "by signal");
 	}
 }
 
@@ -182,7 +172,8 @@ static void settle(struct init *init)
 	control_flush(init);
 }
 
-static int open_sources(struct init *init, const sigset_t *mask)
+/* Without the loop and its signals there is no PID 1. */
+static int open_loop(struct init *init, const sigset_t *mask)
 {
 	int fd, rc = loop_init(&init->loop);
 
@@ -191,47 +182,25 @@ static int open_sources(struct init *init, const sigset_t *mask)
 	fd = signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	rc = loop_add(&init->loop, &init->signals, fd, EPOLLIN, on_signal, init);
+	return loop_add(&init->loop, &init->signals, fd, EPOLLIN, on_signal, init);
+}
+
+/* Without its sockets nobody can ask it, but it starts a shell and ends in good order. */
+static void open_sockets(struct init *init)
+{
+	int rc;
+
+	/* There already, unless the mounts have failed. */
+	(void)!file_make_dirs("/run/keel/log");
+	rc = control_listen(init);
 	if (rc == 0)
 		rc = notify_listen(init);
 	if (rc == 0)
-		rc = control_listen(init);
-	return rc;
-}
-
-/* A FATAL stage: no engine, but a shell that shows why (VM); a WSL distro opens shells by itself. */
-static void start_rescue(struct init *init)
-{
-	static const char *const wanted[] = {"console-shell.service", "keel-agent.service"};
-
-	log_error("boot cannot go on; see the failed stage above. Only a shell is started.");
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		struct service *service = service_find(init, wanted[i]);
-
-		if (service)
-			service_event(service, SM_EVENT_WANT, (struct sm_facts){0});
-	}
-}
-
-/* The last resort of a PID 1 whose own machinery cannot be set up (no epoll, no /run): a shell. */
-static _Noreturn void last_resort(int error)
-{
-	log_error("cannot set up the event loop: %s; a shell is all there is", strerror(-error));
-	for (;;) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			sigset_t none;
-
-			(void)sigemptyset(&none);
-			(void)sigprocmask(SIG_SETMASK, &none, NULL);
-			(void)execl("/bin/sh", "-sh", (char *)NULL);
-			_exit(127);
-		}
-		while (waitpid(-1, NULL, 0) > 0)
-			;
-		(void)sleep(1);
-	}
+		return;
+	if (!init->fatal)
+		(void)snprintf(init->rescue, sizeof(init->rescue), "cannot listen in /run/keel: %s",
+			strerror(-rc));
+	init->fatal = true;
 }
 
 static int usage(const char *name)
@@ -244,39 +213,64 @@ static int usage(const char *name)
 	return 1;
 }
 
+static void load_services(struct init *init)
+{
+	struct service *shell;
+
+	service_load_all(init);
+	shell = service_find(init, "console-shell.service");
+	if (shell && !init->config.boot.console_shell)
+		shell->usable = false;
+	rescue_prepare(init);
+}
+
 int main(int argc, char **argv)
 {
 	struct init *init = &init_state;
 	sigset_t mask;
-	int rc;
+	bool crashed;
+	int rc, command;
 
 	init->boot.start_us = clock_now_us();
 	if (getpid() != 1)
 		return usage(argc > 0 ? argv[0] : "init");
 	log_set_level(LOG_WARNING); /* until the kernel log is open, lines go to the console */
 	take_over(init, &mask);
+	crashed = crash_take_arguments(argc, argv, init->mode, init->crash, sizeof(init->crash),
+		&command);
+	if (crashed)
+		crash_set_time(CRASH_TIME_AGAIN);
 	stage_init_all(init);
 	config_set_defaults(&init->config);
-	stage_run_all(init);
+	if (!crashed)
+		stage_run_all(init);
+	else
+		stage_run_crashed(init);
 	open_kernel_log();
 	config_load(&init->config, on_config_warning, NULL);
-	rc = open_sources(init, &mask);
+	rc = open_loop(init, &mask);
 	if (rc < 0)
-		last_resort(rc);
-	service_load_all(init);
-	if (!init->config.boot.console_shell) {
-		struct service *shell = service_find(init, "console-shell.service");
-
-		if (shell)
-			shell->usable = false;
+		rescue_last_resort(init, &mask, rc);
+	open_sockets(init);
+	shutdown_prepare();
+	if (crashed) {
+		crash_keep(init->crash);
+	} else {
+		crash_tell_kept();
+		load_services(init);
 	}
 
 	/* ==== PID 1 must not exit, block or allocate below ======================================= */
-	stage_start_helpers(init);
-	if (init->fatal)
-		start_rescue(init);
-	else
-		service_start_enabled(init);
+	if (crashed) {
+		shutdown_start_crashed(init, command);
+	} else {
+		crash_set_time(CRASH_TIME_RUNNING);
+		stage_start_helpers(init);
+		if (init->rescue[0])
+			rescue_start(init);
+		else
+			service_start_enabled(init);
+	}
 	init->changed = true;
 	for (;;) {
 		settle(init);

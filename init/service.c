@@ -75,9 +75,10 @@ static void do_timers(struct service *service, unsigned int actions)
 	if (actions & SM_ACTION_DISARM)
 		arm(service, 0);
 	if (actions & SM_ACTION_ARM_START)
-		arm(service, unit->type == UNIT_TYPE_SIMPLE && service->sm.step == SERVICE_STEP_START
-				     ? 0
-				     : unit->timeout_start_us);
+		arm(service,
+			unit->type == UNIT_TYPE_SIMPLE && service->sm.step == SERVICE_STEP_START
+				? 0
+				: unit->timeout_start_us);
 	if (actions & SM_ACTION_ARM_STOP)
 		arm(service, unit->timeout_stop_us);
 	if (actions & SM_ACTION_ARM_RESTART)
@@ -185,8 +186,7 @@ static void follow_state(struct service *service, enum service_state before)
 	if (is_watched(service) != (service->watchdog.at_us != 0))
 		service_feed_watchdog(service);
 	service_watch_group(service);
-	if (state != before &&
-		(state == SERVICE_STATE_INACTIVE || state == SERVICE_STATE_FAILED))
+	if (state != before && (state == SERVICE_STATE_INACTIVE || state == SERVICE_STATE_FAILED))
 		socket_unit_close(service->init, service);
 	if (service->reread)
 		service_load_late(service);

@@ -20,6 +20,8 @@ void service_load_all(struct init *init);
 int service_load_again(struct init *init) MUST_CHECK;
 /* Takes the new description that service_load_again() could not take then. */
 void service_load_late(struct service *service);
+/* Adds one from the text of a unit file that is built in; there must be room for it. */
+void service_add(struct init *init, const char *name, const char *text);
 
 /* ---- service.c ---- */
 
@@ -47,6 +49,8 @@ void service_drop_command(struct service *service);
 /* To main process, command and group, as KillMode= says. */
 void service_signal(struct service *service, int signal);
 void service_kill(struct service *service);
+/* To main process and command, whatever KillMode= says. */
+void service_signal_processes(struct service *service, int signal);
 void service_kill_rest(struct service *service);
 /* Fills in facts.rest. */
 bool service_has_rest(const struct service *service);

@@ -41,7 +41,8 @@ static void insert_name(struct names *names, const char *name)
 		at--;
 	if (at > 0 && strcmp(names->list[at - 1], name) == 0)
 		return; /* of the directory before: that one won */
-	memmove(names->list + at + 1, names->list + at, (names->count - at) * sizeof(names->list[0]));
+	memmove(names->list + at + 1, names->list + at,
+		(names->count - at) * sizeof(names->list[0]));
 	(void)snprintf(names->list[at], sizeof(names->list[at]), "%s", name);
 	names->count++;
 }
@@ -170,6 +171,7 @@ static struct service *add_service(struct init *init, const char *name)
 		return NULL;
 	}
 	service = &init->services[init->service_count++];
+	memset(service, 0, sizeof(*service));
 	service->init = init;
 	service->cgroup_fd = service->main.pidfd = service->command.pidfd = -1;
 	service->exec.fd = service->group.fd = service->foreign.fd = -1;
@@ -179,23 +181,41 @@ static struct service *add_service(struct init *init, const char *name)
 	return service;
 }
 
+static void finish_service(struct service *service, bool good, const struct problem *problem)
+{
+	service->usable = good && right_mode(service->init, &service->unit);
+	service->record.essential = service->unit.essential;
+	service->record.loaded = service->usable;
+	if (problem->first[0]) {
+		service->sm.state = SERVICE_STATE_FAILED;
+		service->record.state = SERVICE_STATE_FAILED;
+		text_copy(service->record.reason, sizeof(service->record.reason), problem->first);
+	}
+}
+
 static void load_service(struct init *init, const char *name)
 {
 	struct service *service = add_service(init, name);
 	struct problem problem = {.first = ""};
 
+	if (service)
+		finish_service(service,
+			read_unit(name, &service->unit, on_problem, &problem) == LOAD_GOOD,
+			&problem);
+}
+
+void service_add(struct init *init, const char *name, const char *text)
+{
+	struct service *service = add_service(init, name);
+	struct problem problem = {.first = ""};
+	struct unit_reader reader;
+
 	if (!service)
 		return;
-	service->usable =
-		read_unit(name, &service->unit, on_problem, &problem) == LOAD_GOOD &&
-		right_mode(init, &service->unit);
-	service->record.essential = service->unit.essential;
-	service->record.loaded = service->usable;
-	if (problem.first[0]) {
-		service->sm.state = SERVICE_STATE_FAILED;
-		service->record.state = SERVICE_STATE_FAILED;
-		text_copy(service->record.reason, sizeof(service->record.reason), problem.first);
-	}
+	unit_begin(&reader, &service->unit, name, on_problem, &problem);
+	unit_read(&reader, "built in", text);
+	service->built_in = true;
+	finish_service(service, unit_end(&reader) == 0, &problem);
 }
 
 /* ---- sockets ----------------------------------------------------------------------------------- */
@@ -344,6 +364,8 @@ static int load_service_again(struct service *service)
 	struct problem problem = {.first = ""};
 	bool runs = service->sm.main || service->sm.command;
 
+	if (service->built_in)
+		return 0;
 	switch (read_unit(service->unit.name, &scratch, on_problem, &problem)) {
 	case LOAD_BAD:
 		return -ENOEXEC;

@@ -64,11 +64,16 @@ static int protocol_environment(const struct service *service, struct environmen
 static int result_environment(const struct service *service, struct environment *environment)
 {
 	static const char *const results[] = {[SM_CAUSE_NONE] = "success",
-		[SM_CAUSE_CLEAN] = "success", [SM_CAUSE_STATUS] = "exit-code",
-		[SM_CAUSE_SIGNAL] = "signal", [SM_CAUSE_PROTOCOL] = "protocol",
-		[SM_CAUSE_SPAWN_FAILED] = "exit-code", [SM_CAUSE_COMMAND] = "exit-code",
-		[SM_CAUSE_START_TIMEOUT] = "timeout", [SM_CAUSE_WATCHDOG] = "watchdog",
-		[SM_CAUSE_START_LIMIT] = "start-limit-hit", [SM_CAUSE_UNKILLABLE] = "timeout"};
+		[SM_CAUSE_CLEAN] = "success",
+		[SM_CAUSE_STATUS] = "exit-code",
+		[SM_CAUSE_SIGNAL] = "signal",
+		[SM_CAUSE_PROTOCOL] = "protocol",
+		[SM_CAUSE_SPAWN_FAILED] = "exit-code",
+		[SM_CAUSE_COMMAND] = "exit-code",
+		[SM_CAUSE_START_TIMEOUT] = "timeout",
+		[SM_CAUSE_WATCHDOG] = "watchdog",
+		[SM_CAUSE_START_LIMIT] = "start-limit-hit",
+		[SM_CAUSE_UNKILLABLE] = "timeout"};
 	int status = service->exit_status;
 	int rc = environment_set(environment, "SERVICE_RESULT=%s", results[service->sm.cause]);
 
@@ -164,8 +169,7 @@ static int start_process(struct service *service, int pass_fd, struct service_pr
 
 	drop_exec(service); /* of a command that was dropped before its exec */
 	if (service->cgroup_fd < 0)
-		service->cgroup_fd =
-			cgroup_make(&service->init->cgroup, unit->slice, unit->name);
+		service->cgroup_fd = cgroup_make(&service->init->cgroup, unit->slice, unit->name);
 	output_fd = unit->tty_path || unit->output == UNIT_OUTPUT_NULL ? -1 : open_log(service);
 	struct spawn spawn = {
 		.prepare = prepare,
@@ -234,23 +238,25 @@ static void signal_process(const struct service_process *process, int signal)
 		(void)spawn_signal(process->pid, process->pidfd, signal);
 }
 
+void service_signal_processes(struct service *service, int signal)
+{
+	signal_process(&service->main, signal);
+	signal_process(&service->command, signal);
+}
+
 void service_signal(struct service *service, int signal)
 {
 	bool whole = service->unit.kill_mode == UNIT_KILL_CONTROL_GROUP;
 
 	if (service->unit.kill_mode == UNIT_KILL_NONE)
 		return;
-	if (!whole || cgroup_signal(service->cgroup_fd, "", signal) <= 0) {
-		signal_process(&service->main, signal);
-		signal_process(&service->command, signal);
-	}
+	if (!whole || cgroup_signal(service->cgroup_fd, "", signal) <= 0)
+		service_signal_processes(service, signal);
 	/* Who is stopped cannot follow (systemd.kill(5) does the same). */
 	if (signal != SIGTERM && signal != SIGHUP)
 		return;
-	if (!whole || cgroup_signal(service->cgroup_fd, "", SIGCONT) <= 0) {
-		signal_process(&service->main, SIGCONT);
-		signal_process(&service->command, SIGCONT);
-	}
+	if (!whole || cgroup_signal(service->cgroup_fd, "", SIGCONT) <= 0)
+		service_signal_processes(service, SIGCONT);
 }
 
 void service_kill_rest(struct service *service)
@@ -273,8 +279,7 @@ void service_kill(struct service *service)
 	case UNIT_KILL_NONE:
 		return;
 	}
-	signal_process(&service->main, SIGKILL);
-	signal_process(&service->command, SIGKILL);
+	service_signal_processes(service, SIGKILL);
 }
 
 void service_drop_command(struct service *service)
@@ -321,8 +326,7 @@ void service_watch_group(struct service *service)
 		return;
 	}
 	fd = openat(service->cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	rc = fd < 0 ? -errno
-		    : loop_add(loop, &service->group, fd, EPOLLPRI, on_group, service);
+	rc = fd < 0 ? -errno : loop_add(loop, &service->group, fd, EPOLLPRI, on_group, service);
 	if (rc < 0) {
 		/* The timer of the stop will go on in its stead. */
 		log_warning("%s: cgroup.events: %s", service->unit.name, strerror(-rc));
@@ -376,9 +380,8 @@ static void command_ended(struct service *service, int status)
 {
 	bool ignore = service->sm.index < service->unit.command_count &&
 		      service->unit.commands[service->sm.index].ignore_failure;
-	enum sm_end end = ignore || (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-				  ? SM_END_CLEAN
-				  : SM_END_STATUS;
+	enum sm_end end = ignore || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ? SM_END_CLEAN
+										    : SM_END_STATUS;
 
 	forget(service, &service->command);
 	service->command_status = status;
@@ -440,8 +443,8 @@ int service_set_main(struct service *service, pid_t pid)
 	if (pid == service->main.pid)
 		return 0;
 	if (pid <= 1 || !service->sm.main ||
-		!cgroup_has_process(&service->init->cgroup, service->unit.slice,
-			service->unit.name, pid))
+		!cgroup_has_process(&service->init->cgroup, service->unit.slice, service->unit.name,
+			pid))
 		return -ESRCH;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0 && !is_child(pid))
@@ -456,8 +459,8 @@ int service_set_main(struct service *service, pid_t pid)
 			strerror(-rc));
 	log_info("%s: main process is now %d", service->unit.name, (int)pid);
 	service->record.pid = pid;
-	control_mark(service->init, CONTROL_DIRTY_SERVICE((unsigned int)(service -
-							  service->init->services)));
+	control_mark(service->init,
+		CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services)));
 	return 0;
 }
 

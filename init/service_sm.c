@@ -194,8 +194,9 @@ static unsigned int step_starting(struct sm *sm, const struct unit *unit, enum s
 			return start_post(sm, unit, facts);
 		return 0;
 	case SM_EVENT_READY:
-		return sm->step == SERVICE_STEP_START && notifies(unit) ? start_post(sm, unit, facts)
-								   : 0;
+		return sm->step == SERVICE_STEP_START && notifies(unit)
+			       ? start_post(sm, unit, facts)
+			       : 0;
 	case SM_EVENT_SPAWN_FAILED:
 		sm->main = false;
 		return sm_fail(sm, unit, SM_CAUSE_SPAWN_FAILED, facts);
@@ -313,7 +314,8 @@ static unsigned int step_reloading(struct sm *sm, const struct unit *unit, enum 
 		unsigned int drop = sm->command ? SM_ACTION_DROP_COMMAND : 0;
 
 		sm->command = false;
-		return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE, drop | SM_ACTION_NOTE_RELOAD);
+		return sm_enter(sm, SERVICE_STATE_ACTIVE, SERVICE_STEP_NONE,
+			drop | SM_ACTION_NOTE_RELOAD);
 	}
 	if (event != SM_EVENT_COMMAND_EXITED)
 		return step_up(sm, unit, event, facts);

@@ -16,8 +16,7 @@ unsigned int sm_enter(struct sm *sm, enum service_state state, enum service_step
 }
 
 /* Runs the next command of a phase at or after `from`. False if there is none. */
-bool sm_run_next(struct sm *sm, const struct unit *unit, enum unit_phase phase,
-	unsigned int from)
+bool sm_run_next(struct sm *sm, const struct unit *unit, enum unit_phase phase, unsigned int from)
 {
 	int index = unit_next_command(unit, phase, from);
 
@@ -63,7 +62,8 @@ unsigned int sm_wait_for_deps(struct sm *sm, unsigned int actions)
 	sm->wanted = true;
 	sm->asked = sm->no_restart = sm->done = false;
 	sm->cause = SM_CAUSE_NONE;
-	return sm_enter(sm, SERVICE_STATE_WAITING, SERVICE_STEP_NONE, actions | SM_ACTION_CHECK_DEPS);
+	return sm_enter(sm, SERVICE_STATE_WAITING, SERVICE_STEP_NONE,
+		actions | SM_ACTION_CHECK_DEPS);
 }
 
 /* Nothing of it runs any more: what now? */
@@ -89,7 +89,8 @@ static unsigned int decide(struct sm *sm, const struct unit *unit, struct sm_fac
 		sm->done = clean && unit->type == UNIT_TYPE_ONESHOT;
 		sm->wanted = false;
 		sm->cause = SM_CAUSE_NONE;
-		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE, actions | SM_ACTION_DISARM);
+		return sm_enter(sm, SERVICE_STATE_INACTIVE, SERVICE_STEP_NONE,
+			actions | SM_ACTION_DISARM);
 	}
 	return sm_enter(sm, SERVICE_STATE_FAILED, SERVICE_STEP_NONE, actions | SM_ACTION_DISARM);
 }
@@ -127,7 +128,8 @@ unsigned int sm_stop_started(struct sm *sm, const struct unit *unit, struct sm_f
 {
 	if (!sm_run_next(sm, unit, UNIT_PHASE_STOP, 0))
 		return sm_stop_signal(sm, unit, facts);
-	return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP, SM_ACTION_RUN | SM_ACTION_ARM_STOP);
+	return sm_enter(sm, SERVICE_STATE_STOPPING, SERVICE_STEP_STOP,
+		SM_ACTION_RUN | SM_ACTION_ARM_STOP);
 }
 
 /* On request. */

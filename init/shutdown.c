@@ -1,67 +1,65 @@
 /* SPDX-License-Identifier: MIT
  *
- * shutdown.c - phases driven by the loop until no process of ours is left; then a short blocking end.
+ * shutdown.c - the phases of the way down, driven by the loop.
  *
- * Under WSL foreign processes live in our PID namespace (the launcher's init, sessions). They are
- * never signalled: killing them makes WSL tear the namespace down in the middle of our work. So we kill
- * by cgroup, what we started; kill(-1) is for a VM of our own.
+ * A phase begins with an action, is over when nothing is left to wait for, and expires when its limit passes or
+ * somebody asks a second time: then what it waits for is killed or left alone. PID 1 waits for events only; what
+ * can block (swapoff, umount, sync) does so in a child.
  */
 #include "init/shutdown.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 
 #include "init/control_server.h"
-#include "init/mounts.h"
+#include "init/leftovers.h"
 #include "init/service.h"
 #include "init/text.h"
+#include "init/unmount.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
-/* What containers and leftovers get between SIGTERM and SIGKILL once their managers are gone. */
-#define PROCESS_GRACE_US (2 * USEC_PER_SEC)
-/* The blocking end (sync, unmount) of a machine whose disk hangs is cut off after this. */
-#define FINAL_LIMIT_S 30
+/* By number: the C libraries disagree about SIGRTMIN, systemd's meaning is SIGRTMIN+4 and +5 with the
+ * kernel's own 34 (systemd(1), SIGNALS). */
+#define SIGNAL_POWEROFF 38
+#define SIGNAL_REBOOT   39
 
-static void on_deadline(struct loop_timer *timer)
+/* Requests that come closer together than this are one: `systemctl poweroff` after the host's own request. */
+#define SAME_REQUEST_US (2 * USEC_PER_SEC)
+/* keel's own services once the services' time is up. */
+#define KEEL_US (5 * USEC_PER_SEC)
+/* Between SIGTERM and SIGKILL: what docker stop gives a container, and what anybody else needs. */
+#define CONTAINERS_US (10 * USEC_PER_SEC)
+#define PROCESSES_US  (2 * USEC_PER_SEC)
+/* Unmounting: a step that takes this long while its disk completes nothing hangs; all of it ends after the other. */
+#define STUCK_US   (10 * USEC_PER_SEC)
+#define LOOK_US    (1 * USEC_PER_SEC) /* how often that is looked at */
+#define UNMOUNT_US (120 * USEC_PER_SEC)
+
+static struct unmount_plan plan;
+static uint64_t unmount_end_us, moved_us, requests_seen;
+static uint32_t steps_seen; /* of plan.progress */
+
+static void enter(struct init *init, enum shutdown_phase phase);
+
+static void limit(struct init *init, uint64_t delay_us);
+
+/* ---- services ------------------------------------------------------------------------------- */
+
+/* Whoever waits shall not start any more. */
+static void begin_services(struct init *init)
 {
-	struct init *init = timer->ctx;
-
-	if (init->shutdown == SHUTDOWN_PROCESSES) {
-		init->shutdown = SHUTDOWN_FINAL;
-		return;
-	}
-	log_warning("shutdown takes longer than %u s: going on without waiting",
-		init->config.boot.shutdown_s);
-	for (unsigned int i = 0; i < init->service_count; i++)
-		service_kill(&init->services[i]);
-	init->shutdown = SHUTDOWN_PROCESSES;
-	loop_timer_set(&init->loop, &init->shutdown_timer, clock_now_us() + PROCESS_GRACE_US,
-		on_deadline, init);
-}
-
-void shutdown_start(struct init *init, int command, const char *why)
-{
-	if (init->shutdown != SHUTDOWN_NONE)
-		return;
-	log_info("%s: %s", command == RB_AUTOBOOT ? "reboot" : "power off", why);
-	init->shutdown = SHUTDOWN_SERVICES;
-	init->reboot_command = command;
-	init->boot.state = BOOT_STATE_STOPPING;
-	text_copy(init->boot.reason, sizeof(init->boot.reason), "shutting down");
-	control_mark(init, CONTROL_DIRTY_BOOT);
-	loop_timer_set(&init->loop, &init->shutdown_timer,
-		clock_now_us() + init->config.boot.shutdown_s * USEC_PER_SEC, on_deadline, init);
-	/* Whoever waits shall not start any more. */
 	for (unsigned int i = 0; i < init->service_count; i++)
 		if (init->services[i].sm.state == SERVICE_STATE_WAITING ||
 			init->services[i].sm.state == SERVICE_STATE_BACKOFF)
 			service_event(&init->services[i], SM_EVENT_UNWANT, (struct sm_facts){0});
-	init->changed = true;
+	limit(init, init->config.boot.shutdown_s * USEC_PER_SEC);
 }
 
 /* True if another service that is still up needs this one. */
@@ -80,8 +78,8 @@ static bool is_needed(const struct init *init, const struct service *service)
 	return false;
 }
 
-/* Stops what nobody needs any more. Returns how many are still up. */
-static unsigned int stop_services(struct init *init, bool keel)
+/* Stops what nobody needs any more. True if none is up. */
+static bool stop_services(struct init *init, bool keel)
 {
 	unsigned int up = 0;
 
@@ -94,89 +92,320 @@ static unsigned int stop_services(struct init *init, bool keel)
 		if (service->sm.wanted && !is_needed(init, service))
 			service_event(service, SM_EVENT_UNWANT, (struct sm_facts){0});
 	}
-	return up;
+	return up == 0;
 }
 
-static bool has_children(void)
+static void kill_services(struct init *init, bool keel)
 {
-	siginfo_t info;
-
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	for (unsigned int i = 0; i < init->service_count; i++)
+		if (service_is_keel(&init->services[i]) == keel)
+			service_kill(&init->services[i]);
 }
 
-static void signal_processes(struct init *init, int signal)
+static bool services_over(struct init *init)
 {
-	static const char *const slices[] = {"containers", "engine", "system", "user"};
+	return stop_services(init, false);
+}
 
-	if (init->mode == BOOT_MODE_VM) {
-		(void)kill(-1, signal);
+static bool services_expire(struct init *init, bool hurried)
+{
+	(void)hurried;
+	kill_services(init, false);
+	return true;
+}
+
+/* Within what is left of the services' time, but at least a moment: the agent tells the host to the end. */
+static void begin_keel(struct init *init)
+{
+	uint64_t now = clock_now_us(), end = init->shutdown_timer.at_us;
+
+	limit(init, end > now + KEEL_US ? end - now : KEEL_US);
+}
+
+static bool keel_over(struct init *init)
+{
+	return stop_services(init, true);
+}
+
+static bool keel_expire(struct init *init, bool hurried)
+{
+	(void)hurried;
+	kill_services(init, true);
+	return true;
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+static void begin_groups(struct init *init)
+{
+	bool patient = init->crash[0] || leftovers_have_containers(init);
+
+	leftovers_signal_groups(init, SIGTERM);
+	limit(init, patient ? CONTAINERS_US : PROCESSES_US);
+}
+
+static bool groups_over(struct init *init)
+{
+	return !leftovers_in_groups(init);
+}
+
+static bool go_on(struct init *init, bool hurried)
+{
+	(void)init;
+	(void)hurried;
+	return true;
+}
+
+static void begin_processes(struct init *init)
+{
+	leftovers_signal_groups(init, SIGKILL);
+	leftovers_signal_all(init, SIGTERM);
+	limit(init, PROCESSES_US);
+}
+
+static bool processes_over(struct init *init)
+{
+	return !leftovers_any(init);
+}
+
+static void begin_killed(struct init *init)
+{
+	if (!leftovers_any(init))
 		return;
-	}
-	for (size_t i = 0; signal == SIGKILL && i < ARRAY_SIZE(slices); i++)
-		(void)!cgroup_kill(init->cgroup.base_fd, slices[i]);
+	leftovers_signal_all(init, SIGKILL);
+	limit(init, PROCESSES_US);
 }
 
-static _Noreturn void end(struct init *init)
+/* ---- mounts --------------------------------------------------------------------------------- */
+
+/* Requests that the disk of the present step has completed: tells a slow disk from one that hangs. */
+static uint64_t requests_done(void)
+{
+	unsigned long long reads = 0, writes = 0;
+	char path[64], text[512];
+
+	if (!plan.progress || !plan.progress->device[0])
+		return 0;
+	/* Documentation/block/stat.rst */
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/stat", plan.progress->device);
+	if (file_read(path, text, sizeof(text)) <= 0 ||
+		sscanf(text, "%llu %*u %*u %*u %llu", &reads, &writes) != 2)
+		return 0;
+	return reads + writes;
+}
+
+static void start_unmounting(struct init *init)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unmount_all(&plan) > 0 ? 1 : 0);
+	/* No process to be had: then it is done here, come what may. */
+	if (pid < 0) {
+		log_warning("cannot start a process to unmount: %m");
+		(void)unmount_all(&plan);
+		pid = 0;
+	}
+	init->shutdown_child = pid;
+	moved_us = clock_now_us();
+	limit(init, LOOK_US);
+}
+
+static void begin_unmount(struct init *init)
 {
 	log_info("unmounting");
-	(void)mounts_teardown(init->mode, init->config.disk.mountpoint);
-	sync();
+	plan.mode = init->mode;
+	plan.data = init->config.disk.mountpoint;
+	unmount_end_us = clock_now_us() + UNMOUNT_US;
+	start_unmounting(init);
+}
+
+static bool unmount_over(struct init *init)
+{
+	return init->shutdown_child == 0;
+}
+
+/* Another child does the rest, without the step that this one hangs in. */
+static bool leave_out_step(struct init *init)
+{
+	if (!plan.progress || plan.stuck_count == UNMOUNT_STUCK_MAX)
+		return true;
+	log_error("%s hangs: going on without it", plan.progress->what);
+	plan.stuck[plan.stuck_count++] = plan.progress->key;
+	start_unmounting(init);
+	return false;
+}
+
+static bool unmount_expire(struct init *init, bool hurried)
+{
+	uint32_t steps = plan.progress ? plan.progress->steps : 0;
+	uint64_t requests = requests_done(), now = clock_now_us();
+
+	if (now >= unmount_end_us) {
+		log_error("unmounting takes longer than %u s: going on without waiting",
+			(unsigned int)(UNMOUNT_US / USEC_PER_SEC));
+		return true;
+	}
+	if (steps != steps_seen || requests != requests_seen)
+		moved_us = now;
+	steps_seen = steps;
+	requests_seen = requests;
+	if (hurried || now - moved_us >= STUCK_US)
+		return leave_out_step(init);
+	limit(init, LOOK_US);
+	return false;
+}
+
+bool shutdown_reap(struct init *init, pid_t pid, int status)
+{
+	if (pid != init->shutdown_child || pid == 0)
+		return false;
+	init->shutdown_child = 0;
+	if (WIFSIGNALED(status)) {
+		log_error("who unmounts was killed by signal %d", WTERMSIG(status));
+		if (clock_now_us() < unmount_end_us)
+			(void)leave_out_step(init);
+	}
+	init->changed = true;
+	return true;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void begin_end(struct init *init)
+{
 	log_info("%s", init->reboot_command == RB_AUTOBOOT ? "rebooting" : "powering off");
+	/* Whoever asked for this gets the answer, though nothing was left to wait for. */
+	control_flush(init);
 	(void)reboot(init->reboot_command);
 	/* Not allowed (a namespace without the capability): without us the namespace ends too. */
 	_exit(0);
 }
 
-/* A child that cuts off an end that hangs in I/O. Under WSL the launcher has its own deadline. */
-static void guard_end(struct init *init)
+static bool never(struct init *init)
 {
-	if (init->mode != BOOT_MODE_VM || fork() != 0)
-		return;
-	(void)sleep(FINAL_LIMIT_S);
-	(void)reboot(init->reboot_command);
-	_exit(1);
+	(void)init;
+	return false;
 }
 
-static void finish(struct init *init)
+static bool stay(struct init *init, bool hurried)
 {
-	/* Whoever asked for this gets the answer, though nothing was left to wait for. */
-	control_flush(init);
-	loop_timer_cancel(&init->loop, &init->shutdown_timer);
-	signal_processes(init, SIGKILL);
-	for (int i = 0; i < 100 && has_children(); i++) {
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		(void)usleep(2000);
+	(void)init;
+	(void)hurried;
+	return false;
+}
+
+/* ---- the phases ----------------------------------------------------------------------------- */
+
+static const struct {
+	void (*begin)(struct init *init);
+	bool (*over)(struct init *init);
+	/* True: on to the next phase. False: this one goes on, with a new limit. */
+	bool (*expire)(struct init *init, bool hurried);
+} phases[] = {
+	[SHUTDOWN_NONE] = {NULL, never, stay},
+	[SHUTDOWN_SERVICES] = {begin_services, services_over, services_expire},
+	[SHUTDOWN_KEEL] = {begin_keel, keel_over, keel_expire},
+	[SHUTDOWN_GROUPS] = {begin_groups, groups_over, go_on},
+	[SHUTDOWN_PROCESSES] = {begin_processes, processes_over, go_on},
+	[SHUTDOWN_KILLED] = {begin_killed, processes_over, go_on},
+	[SHUTDOWN_UNMOUNT] = {begin_unmount, unmount_over, unmount_expire},
+	[SHUTDOWN_END] = {begin_end, never, stay},
+};
+
+static_assert(ARRAY_SIZE(phases) == SHUTDOWN_END + 1, "a row for each phase");
+
+static void enter(struct init *init, enum shutdown_phase phase)
+{
+	init->shutdown = phase;
+	init->changed = true;
+	if (phases[phase].begin)
+		phases[phase].begin(init);
+}
+
+static void expire(struct init *init, bool hurried)
+{
+	if (phases[init->shutdown].expire(init, hurried))
+		enter(init, init->shutdown + 1);
+}
+
+static void on_limit(struct loop_timer *timer)
+{
+	struct init *init = timer->ctx;
+
+	if (init->shutdown == SHUTDOWN_SERVICES)
+		log_warning("shutdown takes longer than %u s: going on without waiting",
+			init->config.boot.shutdown_s);
+	expire(init, false);
+}
+
+static void limit(struct init *init, uint64_t delay_us)
+{
+	loop_timer_set(&init->loop, &init->shutdown_timer, clock_now_us() + delay_us, on_limit,
+		init);
+}
+
+static void hurry(struct init *init, const char *why)
+{
+	uint64_t now = clock_now_us();
+
+	if (now - init->shutdown_asked_us < SAME_REQUEST_US || init->shutdown == SHUTDOWN_END)
+		return;
+	init->shutdown_asked_us = now;
+	log_warning("asked again (%s): going on without waiting", why);
+	expire(init, true);
+}
+
+static void start(struct init *init, int command, enum shutdown_phase phase)
+{
+	init->shutdown_asked_us = clock_now_us();
+	init->reboot_command = command;
+	init->boot.state = BOOT_STATE_STOPPING;
+	control_mark(init, CONTROL_DIRTY_BOOT);
+	enter(init, phase);
+}
+
+void shutdown_prepare(void)
+{
+	plan.progress = unmount_share();
+}
+
+int shutdown_signal_command(int number)
+{
+	switch (number) {
+	case SIGTERM:
+	case SIGPWR:
+	case SIGUSR2: /* BusyBox's poweroff */
+	case SIGNAL_POWEROFF:
+		return RB_POWER_OFF;
+	case SIGINT: /* Ctrl-Alt-Del */
+	case SIGNAL_REBOOT:
+		return RB_AUTOBOOT;
+	default: /* a number, not an enum of ours */
+		return 0;
 	}
-	guard_end(init);
-	end(init);
+}
+
+void shutdown_start(struct init *init, int command, const char *why)
+{
+	if (init->shutdown != SHUTDOWN_NONE) {
+		hurry(init, why);
+		return;
+	}
+	log_info("%s: %s", command == RB_AUTOBOOT ? "reboot" : "power off", why);
+	text_copy(init->boot.reason, sizeof(init->boot.reason), "shutting down");
+	start(init, command, SHUTDOWN_SERVICES);
+}
+
+void shutdown_start_crashed(struct init *init, int command)
+{
+	text_copy(init->boot.reason, sizeof(init->boot.reason), init->crash);
+	start(init, command, SHUTDOWN_GROUPS);
 }
 
 void shutdown_advance(struct init *init)
 {
-	switch (init->shutdown) {
-	case SHUTDOWN_NONE:
-		return;
-	case SHUTDOWN_SERVICES:
-		if (stop_services(init, false) > 0)
-			return;
-		init->shutdown = SHUTDOWN_KEEL;
-		/* fall through */
-	case SHUTDOWN_KEEL:
-		if (stop_services(init, true) > 0)
-			return;
-		init->shutdown = SHUTDOWN_PROCESSES;
-		signal_processes(init, SIGTERM);
-		loop_timer_set(&init->loop, &init->shutdown_timer,
-			clock_now_us() + PROCESS_GRACE_US, on_deadline, init);
-		/* fall through */
-	case SHUTDOWN_PROCESSES:
-		if (init->mode == BOOT_MODE_VM && has_children())
-			return;
-		init->shutdown = SHUTDOWN_FINAL;
-		/* fall through */
-	case SHUTDOWN_FINAL:
-		finish(init);
-		return;
-	}
+	/* Ends: the last phase is never over. */
+	while (phases[init->shutdown].over(init))
+		enter(init, init->shutdown + 1);
 }

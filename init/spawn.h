@@ -31,7 +31,7 @@ struct spawn {
 
 struct spawned {
 	pid_t pid;
-	int pidfd;   /* -1: the kernel gave none (before 5.3, seccomp, no descriptor left) */
+	int pidfd; /* -1: the kernel gave none (before 5.3, seccomp, no descriptor left) */
 	int exec_fd; /* becomes readable: end of file means the program runs, an `int` is the errno of what failed
 			before or at execve(2) */
 };

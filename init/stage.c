@@ -152,6 +152,16 @@ void stage_run_all(struct init *init)
 	}
 }
 
+void stage_run_crashed(struct init *init)
+{
+	char why[CONTROL_REASON_MAX] = "";
+
+	/* Everything is mounted; which groups are ours has to be found again. */
+	stage_set(init, STAGE_CGROUP,
+		run_cgroup(init, why, sizeof(why)) < 0 ? STAGE_STATE_DEGRADED : STAGE_STATE_DONE,
+		why);
+}
+
 /* Its texts come from a disk that anybody may have written. */
 static void copy_disk(struct control_disk *to, const struct control_disk *from)
 {

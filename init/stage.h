@@ -14,6 +14,8 @@
 void stage_init_all(struct init *init);
 /* Runs the stages that are functions, in order; a FATAL failure sets init->fatal and ends it. */
 void stage_run_all(struct init *init);
+/* After a crash of PID 1 (crash.h): only what ending the system needs. */
+void stage_run_crashed(struct init *init);
 /* Starts the helper stages. Needs the loop. */
 void stage_start_helpers(struct init *init);
 /* The helper of a stage died. Returns false if `pid` is no helper's. */

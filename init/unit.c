@@ -128,10 +128,11 @@ static const struct key keys[] = {
 	{"Service", "StandardError", KIND_OUTPUT, 0, 0},
 	{"Service", "TTYPath", KIND_TTY, FIELD(tty_path), 0},
 	{"Service", "Slice", KIND_SLICE, 0, 0},
-	{"Service", "Delegate", KIND_IGNORED, 0, 0}, /* every unit's group is its own */
-	{"Service", "TasksMax", KIND_IGNORED, 0, 0}, /* no default limit to lift */
+	{"Service", "Delegate", KIND_IGNORED, 0, 0},         /* every unit's group is its own */
+	{"Service", "TasksMax", KIND_IGNORED, 0, 0},         /* no default limit to lift */
 	{"Service", "SyslogIdentifier", KIND_IGNORED, 0, 0}, /* a log is its unit's */
-	{"Service", "OOMPolicy", KIND_IGNORED, 0, 0}, /* always "continue": the main process counts */
+	{"Service", "OOMPolicy", KIND_IGNORED, 0,
+		0}, /* always "continue": the main process counts */
 	{"Service", "LimitCPU", KIND_LIMIT, RLIMIT_CPU, 0},
 	{"Service", "LimitFSIZE", KIND_LIMIT, RLIMIT_FSIZE, 0},
 	{"Service", "LimitDATA", KIND_LIMIT, RLIMIT_DATA, 0},
@@ -173,7 +174,8 @@ static void set_enum(struct unit_reader *reader, const struct key *key, const ch
 
 	switch (key->kind) {
 	case KIND_TYPE:
-		rc = unit_read_enum(reader, key->name, strcmp(value, "idle") ? value : types[0], types);
+		rc = unit_read_enum(reader, key->name, strcmp(value, "idle") ? value : types[0],
+			types);
 		unit->type = rc < 0 ? unit->type : (enum unit_type)rc;
 		break;
 	case KIND_RESTART:
@@ -215,7 +217,8 @@ static void set_number(struct unit_reader *reader, const struct key *key, const 
 		break;
 	default: /* KIND_MODE */
 		if (unit_parse_integer(value, 8, 0, 0777, &number) < 0)
-			unit_report(reader, true, "%s: \"%.60s\" is not in 0..0777", key->name, value);
+			unit_report(reader, true, "%s: \"%.60s\" is not in 0..0777", key->name,
+				value);
 		else
 			*(unsigned int *)field = (unsigned int)number;
 		break;
@@ -250,7 +253,8 @@ static void set_path(struct unit_reader *reader, const struct key *key, const ch
 	if (key->kind == KIND_STRING || value[dash ? 1 : 0] == '/')
 		*field = unit_add_text(reader, value, strlen(value));
 	else
-		unit_report(reader, true, "%s: \"%.60s\" is not an absolute path", key->name, value);
+		unit_report(reader, true, "%s: \"%.60s\" is not an absolute path", key->name,
+			value);
 }
 
 static void set_key(struct unit_reader *reader, const struct key *key, const char *value)
@@ -345,7 +349,8 @@ static void check_service(struct unit_reader *reader)
 		unit_report(reader, true, "no ExecStart=");
 	else if (unit->type != UNIT_TYPE_ONESHOT &&
 		 unit_next_command(unit, UNIT_PHASE_START, (unsigned int)start + 1) >= 0)
-		unit_report(reader, true, "more than one ExecStart=, which only Type=oneshot may have");
+		unit_report(reader, true,
+			"more than one ExecStart=, which only Type=oneshot may have");
 	if (unit->restart == UNIT_RESTART_ALWAYS && unit->type == UNIT_TYPE_ONESHOT)
 		unit_report(reader, true, "Restart=always cannot go with Type=oneshot");
 	for (size_t i = 0; unit->environment[i]; i++)
@@ -354,7 +359,8 @@ static void check_service(struct unit_reader *reader)
 				unit->environment[i]);
 	for (size_t i = 0; unit->environment_files[i]; i++)
 		if (unit->environment_files[i][unit->environment_files[i][0] == '-'] != '/')
-			unit_report(reader, true, "EnvironmentFile: \"%.60s\" is not an absolute path",
+			unit_report(reader, true,
+				"EnvironmentFile: \"%.60s\" is not an absolute path",
 				unit->environment_files[i]);
 }
 
@@ -368,8 +374,7 @@ bool unit_is_socket(const char *name)
 void unit_begin(struct unit_reader *reader, struct unit *unit, const char *name,
 	unit_problem_fn *problem, void *ctx)
 {
-	*reader = (struct unit_reader){
-		.unit = unit, .path = name, .problem = problem, .ctx = ctx};
+	*reader = (struct unit_reader){.unit = unit, .path = name, .problem = problem, .ctx = ctx};
 	memset(unit, 0, sizeof(*unit));
 	unit->kill_signal = SIGTERM;
 	unit->send_sigkill = true;
@@ -384,7 +389,8 @@ void unit_begin(struct unit_reader *reader, struct unit *unit, const char *name,
 	unit->timeout_start_us = 90 * USEC_PER_SEC;
 	unit->timeout_stop_us = 90 * USEC_PER_SEC;
 	if (strlen(name) >= sizeof(unit->name))
-		unit_report(reader, true, "the file name is longer than %d bytes", CONTROL_NAME_MAX - 1);
+		unit_report(reader, true, "the file name is longer than %d bytes",
+			CONTROL_NAME_MAX - 1);
 	else
 		memcpy(unit->name, name, strlen(name));
 }
@@ -428,7 +434,8 @@ void unit_read(struct unit_reader *reader, const char *path, const char *text)
 	line = ini_parse_string(joined, on_line, reader);
 	if (line > 0) {
 		reader->line = line;
-		unit_report(reader, true, "neither [Section] nor Key=value, or longer than %d bytes",
+		unit_report(reader, true,
+			"neither [Section] nor Key=value, or longer than %d bytes",
 			INI_MAX_LINE - 1);
 	}
 }
@@ -436,8 +443,7 @@ void unit_read(struct unit_reader *reader, const char *path, const char *text)
 int unit_end(struct unit_reader *reader)
 {
 	struct unit *unit = reader->unit;
-	bool notifies =
-		unit->type == UNIT_TYPE_NOTIFY || unit->type == UNIT_TYPE_NOTIFY_RELOAD;
+	bool notifies = unit->type == UNIT_TYPE_NOTIFY || unit->type == UNIT_TYPE_NOTIFY_RELOAD;
 
 	if (!unit_is_socket(unit->name))
 		check_service(reader);

@@ -23,7 +23,7 @@
 #define UNIT_STATUS_MAX    8
 #define UNIT_POOL_SIZE     4096
 #define UNIT_FILE_MAX      8192 /* bytes of one file, with NUL */
-#define UNIT_STARTS_MAX    16 /* starts that are remembered: the largest StartLimitBurst= */
+#define UNIT_STARTS_MAX    16   /* starts that are remembered: the largest StartLimitBurst= */
 
 enum unit_type {
 	UNIT_TYPE_SIMPLE, /* and idle */
@@ -118,7 +118,9 @@ struct unit {
 	char *tty_path;                  /* StandardInput=tty: the terminal; NULL: /dev/null */
 	char *after[UNIT_NAMES_MAX + 1]; /* Before= of others is turned into this by the loader */
 	char *before[UNIT_NAMES_MAX + 1];
-	char *requires[UNIT_NAMES_MAX + 1]; /* and BindsTo= */
+	char *
+		requires[
+			UNIT_NAMES_MAX + 1]; /* and BindsTo= */
 	char *wants[UNIT_NAMES_MAX + 1];
 	struct unit_statuses success;    /* SuccessExitStatus= */
 	struct unit_statuses no_restart; /* RestartPreventExitStatus= */
@@ -126,8 +128,8 @@ struct unit {
 	unsigned int limit_count;
 
 	/* Of a .socket unit: what is handed to its service. */
-	char *listen_path;     /* ListenStream=: a path */
-	char *socket_group;    /* SocketGroup=: a name or a number, NULL: root */
+	char *listen_path;        /* ListenStream=: a path */
+	char *socket_group;       /* SocketGroup=: a name or a number, NULL: root */
 	unsigned int socket_mode; /* SocketMode=, 0666 by default */
 
 	size_t pool_used;

@@ -30,7 +30,8 @@ char *unit_add_text(struct unit_reader *reader, const char *text, size_t len)
 	char *copy = unit->pool + unit->pool_used;
 
 	if (len + 1 > sizeof(unit->pool) - unit->pool_used) {
-		unit_report(reader, true, "the unit holds more than %d bytes of text", UNIT_POOL_SIZE);
+		unit_report(reader, true, "the unit holds more than %d bytes of text",
+			UNIT_POOL_SIZE);
 		return NULL;
 	}
 	memcpy(copy, text, len);
@@ -157,7 +158,8 @@ void unit_read_exec(struct unit_reader *reader, const char *key, const char *val
 		return;
 	}
 	if (!expand_specifiers(unit, value, expanded, sizeof(expanded))) {
-		unit_report(reader, true, "%s: of the specifiers only %%n, %%p and %%%% are known", key);
+		unit_report(reader, true, "%s: of the specifiers only %%n, %%p and %%%% are known",
+			key);
 		return;
 	}
 	value = expanded;
@@ -321,5 +323,6 @@ void unit_read_output(struct unit_reader *reader, const char *key, const char *v
 			return;
 		}
 	}
-	unit_report(reader, true, "%s: \"%.60s\" is not understood: journal, null or tty", key, value);
+	unit_report(reader, true, "%s: \"%.60s\" is not understood: journal, null or tty", key,
+		value);
 }

@@ -120,7 +120,8 @@ const char *file_dir_next(struct file_dir *dir, unsigned char *type)
 		const struct directory_entry *entry;
 
 		if (dir->at >= dir->len) {
-			dir->len = syscall(SYS_getdents64, dir->fd, dir->entries, sizeof(dir->entries));
+			dir->len = syscall(SYS_getdents64, dir->fd, dir->entries,
+				sizeof(dir->entries));
 			dir->at = 0;
 			if (dir->len <= 0)
 				return NULL;

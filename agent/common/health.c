@@ -2,7 +2,7 @@
  *
  * health.c - see health.h for the words. tests/unit/test_health.c goes through every combination.
  *
- * The judgement is a list of checks in order of dependency (boot, disk, services, engine). The first one that
+ * The judgement is a list of checks in order of dependency (boot, rescue, disk, services, engine). The first one that
  * has an objection against readiness decides; without one, the blemishes decide between
  * ready and degraded.
  */
@@ -44,6 +44,16 @@ static bool boot_objects(const struct facts *facts, struct health *health)
 		return object(health, HEALTH_STATUS_STARTING,
 			"waiting for the first word of PID 1");
 	return false;
+}
+
+/* PID 1 starts no services: a stage without which there is nothing has failed, or no unit is usable. */
+static bool rescue_objects(const struct facts *facts, struct health *health)
+{
+	const struct control_stage *stage = facts_find_stage(facts, "services");
+
+	if (!stage || stage->state != STAGE_STATE_FAILED)
+		return false;
+	return object(health, HEALTH_STATUS_FAILED, "the boot failed%s%s", DETAIL(stage->reason));
 }
 
 /* A disk that is not there yet: is somebody still working on it? */
@@ -216,9 +226,9 @@ static bool service_blemish(const struct facts *facts, struct health *health)
 void health_judge(const struct facts *facts, struct health *health)
 {
 	*health = (struct health){.status = HEALTH_STATUS_READY};
-	if (boot_objects(facts, health) || disk_objects(facts, health) ||
-		policy_objects(facts, health) || services_object(facts, health) ||
-		engine_objects(facts, health))
+	if (boot_objects(facts, health) || rescue_objects(facts, health) ||
+		disk_objects(facts, health) || policy_objects(facts, health) ||
+		services_object(facts, health) || engine_objects(facts, health))
 		return;
 	health->ready = true;
 	if (stage_blemish(facts, health) || service_blemish(facts, health))

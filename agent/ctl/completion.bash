@@ -43,3 +43,21 @@ _keel_journalctl()
 }
 complete -F _keelctl keelctl
 complete -p journalctl &>/dev/null || complete -F _keel_journalctl journalctl
+
+_keel_systemctl()
+{
+	local word=${COMP_WORDS[COMP_CWORD]}
+	local verbs="is-system-running is-active is-failed is-enabled status show cat list-units list-unit-files start stop \
+restart try-restart reload reset-failed daemon-reload poweroff halt reboot"
+	local units
+
+	if [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "--quiet --no-block --failed --value --property= --help --version" -- "$word")
+	elif [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
+	else
+		units=$(systemctl --quiet list-units 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')
+		mapfile -t COMPREPLY < <(compgen -W "$units" -- "$word")
+	fi
+}
+complete -F _keel_systemctl systemctl

@@ -29,7 +29,7 @@
 struct systemctl {
 	bool quiet, no_block, failed, value_only;
 	const char *properties; /* -p, comma-separated */
-	int argc; /* units */
+	int argc;               /* units */
 	char **argv;
 };
 
@@ -382,8 +382,9 @@ static int daemon_reload(const struct systemctl *ctl)
 	if (rc == 0)
 		return 0;
 	if (rc == -ENOEXEC)
-		(void)fputs("systemctl: daemon-reload: a unit file is bad and was not taken; dmesg says "
-			    "which line\n",
+		(void)fputs(
+			"systemctl: daemon-reload: a unit file is bad and was not taken; dmesg says "
+			"which line\n",
 			stderr);
 	else if (rc == -E2BIG)
 		(void)fprintf(stderr, "systemctl: daemon-reload: more than %d units\n",

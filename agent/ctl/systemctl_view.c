@@ -108,7 +108,8 @@ unsigned int systemctl_print_units(const struct facts *facts, bool failed)
 {
 	unsigned int count = 0;
 
-	(void)printf("%-28s %-11s %-12s %-13s %s\n", "UNIT", "LOAD", "ACTIVE", "SUB", "DESCRIPTION");
+	(void)printf("%-28s %-11s %-12s %-13s %s\n", "UNIT", "LOAD", "ACTIVE", "SUB",
+		"DESCRIPTION");
 	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
 		const struct control_service *service = &facts->services[i];
 		char description[UNIT_FILES_VALUE_MAX];

@@ -62,7 +62,8 @@ static void each_dropin(const char *name, file_fn *fn, void *ctx)
 		for (size_t d = 0; d < ARRAY_SIZE(unit_dirs); d++)
 			if (at[d] < counts[d] &&
 				(next == ARRAY_SIZE(unit_dirs) ||
-					strcmp(lists[d][at[d]]->d_name, lists[next][at[next]]->d_name) < 0))
+					strcmp(lists[d][at[d]]->d_name,
+						lists[next][at[next]]->d_name) < 0))
 				next = d;
 		if (next == ARRAY_SIZE(unit_dirs))
 			break;

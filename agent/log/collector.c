@@ -261,12 +261,12 @@ void collector_pass(struct collector *collector)
 	}
 	if (rc > 0)
 		collector->store.state.in_line = 0;
-	spool_reserve(spool);
 	if (collector->store.state.dropped_since_us != 0 &&
 		clock_now_us() >= budget_end_us(&collector->budget))
 		collector_note(collector);
 	set_times(collector, &batch);
 	batch.position = spool->position;
+	spool_reserve(spool);
 	if (spool->size == spool->position) {
 		collector->waiting = collector->ended = false;
 		await_end(collector, false);

@@ -34,17 +34,44 @@ static uint64_t find_start(int fd, uint64_t size)
 	}
 }
 
+/* The file's time is a writer's if it is not what we left, or if there is more in it than there was. */
 static int look(struct spool *spool)
 {
 	struct stat info;
+	uint64_t mtime_us;
 
 	if (fstat(spool->fd, &info) < 0)
 		return -errno;
-	spool->size = (uint64_t)info.st_size;
+	mtime_us = (uint64_t)info.st_mtim.tv_sec * USEC_PER_SEC +
+		   (uint64_t)info.st_mtim.tv_nsec / 1000;
+	if (mtime_us != spool->own_mtime_us || (uint64_t)info.st_size != spool->seen)
+		spool->mtime_us = mtime_us;
+	spool->seen = (uint64_t)info.st_size;
 	spool->ino = info.st_ino;
-	spool->mtime_us = (uint64_t)info.st_mtim.tv_sec * USEC_PER_SEC +
-			  (uint64_t)info.st_mtim.tv_nsec / 1000;
 	return 0;
+}
+
+/* fallocate(2) that leaves the writers' time as it was in `mtime_us`. */
+static int change(struct spool *spool, int mode, uint64_t start, uint64_t len)
+{
+	uint64_t seen;
+	struct stat info;
+	int rc = look(spool);
+
+	if (rc < 0)
+		return rc;
+	seen = spool->seen;
+	rc = fallocate(spool->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)len) < 0 ? -errno
+											    : 0;
+	if (fstat(spool->fd, &info) < 0)
+		return -errno;
+	spool->own_mtime_us = (uint64_t)info.st_mtim.tv_sec * USEC_PER_SEC +
+			      (uint64_t)info.st_mtim.tv_nsec / 1000;
+	/* Written at the same moment. */
+	if ((uint64_t)info.st_size != seen)
+		spool->mtime_us = spool->own_mtime_us;
+	spool->seen = (uint64_t)info.st_size;
+	return rc;
 }
 
 int spool_open(struct spool *spool, int dir_fd, const char *name)
@@ -56,6 +83,7 @@ int spool_open(struct spool *spool, int dir_fd, const char *name)
 	if (spool->fd < 0)
 		return -errno;
 	rc = look(spool);
+	spool->size = spool->seen;
 	if (rc == 0) {
 		spool->position = find_start(spool->fd, spool->size);
 		spool_free(spool, spool->position);
@@ -83,6 +111,7 @@ int spool_look(struct spool *spool)
 
 	if (rc < 0)
 		return rc;
+	spool->size = spool->seen;
 	if (spool->position > 0 && spool->position <= spool->size)
 		(void)!pread(spool->fd, &before, 1, (off_t)spool->position - 1);
 	if (spool->position <= spool->size && before == '\0')
@@ -107,8 +136,7 @@ void spool_free(struct spool *spool, uint64_t position)
 
 	spool->position = position;
 	if (position > start && position != spool->freed)
-		(void)fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start,
-			(off_t)(position - start));
+		(void)change(spool, FALLOC_FL_PUNCH_HOLE, start, position - start);
 	spool->freed = position;
 }
 
@@ -117,6 +145,6 @@ void spool_reserve(struct spool *spool)
 	if (spool->size + RESERVE / 2 <= spool->reserved)
 		return;
 	/* Behind the end of the file: tmpfs(5) keeps the pages until they are written. */
-	if (fallocate(spool->fd, FALLOC_FL_KEEP_SIZE, (off_t)spool->size, RESERVE) == 0)
+	if (change(spool, 0, spool->size, RESERVE) == 0)
 		spool->reserved = spool->size + RESERVE;
 }

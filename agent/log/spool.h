@@ -16,6 +16,8 @@ struct spool {
 	uint64_t size;
 	uint64_t mtime_us; /* wall clock: all up to `size` was written then or before */
 	uint64_t ino;
+	/* Freeing changes the file's time too: what it was after that, and the size then. */
+	uint64_t own_mtime_us, seen;
 	uint64_t freed, reserved; /* positions */
 };
 

@@ -34,6 +34,9 @@ static const struct coldplug_rule {
 	{"vmbus", "vmbus:", "hv_sock"},
 	/* virtio_net, the vsock transport, virtio_balloon, virtio_blk, virtio_rng. */
 	{"virtio", "virtio:", NULL},
+	/* The power button, one of two kinds (drivers/acpi/button.c), and the way that the agent hears it. */
+	{"acpi", "acpi:LNXPWRBN:", "evdev"},
+	{"acpi", "acpi:PNP0C0C:", "evdev"},
 };
 
 /* Aliases already done, so that a second walk costs a few reads of sysfs and nothing else. Full:

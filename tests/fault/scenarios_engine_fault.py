@@ -12,7 +12,7 @@ def restarted(guest, name, before):
                       s["services"][name]["pid"] not in (0, before), f"{name} is up again")["services"][name]
 
 
-@scenario("kill -9 of the agent, containerd and dockerd: each is back, data lives on", deadline=180, skip=unavailable)
+@scenario("kill -9 of the agent, keel-log, containerd and dockerd: each is back, data lives on", deadline=180, skip=unavailable)
 def killed_daemons(test):
     with data_disk() as disk, EngineGuest(disk) as guest:
         boot = guest.wait_ready()["boot"]
@@ -20,7 +20,7 @@ def killed_daemons(test):
         guest.docker("run", "-d", "--name", "stays", IMAGE, "/busybox", "sh", "-c",
                      "trap 'exit 0' TERM; while :; do /busybox sleep 0.1; done")
         _, pid, _ = guest.docker("inspect", "-f", "{{.State.Pid}}", "stays")
-        for name in ("keel-agent.service", "containerd.service", "docker.service"):
+        for name in ("keel-agent.service", "keel-log.service", "containerd.service", "docker.service"):
             with test.step(f"{name} comes back, the container does not notice"):
                 kill_and_wait(guest, name)
                 check(guest.read(f"/proc/{pid.strip()}/cmdline").startswith("/busybox"), "the container's process")

@@ -19,5 +19,6 @@ import scenarios_exhaustion  # noqa: E402,F401
 import scenarios_inject  # noqa: E402,F401
 import scenarios_resources  # noqa: E402,F401
 import scenarios_storm  # noqa: E402,F401
+import scenarios_teardown  # noqa: E402,F401
 
 harness.main("fault", jobs=2)

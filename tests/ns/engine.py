@@ -157,10 +157,10 @@ class EngineGuest(ns.Guest):
             tar.add(os.path.realpath(f"{self.lower}/usr/bin/busybox"), "busybox")
         self.docker("import", "-", IMAGE, stdin=archive.getvalue())
 
-    def api(self, path, method="GET"):
+    def api(self, path, method="GET", body=None):
         connection = UnixConnection(self.path("/run/keel/api.sock"))
         try:
-            connection.request(method, path)
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             answer = connection.getresponse()
             body = answer.read()
         finally:

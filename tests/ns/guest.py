@@ -114,7 +114,8 @@ class Guest:
     def __init__(self, units=None, files=None, mode="wsl", seconds=40, root=None, cgroup=True, dirs=(),
                  masked=(), without=(), **launch):
         """units: name -> text, below /usr/lib/keel/units; files: path -> text or (text, mode); without:
-        paths of the root that this guest lacks; launch: devs=[...], enosys="clone3", init=[...]"""
+        paths of the root that this guest lacks; launch: devs=[...], enosys="clone3", init=[...],
+        console=PATH of a terminal"""
         self.deadline = time.monotonic() + seconds
         self.mode, self.launch_options = mode, launch
         os.makedirs(RUN, exist_ok=True)
@@ -178,6 +179,8 @@ class Guest:
             args += ["--cgroup", f"{self.cgroup}/base"]
         for dev in self.launch_options.get("devs", []):
             args += ["--dev", dev]
+        if "console" in self.launch_options:
+            args += ["--console", self.launch_options["console"]]
         if "enosys" in self.launch_options:
             args += ["--enosys", self.launch_options["enosys"]]
         if "init" in self.launch_options:
@@ -237,13 +240,15 @@ class Guest:
 
     def describe(self):
         lines = [f"-- log of PID 1 ({self.dir})", self.log.decode("utf-8", "replace").rstrip()]
-        logs = self.path("/run/keel/log")
-        try:
-            for name in sorted(os.listdir(logs)):
-                with open(f"{logs}/{name}", encoding="utf-8", errors="replace") as file:
-                    lines.append(f"-- {name}\n" + file.read()[-2000:].rstrip())
-        except OSError:
-            pass
+        # Without keel-log, what services said is still where they wrote it.
+        for directory in (self.path("/run/keel/log"), self.path("/run/keel/spool")):
+            try:
+                for name in sorted(name for name in os.listdir(directory) if not name.startswith(".")):
+                    with open(f"{directory}/{name}", encoding="utf-8", errors="replace") as file:
+                        file.seek(max(0, os.path.getsize(file.name) - 2000))
+                        lines.append(f"-- {name}\n" + file.read().strip("\0\n"))
+            except OSError:
+                pass
         return "\n".join(lines)
 
     # -- looking in

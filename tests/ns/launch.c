@@ -41,7 +41,7 @@
 
 #define USAGE                                                                                              \
 	"usage: launch --root DIR --lower DIR --upper DIR --work DIR --kmsg FIFO [--vm] [--console TTY]\n" \
-	"              [--cgroup DIR] [--dev NODE]... [--enosys clone3] [-- INIT ARG...]\n"                \
+	"              [--cgroup DIR] [--dev NODE]... [--enosys CALL] [-- INIT ARG...]\n"                  \
 	"INIT (default /sbin/init) becomes PID 1 in DIR, an overlay of lower and upper.\n"
 
 #define DEVS_MAX 8
@@ -50,7 +50,8 @@ struct options {
 	const char *root, *lower, *upper, *work, *kmsg, *console, *cgroup;
 	const char *devs[DEVS_MAX];
 	unsigned int dev_count;
-	bool vm, no_clone3;
+	bool vm;
+	int refused; /* number of a system call, 0: none */
 	char **argv;
 };
 
@@ -305,12 +306,18 @@ static _Noreturn void foreign_init(void)
 
 /* ---- the hand-over ---------------------------------------------------------------------------- */
 
-/* clone3(2) answers ENOSYS, as under an older container manager's seccomp profile. */
-static void refuse_clone3(void)
+static const struct {
+	const char *name;
+	int number;
+} refusable[] = {
+	{"clone3", SYS_clone3}, {"mount", SYS_mount}, {"epoll_create1", SYS_epoll_create1}};
+
+/* A system call answers ENOSYS, as under an older container manager's seccomp profile. */
+static void refuse(int number)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -318,6 +325,14 @@ static void refuse_clone3(void)
 
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		die("cannot install the seccomp filter");
+}
+
+static int find_refusable(const char *name)
+{
+	for (size_t i = 0; i < sizeof(refusable) / sizeof(refusable[0]); i++)
+		if (strcmp(name, refusable[i].name) == 0)
+			return refusable[i].number;
+	return 0;
 }
 
 static void open_stdio(const char *in, const char *out, const char *err)
@@ -387,8 +402,8 @@ static _Noreturn void become_init(const struct options *options, int parent)
 	/* The foreign processes stay where they are, we are moved into the scenario's group; then we go. */
 	if (write(parent, "r", 1) != 1 || read(parent, &byte, 1) != 1)
 		_exit(125);
-	if (options->no_clone3)
-		refuse_clone3();
+	if (options->refused)
+		refuse(options->refused);
 	if (options->vm) {
 		const char *console = options->console ? "/dev/console" : "/dev/null";
 
@@ -430,8 +445,8 @@ static struct options parse_options(int argc, char **argv)
 		} else if (strcmp(name, "--dev") == 0 && o.dev_count < DEVS_MAX) {
 			o.devs[o.dev_count++] = value;
 			i++;
-		} else if (strcmp(name, "--enosys") == 0 && strcmp(value, "clone3") == 0) {
-			o.no_clone3 = true;
+		} else if (strcmp(name, "--enosys") == 0 && find_refusable(value)) {
+			o.refused = find_refusable(value);
 			i++;
 		} else if (strcmp(name, "--") == 0 && i + 1 < argc) {
 			o.argv = argv + i + 1;

@@ -208,8 +208,10 @@ def degraded_stages(_test):
 @scenario("no unit files at all: PID 1 stays, says so, and powers off")
 def no_units(_test):
     with Guest() as guest:
-        picture = guest.wait(lambda s: s["stages"]["services"]["state"] == "done", "boot ends")
+        picture = guest.wait(lambda s: s["stages"]["services"]["state"] == "failed", "boot ends")
         check(picture["services"] == {}, picture["services"])
+        check(picture["boot"]["state"] == "degraded" and
+              picture["boot"]["reason"].startswith("no unit can be started"), picture["boot"])
         check("no unit files" in guest.log_text(), guest.log_text())
         check(guest.request(7) == 0, "power-off accepted")
         check(guest.wait_end() == "signal 2", guest.end_line)

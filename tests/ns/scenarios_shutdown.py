@@ -1,7 +1,9 @@
 """The way down: order, deadlines, foreign processes, every way to ask for it."""
+import json
 import os
 import signal
 
+import engine
 from guest import Guest, unit
 from harness import check, scenario
 
@@ -69,6 +71,28 @@ def ways_to_end(_test):
                 os.kill(guest.pid, way)
             check(guest.wait_end() == f"signal {expected}", f"{way}: {guest.end_line}")
             check(guest.event_names() == ["stopped"], f"{way}: {guest.event_names()}")
+
+
+@scenario("power off and reboot by systemctl, poweroff, reboot and the API", skip=engine.unavailable)
+def ways_to_ask(_test):
+    def api(action):
+        def ask(guest):
+            body = json.dumps({"action": action})
+            check(guest.api("/v1/shutdown", "POST", body)[0] == 202, "accepted")
+        return ask
+
+    def command(*words):
+        return lambda guest: guest.run(*words, check=False)
+
+    ways = ((command("systemctl", "poweroff"), 2), (command("systemctl", "reboot"), 1), (command("poweroff"), 2),
+            (command("reboot"), 1), (api("poweroff"), 2), (api("reboot"), 1))
+    for mode in ("wsl", "vm"):
+        for ask, end in ways:
+            with engine.EngineGuest(mode=mode, masked=["containerd.service", "docker.service"]) as guest:
+                guest.wait_service("keel-agent.service", "active")
+                guest.retry(lambda guest=guest: os.path.exists(guest.path("/run/keel/api.sock")), "the API listens")
+                ask(guest)
+                check(guest.wait_end() == f"signal {end}", f"{mode}: {guest.end_line}")
 
 
 @scenario("signals that mean nothing to PID 1 do nothing")

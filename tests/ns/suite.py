@@ -12,10 +12,12 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
 import harness  # noqa: E402
 import scenarios_boot  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
+import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
+import scenarios_rescue  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
 import scenarios_units  # noqa: E402,F401

@@ -21,12 +21,13 @@
  *   notify-flood:N  N status messages as fast as they are taken
  *   orphans:N       N grandchildren that die as orphans, then waits for their parents
  *   flood:BYTES     writes lines to stdout until that many bytes are written or an error comes
- *   hog:MB          takes memory and writes to every page of it
  *   say:TEXT err:TEXT part:TEXT  a line to stdout, to stderr, to stdout without its end; "_" is a space
  *   count:N[:MS]    N numbered lines, in turns to stdout and stderr, with a pause of MS after each
  *   torrent:BYTES   numbered lines of 64 bytes in blocks of 64 KiB to stdout as fast as it goes, errors or not; then the event
  *                   wrote:BYTES:LINES:REFUSED:SLOWEST (lines that are whole; refused or short writes; microseconds)
  *   rewrite:TEXT    what a shell's "echo TEXT >/dev/stdout" does: opens the file anew, truncates it, writes
+ *   mount:PATH      a tmpfs, in the namespace of everybody
+ *   hog:MB          takes memory and writes to every page of it
  *   fifo:PATH       makes a named pipe;  await:PATH waits until somebody opens it for writing
  *   report:STATE[:REASON]  a frame for PID 1 on fd 3 (done degraded failed skipped running); "_" is a space
  *   nonsense:N      N frames of random length and content on fd 3
@@ -43,6 +44,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -228,18 +230,6 @@ static void flood(long bytes)
 	}
 }
 
-static void hog(long megabytes)
-{
-	for (long i = 0; i < megabytes; i++) {
-		char *block = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (block == MAP_FAILED)
-			fail("hog");
-		memset(block, 1, 1 << 20); /* kept for good */
-	}
-}
-
 static void say(int fd, const char *text, const char *end)
 {
 	char line[256];
@@ -308,6 +298,18 @@ static void rewrite(const char *text)
 		fail("rewrite");
 	say(fd, text, "\n");
 	(void)close(fd);
+}
+
+static void hog(long megabytes)
+{
+	for (long i = 0; i < megabytes; i++) {
+		char *block = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (block == MAP_FAILED)
+			fail("hog");
+		memset(block, 1, 1 << 20); /* kept for good */
+	}
 }
 
 static void await(const char *path)
@@ -504,6 +506,12 @@ static void notify_child(void)
 	(void)waitpid(pid, NULL, 0);
 }
 
+static void do_mount(const char *path)
+{
+	if (mount("test", path, "tmpfs", 0, NULL) < 0)
+		fail(path);
+}
+
 static void do_simple(const char *verb)
 {
 	if (strcmp(verb, "ready") == 0) {
@@ -571,8 +579,6 @@ static void do_word(const char *word)
 		make_orphans(atol(value));
 	} else if (strcmp(verb, "flood") == 0) {
 		flood(atol(value));
-	} else if (strcmp(verb, "hog") == 0) {
-		hog(atol(value));
 	} else if (strcmp(verb, "say") == 0) {
 		say(STDOUT_FILENO, value, "\n");
 	} else if (strcmp(verb, "err") == 0) {
@@ -585,9 +591,13 @@ static void do_word(const char *word)
 		torrent(atol(value));
 	} else if (strcmp(verb, "rewrite") == 0) {
 		rewrite(value);
+	} else if (strcmp(verb, "hog") == 0) {
+		hog(atol(value));
 	} else if (strcmp(verb, "fifo") == 0) {
 		if (mkfifo(value, 0600) < 0)
 			fail(value);
+	} else if (strcmp(verb, "mount") == 0) {
+		do_mount(value);
 	} else if (strcmp(verb, "await") == 0) {
 		await(value);
 	} else if (strcmp(verb, "report") == 0) {

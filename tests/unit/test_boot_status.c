@@ -104,10 +104,15 @@ static void test_which_cause_wins(void **state)
 	/* A stage before a service: it is nearer to the cause. */
 	init.stages[STAGE_DISK].record.state = STAGE_STATE_FAILED;
 	assert_status(BOOT_STATE_DEGRADED, "disk: ");
-	for (unsigned int s = SHUTDOWN_SERVICES; s <= SHUTDOWN_FINAL; s++) {
+	/* Why there are no services at all. */
+	strcpy(init.rescue, "stage mounts failed: x");
+	assert_status(BOOT_STATE_DEGRADED, "stage mounts failed: x");
+	for (unsigned int s = SHUTDOWN_SERVICES; s <= SHUTDOWN_END; s++) {
 		init.shutdown = (enum shutdown_phase)s;
 		assert_status(BOOT_STATE_STOPPING, "shutting down");
 	}
+	strcpy(init.crash, "PID 1 crashed: SIGSEGV");
+	assert_status(BOOT_STATE_STOPPING, "PID 1 crashed: SIGSEGV");
 }
 
 static void test_long_reasons_fit(void **state)

@@ -42,7 +42,8 @@ static void test_set_is_bounded(void **state)
 	for (int i = 0; i < ENVIRONMENT_MAX; i++)
 		assert_int_equal(environment_set(&environment, "N%d=x", i), 0);
 	assert_int_equal(environment_set(&environment, "MORE=x"), -E2BIG);
-	assert_int_equal(environment_set(&environment, "N5=y"), 0); /* one that is there may change */
+	assert_int_equal(environment_set(&environment, "N5=y"),
+		0); /* one that is there may change */
 	assert_null(environment.list[ENVIRONMENT_MAX]);
 	environment.used = ENVIRONMENT_TEXT - 4;
 	assert_int_equal(environment_set(&environment, "N5=z"), -E2BIG);
@@ -100,8 +101,8 @@ static void test_files(void **state)
 
 static void test_expand(void **state)
 {
-	static const char *const expected[] = {"/bin/x", "value", "pre-value--post", "42", "42", "x",
-		"${A", "$", "a}value", "", "$A", "one", "two", "$1"};
+	static const char *const expected[] = {"/bin/x", "value", "pre-value--post", "42", "42",
+		"x", "${A", "$", "a}value", "", "$A", "one", "two", "$1"};
 	char *words[] = {"/bin/x", "${A}", "pre-${A}-${EMPTY}-post", "$MAINPID", "${MAINPID}",
 		"$EMPTY", "$NO", "${NO}x", "${A", "$", "a}${A}", "", "$$A", "$LIST", "$1", NULL};
 

@@ -182,6 +182,26 @@ static void test_disk_words(void **state)
 	expect(&facts, HEALTH_STATUS_DEGRADED, false, "does not know");
 }
 
+/* A boot that starts no services: its reason before all that follows from it. */
+static void test_failed_boot(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.disk.state = DISK_STATE_UNKNOWN;
+	facts.services[0].state = facts.services[1].state = SERVICE_STATE_INACTIVE;
+	set_stage(&facts, 2, "services", STAGE_STATE_FAILED);
+	strcpy(facts.stages[2].reason, "stage mounts failed: no tmpfs");
+	expect(&facts, HEALTH_STATUS_FAILED, false,
+		"the boot failed: stage mounts failed: no tmpfs");
+	facts.boot.state = BOOT_STATE_STOPPING;
+	expect(&facts, HEALTH_STATUS_STOPPING, false, "shutting down");
+	/* One that ended with a service failed is no such boot. */
+	facts = well();
+	set_stage(&facts, 2, "services", STAGE_STATE_DEGRADED);
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "services");
+}
+
 static void test_service_words(void **state)
 {
 	struct facts facts = well();
@@ -294,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_known_is_starting),
 		cmocka_unit_test(test_all_well),
 		cmocka_unit_test(test_disk_words),
+		cmocka_unit_test(test_failed_boot),
 		cmocka_unit_test(test_service_words),
 		cmocka_unit_test(test_engine_words),
 		cmocka_unit_test(test_no_engine_at_all),

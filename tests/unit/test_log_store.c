@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_log_store.c - keel-log's parts: where lines end, what a budget lets through, when files are rotated, what a
- * restart takes back.
+ * restart takes back, what is left of the spool.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,9 @@
 
 #include "agent/log/budget.h"
 #include "agent/log/line_split.h"
+#include "agent/log/spool.h"
 #include "agent/log/store.h"
+#include "lib/clock.h"
 
 /* ---- lines ---------------------------------------------------------------------------------- */
 
@@ -201,6 +203,135 @@ static void strange_state(void **state)
 	store_close(&store);
 }
 
+/* ---- spool ---------------------------------------------------------------------------------- */
+
+#define LONG_AGO_S 1000000000
+
+static int writer_fd;
+static struct spool spool;
+
+static int set_up_spool(void **state)
+{
+	(void)set_up(state);
+	writer_fd = openat(dir_fd, "a.service", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(writer_fd >= 0);
+	return 0;
+}
+
+static int tear_down_spool(void **state)
+{
+	spool_close(&spool);
+	close_p(&writer_fd);
+	(void)unlinkat(dir_fd, "a.service", 0);
+	return tear_down(state);
+}
+
+static void put(const char *text)
+{
+	assert_int_equal(write(writer_fd, text, strlen(text)), strlen(text));
+}
+
+static void put_long_ago(const char *text)
+{
+	const struct timespec times[2] = {{.tv_sec = LONG_AGO_S}, {.tv_sec = LONG_AGO_S}};
+
+	put(text);
+	assert_int_equal(futimens(writer_fd, times), 0);
+}
+
+static void expect_text(const char *text)
+{
+	char buffer[128];
+
+	assert_int_equal(spool_read(&spool, buffer, sizeof(buffer)), strlen(text));
+	assert_memory_equal(buffer, text, strlen(text));
+}
+
+static void need_holes(void)
+{
+	if (fallocate(writer_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1) < 0)
+		skip(); /* the directory for temporary files is on a file system without holes */
+}
+
+static void freed(void **state)
+{
+	char buffer[4];
+
+	(void)state;
+	need_holes();
+	put("one\ntwo\n");
+	assert_int_equal(spool_open(&spool, dir_fd, "a.service"), 0);
+	assert_true(spool.position == 0);
+	assert_int_equal(spool_look(&spool), 0);
+	expect_text("one\ntwo\n");
+	spool_free(&spool, 4);
+	assert_int_equal(pread(writer_fd, buffer, 4, 0), 4);
+	assert_memory_equal(buffer, "\0\0\0\0", 4);
+	put("three\n");
+	expect_text("two\n"); /* what was there at the last look */
+	assert_int_equal(spool_look(&spool), 0);
+	expect_text("two\nthree\n");
+	/* Another reader begins where data begins, or where the last one was. */
+	spool_close(&spool);
+	assert_int_equal(spool_open(&spool, dir_fd, "a.service"), 0);
+	assert_true(spool.position == 4);
+	spool_resume(&spool, 8);
+	assert_int_equal(spool_look(&spool), 0);
+	expect_text("three\n");
+	/* Not a position of this file. */
+	spool_resume(&spool, 4711);
+	assert_true(spool.position == 8);
+	spool_free(&spool, 14);
+	spool_close(&spool);
+	assert_int_equal(spool_open(&spool, dir_fd, "a.service"), 0);
+	assert_true(spool.position == 14);
+}
+
+/* Freeing and reserving change the file's time; when its lines were written does not change by that. */
+static void writers_time(void **state)
+{
+	(void)state;
+	need_holes();
+	put_long_ago("one\ntwo");
+	assert_int_equal(spool_open(&spool, dir_fd, "a.service"), 0);
+	assert_int_equal(spool_look(&spool), 0);
+	assert_true(spool.mtime_us == LONG_AGO_S * USEC_PER_SEC);
+	spool_reserve(&spool);
+	spool_free(&spool, 4);
+	assert_int_equal(spool_look(&spool), 0);
+	assert_true(spool.mtime_us == LONG_AGO_S * USEC_PER_SEC);
+	put(" and more\n");
+	assert_int_equal(spool_look(&spool), 0);
+	assert_true(spool.mtime_us > LONG_AGO_S * USEC_PER_SEC);
+}
+
+/* A shell's "> /dev/stderr". */
+static void written_anew(void **state)
+{
+	(void)state;
+	need_holes();
+	put("one\n");
+	assert_int_equal(spool_open(&spool, dir_fd, "a.service"), 0);
+	assert_int_equal(spool_look(&spool), 0);
+	spool_free(&spool, 4);
+	assert_int_equal(ftruncate(writer_fd, 0), 0);
+	put("x\n");
+	assert_int_equal(spool_look(&spool), 1);
+	expect_text("x\n");
+	spool_free(&spool, 2);
+	/* As long as before, and longer: the freed bytes are not zeroes any more. */
+	assert_int_equal(ftruncate(writer_fd, 0), 0);
+	put("y\n");
+	assert_int_equal(spool_look(&spool), 1);
+	expect_text("y\n");
+	spool_free(&spool, 2);
+	assert_int_equal(ftruncate(writer_fd, 0), 0);
+	put("longer\n");
+	assert_int_equal(spool_look(&spool), 1);
+	expect_text("longer\n");
+	assert_int_equal(spool_look(&spool), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lines),
 	cmocka_unit_test(long_lines),
@@ -210,6 +341,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(rotated, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(taken_back, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(strange_state, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(freed, set_up_spool, tear_down_spool),
+	cmocka_unit_test_setup_teardown(writers_time, set_up_spool, tear_down_spool),
+	cmocka_unit_test_setup_teardown(written_anew, set_up_spool, tear_down_spool),
 };
 
 UNIT_TEST_MAIN(tests)

@@ -62,8 +62,9 @@ static void test_long_status_is_cut(void **state)
 
 static void test_every_field(void **state)
 {
-	struct notify_message message = PARSE("RELOADING=1\nSTOPPING=1\nWATCHDOG=1\nMAINPID=4711\n"
-					      "EXTEND_TIMEOUT_USEC=5000000\nWATCHDOG_USEC=20\nX_OTHER=1");
+	struct notify_message message =
+		PARSE("RELOADING=1\nSTOPPING=1\nWATCHDOG=1\nMAINPID=4711\n"
+		      "EXTEND_TIMEOUT_USEC=5000000\nWATCHDOG_USEC=20\nX_OTHER=1");
 
 	(void)state;
 	assert_true(message.reloading && message.stopping && message.watchdog);

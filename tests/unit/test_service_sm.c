@@ -194,8 +194,8 @@ static void for_each_state(void (*visit)(const struct sm *sm))
 
 		/* Most are not; no command makes them so. */
 		if ((sm.step == SERVICE_STEP_NONE) == (sm.state == SERVICE_STATE_STARTING ||
-							 sm.state == SERVICE_STATE_RELOADING ||
-							 sm.state == SERVICE_STATE_STOPPING))
+							      sm.state == SERVICE_STATE_RELOADING ||
+							      sm.state == SERVICE_STATE_STOPPING))
 			continue;
 		for (sm.index = 0; sm.index < unit.command_count; sm.index++) {
 			if (!consistent(&sm))
@@ -295,11 +295,13 @@ static void check_command(const struct step *step)
 static void check_signals(const struct step *step)
 {
 	const struct sm *before = &step->before, *after = &step->after;
-	unsigned int signals = step->actions & (SM_ACTION_TERMINATE | SM_ACTION_ABORT | SM_ACTION_KILL);
+	unsigned int signals =
+		step->actions & (SM_ACTION_TERMINATE | SM_ACTION_ABORT | SM_ACTION_KILL);
 	bool rest = step->facts.rest && (unit.kill_mode == UNIT_KILL_CONTROL_GROUP ||
 						unit.kill_mode == UNIT_KILL_MIXED);
 	bool gave_up = step->event == SM_EVENT_TIMEOUT &&
-		       (before->step == SERVICE_STEP_STOP_KILL || before->step == SERVICE_STEP_STOP_SIGNAL);
+		       (before->step == SERVICE_STEP_STOP_KILL ||
+			       before->step == SERVICE_STEP_STOP_SIGNAL);
 
 	assert_true((signals & (signals - 1)) == 0);
 	if (signals) {
@@ -364,7 +366,8 @@ static void check_desired(const struct step *step)
 		if (before->wanted && !after->wanted)
 			assert_true((after->state == SERVICE_STATE_INACTIVE &&
 					    unit.restart != UNIT_RESTART_ALWAYS) ||
-				    (after->state == SERVICE_STATE_INACTIVE && before->no_restart) ||
+				    (after->state == SERVICE_STATE_INACTIVE &&
+					    before->no_restart) ||
 				    (after->state == SERVICE_STATE_INACTIVE &&
 					    step->facts.no_restart) ||
 				    after->cause == SM_CAUSE_UNKILLABLE);
@@ -412,7 +415,8 @@ static void check_step(const struct sm *sm, enum sm_event event, struct sm_facts
 		return;
 	}
 	if (!consistent(&step.after))
-		fail_msg("type %d restart %d kill %d: %s/%s (cause %d) + event %d -> %s/%s (cause %d)",
+		fail_msg(
+			"type %d restart %d kill %d: %s/%s (cause %d) + event %d -> %s/%s (cause %d)",
 			unit.type, unit.restart, unit.kill_mode, service_state_name(sm->state),
 			service_step_name(sm->step), sm->cause, event,
 			service_state_name(step.after.state), service_step_name(step.after.step),
@@ -497,8 +501,7 @@ static void world_act(struct world *world, unsigned int actions)
 
 static void world_send(struct world *world, enum sm_event event, enum sm_end end)
 {
-	struct sm_facts facts = {
-		.end = end, .limit_hit = world->starts >= 5, .rest = world->rest};
+	struct sm_facts facts = {.end = end, .limit_hit = world->starts >= 5, .rest = world->rest};
 
 	if (event == SM_EVENT_WANT || event == SM_EVENT_RESTART)
 		world->starts = 0;
@@ -593,9 +596,9 @@ static void world_favour(struct world *world)
 		world_command_exit(world, SM_END_CLEAN);
 	else if (state == SERVICE_STATE_WAITING)
 		world_send(world, SM_EVENT_DEPS_MET, SM_END_CLEAN);
-	else if (world->mains > 0 && (state == SERVICE_STATE_STOPPING ||
-					     (state == SERVICE_STATE_STARTING &&
-						     unit.type == UNIT_TYPE_ONESHOT)))
+	else if (world->mains > 0 &&
+		 (state == SERVICE_STATE_STOPPING ||
+			 (state == SERVICE_STATE_STARTING && unit.type == UNIT_TYPE_ONESHOT)))
 		world_exit(world, SM_END_CLEAN);
 	else if (state == SERVICE_STATE_STARTING || state == SERVICE_STATE_RELOADING)
 		world_send(world, SM_EVENT_READY, SM_END_CLEAN);

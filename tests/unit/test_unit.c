@@ -609,9 +609,10 @@ static void test_pool_is_bounded(void **state)
 static void test_phases_and_statuses(void **state)
 {
 	(void)state;
-	assert_good("ExecStartPre=/a\nExecStartPre=-/b\nExecStartPost=/c\nExecStop=/d\nExecStopPost=/e\n"
-		    "SuccessExitStatus=3 SIGUSR1\nRestartPreventExitStatus=255\nRemainAfterExit=yes\n"
-		    "SendSIGHUP=yes\nSendSIGKILL=no\nUMask=0077\nWatchdogSec=5s\nRestartMaxDelaySec=1min");
+	assert_good(
+		"ExecStartPre=/a\nExecStartPre=-/b\nExecStartPost=/c\nExecStop=/d\nExecStopPost=/e\n"
+		"SuccessExitStatus=3 SIGUSR1\nRestartPreventExitStatus=255\nRemainAfterExit=yes\n"
+		"SendSIGHUP=yes\nSendSIGKILL=no\nUMask=0077\nWatchdogSec=5s\nRestartMaxDelaySec=1min");
 	assert_int_equal(unit.command_count, 6);
 	assert_int_equal(unit_next_command(&unit, UNIT_PHASE_START_PRE, 0), 1);
 	assert_int_equal(unit_next_command(&unit, UNIT_PHASE_START_PRE, 2), 2);
@@ -624,7 +625,8 @@ static void test_phases_and_statuses(void **state)
 	assert_true(unit.remain_after_exit && unit.send_sighup && !unit.send_sigkill);
 	assert_int_equal(unit.umask, 077);
 	assert_int_equal(unit.watchdog_us, 5 * USEC_PER_SEC);
-	assert_int_equal(unit.notify_access, UNIT_NOTIFY_MAIN); /* who has a watchdog must be heard */
+	assert_int_equal(unit.notify_access,
+		UNIT_NOTIFY_MAIN); /* who has a watchdog must be heard */
 	assert_int_equal(unit.restart_max_us, 60 * USEC_PER_SEC);
 	assert_bad("SuccessExitStatus=256", 3, "256");
 	assert_bad("SuccessExitStatus=\"", 3, "SuccessExitStatus");
@@ -700,7 +702,8 @@ static void test_dropins(void **state)
 		0);
 	assert_string_equal(words_of(UNIT_PHASE_START)[0], "/bin/y");
 	assert_string_equal(unit.environment[1], "B=2");
-	assert_int_equal(parse_as("x.service", "[Service]\nExecStart=/bin/x\n", "[Service]\nType=odd\n"),
+	assert_int_equal(parse_as("x.service", "[Service]\nExecStart=/bin/x\n",
+				 "[Service]\nType=odd\n"),
 		-EINVAL);
 	assert_string_equal(said.where, "/etc/keel/units/x.service.d/a.conf:2");
 }

@@ -10,6 +10,7 @@ It starts QEMU, ends with it, and in between
     {"do":"rss"}           {"kib":N}
     {"do":"kill"}          ends QEMU at once, as a power cut
     {"do":"ctrl-alt-del"}  presses the keys
+    {"do":"power-button"}  presses the machine's
 A line is what the guest reported or {"type":"vm","event":...} from here; both carry host_ms, the
 milliseconds since QEMU was started. Writes one line to READY_FD when requests are answered. If the
 monitor dies, the kernel ends QEMU.
@@ -171,6 +172,9 @@ async def answer(guest, request):
         return {}
     if request.get("do") == "ctrl-alt-del":
         return await press_ctrl_alt_del(guest)
+    if request.get("do") == "power-button":
+        await qmp_send(guest, {"execute": "system_powerdown"})
+        return {}
     return {"error": f"unknown request {request}"}
 
 

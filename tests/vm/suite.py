@@ -17,7 +17,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "lib")]
 import harness  # noqa: E402
 import machine  # noqa: E402
 import rootimage  # noqa: E402
+import run  # noqa: E402
 import scenarios_fault  # noqa: E402,F401
+import symbols  # noqa: E402
 import vsock  # noqa: E402
 from guests import BOOT_SECONDS, IMAGE, data_file, docker, events, health, import_image, must, sh, up, vm  # noqa: E402
 from harness import check, contains, equal, scenario  # noqa: E402
@@ -291,6 +293,65 @@ def no_disk(t):
         equal(sh(guest, "echo here"), "here\n", "vm sh")
     with t.step("clean shutdown"):
         must("down", guest, "--deadline", "60")
+
+
+# ---- the ways to an end -------------------------------------------------------------------------------
+
+def ended(guest, how, seconds=90):
+    """Waits for the end; what the console has shown of this boot."""
+    equal(vm("wait", guest, "off", seconds, seconds=seconds + 20).returncode, 0, "wait off")
+    equal(json.loads((machine.state_dir(guest) / "exit.json").read_text())["how"], how, "how it ended")
+    return (machine.state_dir(guest) / "console.log").read_text(errors="replace")
+
+
+def check_clean(guest, data, how):
+    console = ended(guest, how)
+    contains(console, "file systems unmounted", "console")
+    check("busy" not in console and "cannot" not in console[console.index("unmounting"):], console[-2000:])
+    equal(file_system_errors(data), "", "e2fsck")
+    return console
+
+
+def swap_on(guest):
+    """A swap file on the data disk, with something in it."""
+    sh(guest, "dd if=/dev/zero of=/data/swap bs=1M count=64 && chmod 600 /data/swap && mkswap /data/swap && "
+              "swapon /data/swap && grep -q /data/swap /proc/swaps")
+
+
+def crash_init(guest):
+    """An instruction that does not exist, over the first of a function that PID 1 calls at each event."""
+    place = symbols.functions(machine.BUILD / "bin" / "keel-init.debug")["shutdown_advance"][0]
+    place += symbols.load_base(sh(guest, "cat /proc/1/maps"), "/init")
+    vm("sh", guest, f"printf '\\017\\013' | dd of=/proc/1/mem bs=1 seek={place} conv=notrunc")
+
+
+@scenario("a VM ends by its power button, Ctrl-Alt-Del, a signal and a crash of PID 1", deadline=600)
+def ways_to_end(t):
+    guest, data = "ways", data_file(t)
+    verbose = "loglevel=7"
+    up(t, guest, "--data", data, "--data-size", "1G", append=verbose)
+    import_image(guest)
+    docker(guest, "run", "-d", "--name", "sleeper", IMAGE, "/bin/sleep", "1000")
+    swap_on(guest)
+    with t.step("power button, with a container and swap on the data disk: off, nothing busy, clean"):
+        must("press", guest, "power-button")
+        check_clean(guest, data, "powered-off")
+    up(t, guest, "--data", data, append=verbose)
+    with t.step("Ctrl-Alt-Del: a reboot in good order"):
+        must("press", guest, "ctrl-alt-del")
+        check_clean(guest, data, "reset")
+    up(t, guest, "--data", data, append=verbose)
+    with t.step("SIGPWR: off"):
+        vm("sh", guest, "kill -s PWR 1")
+        check_clean(guest, data, "powered-off")
+    up(t, guest, "--data", data, append=verbose)
+    with t.step("a crash of PID 1: a report on the console and to the host, a reboot, a clean disk"):
+        crash_init(guest)
+        console = check_clean(guest, data, "reset")
+        contains(console, "PID 1 crashed: SIGILL", "console")
+        check("Kernel panic" not in console, "no panic")
+        told = [line["health"]["reason"] for line in events(guest) if line["type"] == "health"]
+        check(any("PID 1 crashed: SIGILL" in reason for reason in told), f"reasons reported: {told}")
 
 
 # ---- the tool itself -----------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
   rss                        guest memory that the host holds now, in KiB
   console [--log]            the serial console (Ctrl-] leaves); without a terminal what it has said
   events                     what the guest has reported, one JSON object a line
+  press power-button|ctrl-alt-del
+                             presses the machine's power button, or the keys
   down [--deadline S]        shuts the guest down cleanly
   kill                       cuts its power
   list                       the guests there are
@@ -344,6 +346,11 @@ def verb_down(args):
     return EXIT_NOT_AS_WANTED
 
 
+def verb_press(args):
+    client.request(args.name, {"do": args.what})
+    return 0
+
+
 def verb_kill(args):
     client.request(args.name, {"do": "kill"})
     try:
@@ -421,6 +428,10 @@ def add_down(parser):
     parser.add_argument("--deadline", type=float, default=DOWN_SECONDS)
 
 
+def add_press(parser):
+    parser.add_argument("what", choices=("power-button", "ctrl-alt-del"))
+
+
 def add_nothing(_parser):
     pass
 
@@ -429,7 +440,7 @@ VERBS = {
     "up": (verb_up, add_up), "wait": (verb_wait, add_wait), "health": (verb_health, add_nothing),
     "api": (verb_api, add_api), "sh": (verb_sh, add_sh), "docker": (verb_docker, add_docker),
     "rss": (verb_rss, add_nothing), "console": (verb_console, add_console),
-    "events": (verb_events, add_nothing), "down": (verb_down, add_down), "kill": (verb_kill, add_nothing),
+    "events": (verb_events, add_nothing), "press": (verb_press, add_press), "down": (verb_down, add_down), "kill": (verb_kill, add_nothing),
     "list": (verb_list, add_nothing),
 }
 

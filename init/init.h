@@ -72,6 +72,7 @@ struct service {
 	struct loop_source foreign; /* pidfd of a main process that is not our child (MAINPID=) */
 	struct loop_timer timer;
 	struct loop_timer watchdog;
+	struct loop_timer group_timer; /* the group could not be watched: when to look again */
 };
 
 /* A .socket unit: listened on by PID 1 while its service is up, so that clients of a service that restarts wait

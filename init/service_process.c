@@ -17,6 +17,9 @@
 #include "lib/log.h"
 #include "lib/log_files.h"
 
+/* When a group that cannot be watched is looked at again. */
+#define GROUP_RETRY_US (UINT64_C(100) * 1000)
+
 /* ---- in the new process ---------------------------------------------------------------------- */
 
 int service_base_environment(const struct init *init, struct environment *environment)
@@ -310,11 +313,19 @@ static void on_group(struct loop_source *source, uint32_t events)
 		service_event(service, SM_EVENT_GROUP_EMPTY, (struct sm_facts){0});
 }
 
-void service_watch_group(struct service *service)
+static bool is_group_awaited(const struct service *service)
 {
 	const struct sm *sm = &service->sm;
-	bool wanted = sm->state == SERVICE_STATE_STOPPING && !sm->main && !sm->command &&
-		      (sm->step == SERVICE_STEP_STOP_SIGNAL || sm->step == SERVICE_STEP_STOP_KILL);
+
+	return sm->state == SERVICE_STATE_STOPPING && !sm->main && !sm->command &&
+	       (sm->step == SERVICE_STEP_STOP_SIGNAL || sm->step == SERVICE_STEP_STOP_KILL);
+}
+
+static void on_group_timer(struct loop_timer *timer);
+
+void service_watch_group(struct service *service)
+{
+	bool wanted = is_group_awaited(service);
 	struct loop *loop = &service->init->loop;
 	int fd = service->group.fd, rc;
 
@@ -328,10 +339,24 @@ void service_watch_group(struct service *service)
 	fd = openat(service->cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	rc = fd < 0 ? -errno : loop_add(loop, &service->group, fd, EPOLLPRI, on_group, service);
 	if (rc < 0) {
-		/* The timer of the stop will go on in its stead. */
+		/* Looked at again: else only the stop's timer would go on, in a minute and a half. */
 		log_warning("%s: cgroup.events: %s", service->unit.name, strerror(-rc));
 		close_p(&fd);
+		loop_timer_set(loop, &service->group_timer, clock_now_us() + GROUP_RETRY_US,
+			on_group_timer, service);
 	}
+}
+
+static void on_group_timer(struct loop_timer *timer)
+{
+	struct service *service = timer->ctx;
+
+	if (!is_group_awaited(service))
+		return;
+	if (!service_has_rest(service))
+		service_event(service, SM_EVENT_GROUP_EMPTY, (struct sm_facts){0});
+	else
+		service_watch_group(service);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ import time
 from harness import Failure, Skip, check
 
 ATTACH_SECONDS = 5
+DEATH_SECONDS = 20
 
 
 class Strace:
@@ -97,7 +98,8 @@ def check_same(guest, before, what):
 
 
 def kill_of_guest(guest, pid, number=signal.SIGKILL):
-    """Signals a process by its pid outside, if it is one of the guest's and not PID 1. True if it was."""
+    """Signals a process by its pid outside, if it is one of the guest's and not PID 1. True if it was. By SIGKILL it is
+    dead then, and PID 1 has its SIGCHLD."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -106,6 +108,8 @@ def kill_of_guest(guest, pid, number=signal.SIGKILL):
         if pid == guest.pid or os.stat(f"/proc/{pid}/ns/pid").st_ino != os.stat(f"/proc/{guest.pid}/ns/pid").st_ino:
             return False
         signal.pidfd_send_signal(handle, number)
+        if number == signal.SIGKILL:
+            check(select.select([handle], [], [], DEATH_SECONDS)[0], f"{pid} does not die")
         return True
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -367,7 +367,8 @@ HELD = ["/usr/bin/svc", "fifo:/var/test/go", "await:/var/test/go", "exec:/sbin/i
 BOOT_ERRORS = ("ENOMEM", "ENOSYS")
 # The C library's own start, before main(); and what cannot fail: not being PID 1 is what it would mean.
 NOT_AT_BOOT = {"arch_prctl", "getpid"}
-ANSWERS = ("stage services: d", "Only a shell is started", "a shell is all there is")
+RESCUE = ("a shell is all there is", "no service is started")
+ANSWERS = ("stage services: d", *RESCUE, "Only a shell is started")
 
 
 @contextlib.contextmanager
@@ -399,7 +400,7 @@ def boot(inject=(), calls=None):
                         f"a word about the boot with {inject}")
         if guest.process.poll() is not None or guest.status("State").startswith(("Z", "X")):
             return trace.names(), guest.log_text(), "PID 1 is dead"
-        if "a shell is all there is" in guest.log_text():
+        if any(words in guest.log_text() for words in RESCUE):
             return trace.names(), guest.log_text(), None
         if not ask(guest, 5):
             return trace.names(), guest.log_text(), "PID 1 does not answer"

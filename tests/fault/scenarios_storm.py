@@ -76,8 +76,8 @@ class Asker:
 def orphans(test):
     units = {f"s{i}.service": unit("orphans:25000 event:made ready sleep", enabled=False,
                                    service_keys="TimeoutStartSec=2min") for i in range(4)}
-    with Guest(units=units, seconds=140) as guest:
-        guest.wait(lambda s: s["stages"]["services"]["state"] == "done", "up")
+    with Guest(units={"up.service": unit("ready sleep"), **units}, seconds=140) as guest:
+        guest.wait_service("up.service", "active")
         before, memory, used = identity(guest.pid), writable_memory(guest.pid), run_seconds(guest.pid)
         start = time.monotonic()
         with Asker(guest) as asker:
@@ -86,7 +86,7 @@ def orphans(test):
             guest.wait(lambda s: all(x["state"] == "active" for x in s["services"].values()), "all orphans were made")
         seconds, used = time.monotonic() - start, run_seconds(guest.pid) - used
         check(guest.event_names() == ["made"] * 4, guest.event_names())
-        guest.retry(lambda: len([p for p in guest.processes().values() if p[1] == "svc"]) == 4 and no_zombie(guest),
+        guest.retry(lambda: len([p for p in guest.processes().values() if p[1] == "svc"]) == 5 and no_zombie(guest),
                     "the orphans are gone, zombies included")
         check_same(guest, before, "after the storm")
         check(writable_memory(guest.pid) == memory, "memory grew")

@@ -11,6 +11,10 @@
  *       a process forks COUNT children that end at once, and ends; prints nanoseconds from the first fork to
  *       its end, and from its end until PID 1 has reaped them all
  *
+ *   benchsvc guard COMMAND...
+ *       makes /proc/sys read-only, then becomes COMMAND: systemd as PID 1 raises fs.nr_open and fs.file-max, which
+ *       are the machine's
+ *
  * As the interpreter of a script ("#!/usr/bin/benchsvc up BOARD SLOT") it gets these words as one; for supervisors
  * that run a script, to tell what they take from what a shell takes.
  *
@@ -29,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -247,6 +252,17 @@ static int measure_orphans(char **args)
 	return 0;
 }
 
+static int guard(char **command)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) < 0 ||
+		mount(NULL, "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, NULL) < 0)
+		return fail("/proc/sys");
+	(void)execv(command[0], command);
+	return fail(command[0]);
+}
+
 /* The words of a #! line; the script's own name, which follows, is dropped. */
 static int split_line(char *line, char **argv)
 {
@@ -266,6 +282,8 @@ int main(int argc, char **argv)
 		argc = split_line(argv[1], words);
 		argv = words;
 	}
+	if (argc > 2 && strcmp(argv[1], "guard") == 0)
+		return guard(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "up") == 0) {
 		if (stamp(at_ns, argv[2], number(argv[3], SLOTS_MAX - 1)))
 			return 1;
@@ -280,6 +298,6 @@ int main(int argc, char **argv)
 		return run_inside(argv[2], measure_orphans, argv + 3);
 	(void)fprintf(stderr,
 		"usage: benchsvc up|done BOARD SLOT | kill PID1 BOARD SLOTS KILLS GAP_US | "
-		"orphans PID1 COUNT\n");
+		"orphans PID1 COUNT | guard COMMAND...\n");
 	return 2;
 }

@@ -4,6 +4,7 @@ that a machine that gets slower does so for all. A peer that cannot do something
 """
 import contextlib
 import os
+import pathlib
 import re
 import sys
 import time
@@ -259,11 +260,19 @@ def judge(found):
     return verdicts
 
 
+def machine_settings():
+    """What an init as PID 1 may think is its own."""
+    names = ("fs/nr_open", "fs/file-max", "vm/overcommit_memory", "vm/swappiness", "kernel/core_pattern", "kernel/pid_max")
+    return {name: pathlib.Path(f"/proc/sys/{name}").read_text(encoding="ascii") for name in names}
+
+
 def main(quick=False, only=()):
-    plan = Plan(quick)
+    plan, before = Plan(quick), machine_settings()
     chosen = [peer for peer in peers.PEERS if not only or peer.key in only]
     with figures.favoured() as favoured:
         results = measure(plan, chosen)
+    if machine_settings() != before:
+        raise RuntimeError(f"a guest changed the machine's settings; they were {before}")
     found = entries(plan, results, chosen)
     verdicts = judge(found)
     about = {peer.key: {"title": peer.title, "version": peer.version(), "configured": peer.configured,

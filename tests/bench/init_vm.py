@@ -67,7 +67,8 @@ def parse_notes(console):
     if not notes.get("ready docker") or not starts:  # systemd says 0 for never
         raise RuntimeError("dockerd did not become ready; the console ends:\n" + console[-3000:])
     start = min(starts)
-    return {"kernel": start / 1e6, "ready": (notes["ready docker"] - start) / 1e6}
+    return {"kernel": start / 1e6, "exec": (notes["exec docker"] - start) / 1e6,
+            "ready": (notes["ready docker"] - start) / 1e6}
 
 
 def watch(directory, image, data, append, end):
@@ -96,7 +97,8 @@ def run(contestant, directory, images, data):
         raise RuntimeError(f"no health document on the console:\n{console[-3000:]}")
     health = json.loads(found[1])
     docker = next(service for service in health["services"] if service["name"] == "docker.service")
-    return {"kernel": health["init_ms"] / 1000, "ready": (docker["ready_ms"] - health["init_ms"]) / 1000}
+    return {"kernel": health["init_ms"] / 1000, "exec": (docker["exec_ms"] - health["init_ms"]) / 1000,
+            "ready": (docker["ready_ms"] - health["init_ms"]) / 1000}
 
 
 def measure(directory, rounds, chosen):
@@ -154,7 +156,8 @@ def main(quick=False, only=()):
         with tempfile.TemporaryDirectory(prefix="bench-", dir=figures.TOP / "build" / "vm") as directory, \
                 figures.favoured():
             values, reasons = measure(pathlib.Path(directory), 1 if quick else 3, chosen)
-    notes = {"ready": "hand-over to dockerd's READY=1", "kernel": "kernel start to hand-over"}
+    notes = {"ready": "hand-over to dockerd's READY=1", "kernel": "kernel start to hand-over",
+             "exec": "hand-over to dockerd's exec"}
     found = {key: figures.figure("s", runs, note=notes[key.split(".")[1]]) for key, runs in values.items()}
     verdicts = judge(found, chosen)
     about = {contestant.key: {"title": contestant.title, "version": contestant.version(),

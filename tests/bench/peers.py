@@ -219,12 +219,13 @@ ABSENT = {"dinit": "no suite of Debian has a package of it"}
 
 class PeerGuest(ns.Guest):
     """A namespace guest with a peer as PID 1. The hand-over is WSL's (all is mounted); floor.c gives back the signals
-    that it left ignored and notes the time of PID 1's exec."""
+    that it left ignored and notes the time of PID 1's exec. Before that a foreign one loses the machine's settings."""
 
     def __init__(self, peer, kind, count, seconds=120):
+        guard = ["/usr/bin/benchsvc", "guard"] if peer.root else []
         super().__init__(files=peer.files(kind, count), root=peer.root, dirs=("/var/test", "/usr/bin"),
                          without=peer.without, seconds=seconds,
-                         init=["/usr/bin/floor", "init", NOTES, *peer.argv])
+                         init=[*guard, "/usr/bin/floor", "init", NOTES, *peer.argv])
         self.peer = peer
         for program in ("floor", "benchsvc"):
             shutil.copy(f"{ns.NS_BIN}/{program}", f"{self.dir}/upper/usr/bin/{program}")

@@ -49,13 +49,14 @@ def native(document):
 
 
 def vm(document):
-    rows = [["init", "hand-over to READY, median s", "min", "max", "runs", "kernel to hand-over, s"]]
+    rows = [["init", "hand-over to READY, median s", "min", "max", "runs", "to dockerd's exec, s",
+             "kernel to hand-over, s"]]
     for key, about in document["peers"].items():
         entry = document["figures"].get(f"{key}.ready")
-        kernel = document["figures"].get(f"{key}.kernel")
+        before = [document["figures"].get(f"{key}.{metric}") for metric in ("exec", "kernel")]
         rows.append([about["title"]] + ([number(entry[field]) for field in ("median", "min", "max")] +
                                         [str(entry["runs"])] if entry else ["-"] * 4) +
-                    [number(kernel["median"]) if kernel else "-"])
+                    [number(figure["median"]) if figure else "-" for figure in before])
     text = "## In a VM: kernel hand-over to dockerd READY\n\n" + table(rows) + "\n"
     for about in document["peers"].values():
         text += f"- {about['title']} {about['version']}: {about['configured']}\n"

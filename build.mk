@@ -105,7 +105,7 @@ build/lab/%: tests/vm/guest/%.c $(REL)/flags
 	@$(rel_cc) $(rel_cflags) $(cppflags) $(warn) $(rel_inc) $(rel_ldflags) -s -o $@ $<
 
 # What the namespace suites start guests with, and in them.
-ns-programs: build/ns/launch build/ns/svc build/ns/floor
+ns-programs: build/ns/launch build/ns/svc build/ns/floor build/ns/benchsvc
 vpath %.c tests/ns tests/bench
 build/ns/%: %.c $(REL)/flags
 	@mkdir -p $(@D)

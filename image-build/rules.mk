@@ -9,9 +9,9 @@ env-%:
 fetch:
 	@image-build/fetch build check lab engine kernel source
 
-## lock: take today's versions of all inputs; prints what changed
+## lock: take today's versions of all inputs, or of SETS="NAME..." only; prints what changed
 lock:
-	@image-build/lock-update
+	@image-build/lock-update $(SETS)
 
 ## deps: static libraries and programs, into build/deps
 deps:

@@ -35,4 +35,10 @@ bench: lab-image
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/run.py $(T)
 
-.PHONY: bench lab-image run test test-ns test-fault test-vm
+## bench-init: keel-init against runit, s6, finit, OpenRC, BusyBox and systemd, natively and in a VM (root)
+bench-init: lab-image
+	@image-build/env peers --create
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_init.py $(T)
+
+.PHONY: bench bench-init lab-image run test test-ns test-fault test-vm

@@ -73,8 +73,8 @@ def make_root(directory):
     return image
 
 
-def boot(directory, image, data, append):
-    """Runs a guest to its end; returns what its console said."""
+def boot_command(directory, image, data, append):
+    """QEMU's command line and the file that the console goes to."""
     config = {"mem": "2G", "cpus": 2, "accel": accel.choose(rootimage.KERNEL), "kernel": str(rootimage.KERNEL),
               "cmdline": f"{machine.CMDLINE} {append}", "root": str(image), "data": str(data), "data_format": "vhdx"}
     log = directory / "console.log"
@@ -84,8 +84,14 @@ def boot(directory, image, data, append):
                           ("-chardev", "id=vs"), ("-device", "vhost-user-vsock")):
         index = next(i for i, word in enumerate(command) if word == option and words in command[i + 1])
         del command[index:index + 2]
+    return [*command, "-serial", f"file:{log}"], log
+
+
+def boot(directory, image, data, append):
+    """Runs a guest to its end; returns what its console said."""
+    command, log = boot_command(directory, image, data, append)
     try:
-        subprocess.run([*command, "-serial", f"file:{log}"], stdin=subprocess.DEVNULL, check=True, timeout=RUN_SECONDS)
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=RUN_SECONDS)
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"the guest did not end:\n{log.read_text(errors='replace')[-3000:]}") from None
     return log.read_text(errors="replace")

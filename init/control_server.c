@@ -257,6 +257,8 @@ static void turn_away(struct init *init, int listen_fd)
 {
 	int fd;
 
+	if (init->spare_fd < 0) /* it could not be had again last time */
+		init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	close_p(&init->spare_fd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	close_p(&fd);

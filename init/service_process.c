@@ -163,6 +163,22 @@ static void drop_exec(struct service *service)
 	close_p(&fd);
 }
 
+/* A kernel that counts kills of a group (kill_seq, since 6.14) makes us move each new process into one that was ever
+ * killed after it was made, and that waits for RCU: milliseconds. A new group has not been killed. */
+static void renew_group(struct service *service)
+{
+	struct cgroup *cgroup = &service->init->cgroup;
+	char path[CONTROL_NAME_MAX * 2 + 2];
+
+	if (!service->cgroup_killed || service_has_rest(service))
+		return;
+	(void)snprintf(path, sizeof(path), "%s/%s", service->unit.slice, service->unit.name);
+	if (unlinkat(cgroup->base_fd, path, AT_REMOVEDIR) < 0)
+		return; /* it has groups of its own below: it stays */
+	close_p(&service->cgroup_fd);
+	service->cgroup_killed = false;
+}
+
 static int start_process(struct service *service, int pass_fd, struct service_process *process)
 {
 	const struct unit *unit = &service->unit;
@@ -171,8 +187,13 @@ static int start_process(struct service *service, int pass_fd, struct service_pr
 	int rc;
 
 	drop_exec(service); /* of a command that was dropped before its exec */
+	renew_group(service);
 	if (service->cgroup_fd < 0)
 		service->cgroup_fd = cgroup_make(&service->init->cgroup, unit->slice, unit->name);
+	/* Without a hierarchy there are no groups. With one, a process outside of its group could not be ended with
+	 * what it starts: it is tried again. */
+	if (service->cgroup_fd < 0 && service->cgroup_fd != -ENOTSUP)
+		return service->cgroup_fd;
 	output_fd = unit->tty_path || unit->output == UNIT_OUTPUT_NULL ? -1 : open_log(service);
 	struct spawn spawn = {
 		.prepare = prepare,

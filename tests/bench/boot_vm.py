@@ -26,7 +26,7 @@ After=docker.service containerd.service
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c "printf '\\\\nBENCH %s\\\\n' \\"$(keelctl health)\\" > /dev/console; systemctl poweroff"
+ExecStart=/bin/sh -c "printf '\\\\nBENCH %%s\\\\n' \\"$(keelctl health)\\" > /dev/console; systemctl poweroff"
 
 [Install]
 WantedBy=multi-user.target

@@ -27,6 +27,7 @@
 #include "agent/report.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/stop_signals.h"
 
 /* The report says in its first line which mode the guest is in, which PID 1 knows: wait for its first
  * word, but not for ever. */
@@ -209,29 +210,6 @@ static void on_signal(struct loop_source *source, uint32_t events)
 	}
 }
 
-static int watch_signals(void)
-{
-	sigset_t set;
-	int fd, rc;
-
-	/* Whoever started us may have left them ignored, and an ignored signal never reaches a signalfd. */
-	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGINT, SIG_DFL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return -errno;
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	rc = loop_add(&agent.loop, &agent.signals, fd, EPOLLIN, on_signal, NULL);
-	if (rc < 0)
-		close_p(&fd);
-	return rc;
-}
-
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -288,7 +266,7 @@ int agent_run(const struct agent_options *options)
 	if (rc < 0)
 		return rc;
 	init_parts(options);
-	rc = watch_signals();
+	rc = stop_signals_watch(&agent.loop, &agent.signals, on_signal, NULL);
 	if (rc == 0)
 		rc = open_listeners(false);
 	if (rc < 0) {

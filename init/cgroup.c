@@ -275,6 +275,11 @@ int cgroup_is_populated(int dir_fd, const char *name)
 	return strstr(text, "populated 1") != NULL;
 }
 
+bool cgroup_is_occupied(int dir_fd, const char *name)
+{
+	return cgroup_is_populated(dir_fd, name) == 1 && cgroup_signal(dir_fd, name, 0) > 0;
+}
+
 bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name)
 {
 	char expected[384];

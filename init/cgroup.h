@@ -34,6 +34,10 @@ int cgroup_signal(int dir_fd, const char *name, int signal) MUST_CHECK;
  * group's cgroup.events becomes readable with EPOLLPRI. */
 int cgroup_is_populated(int dir_fd, const char *name) MUST_CHECK;
 
+/* The same, true only if a process is found in it: a kernel that counts late (6.19 and later) calls a group populated
+ * for a moment after its last process was reaped. */
+bool cgroup_is_occupied(int dir_fd, const char *name);
+
 /* Pure: true if the text of a /proc/PID/cgroup (it is cut up) says base/slice/name or below. */
 bool cgroup_text_has(char *text, const char *base, const char *slice, const char *name);
 

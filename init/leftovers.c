@@ -7,11 +7,11 @@
  */
 #include "init/leftovers.h"
 
-#include "init/service.h"
-
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+
+#include "init/service.h"
 
 /* Slices that exist whatever units are loaded: after a crash none is. */
 static const char *const slices[] = {"containers", "engine", "system", "user"};
@@ -38,13 +38,6 @@ static const char *group_at(const struct init *init, unsigned int i)
 	return !slice || is_fixed(slice) || strcmp(slice, "keel") == 0 ? "" : slice;
 }
 
-static bool has_process(const struct init *init, const char *group)
-{
-	/* On kernels that count late (6.19 and later) a group can look populated after its last process was reaped. */
-	return cgroup_is_populated(init->cgroup.base_fd, group) == 1 &&
-	       cgroup_signal(init->cgroup.base_fd, group, 0) > 0;
-}
-
 void leftovers_signal_groups(struct init *init, int signal)
 {
 	const char *group;
@@ -63,14 +56,14 @@ bool leftovers_in_groups(struct init *init)
 	const char *group;
 
 	for (unsigned int i = 0; (group = group_at(init, i)); i++)
-		if (group[0] && has_process(init, group))
+		if (group[0] && cgroup_is_occupied(init->cgroup.base_fd, group))
 			return true;
 	return false;
 }
 
 bool leftovers_have_containers(struct init *init)
 {
-	return has_process(init, "containers");
+	return cgroup_is_occupied(init->cgroup.base_fd, "containers");
 }
 
 void leftovers_signal_all(struct init *init, int signal)

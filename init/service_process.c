@@ -318,7 +318,7 @@ void service_drop_command(struct service *service)
 
 bool service_has_rest(const struct service *service)
 {
-	return service->cgroup_fd >= 0 && cgroup_is_populated(service->cgroup_fd, "") > 0;
+	return service->cgroup_fd >= 0 && cgroup_is_occupied(service->cgroup_fd, "");
 }
 
 static void on_group(struct loop_source *source, uint32_t events)

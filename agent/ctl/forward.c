@@ -2,14 +2,13 @@
  *
  * forward.c - keelctl forward: a local socket becomes the guest's Docker API, until SIGINT or SIGTERM.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include "agent/common/proxy.h"
 #include "agent/ctl/ctl.h"
 #include "lib/log.h"
+#include "lib/stop_signals.h"
 
 #define CONNECT_MS  10000
 #define SOCKET_MODE 0600
@@ -20,27 +19,6 @@ static void on_stop_signal(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	loop->stop = true;
-}
-
-static int watch_stop_signals(struct loop *loop, struct loop_source *source)
-{
-	sigset_t set;
-	int fd, rc;
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	rc = loop_add(loop, source, fd, EPOLLIN, on_stop_signal, loop);
-	if (rc < 0)
-		close_p(&fd);
-	return rc;
 }
 
 int ctl_forward(const struct ctl *ctl)
@@ -64,7 +42,7 @@ int ctl_forward(const struct ctl *ctl)
 		return CTL_EXIT_NO;
 	proxy_init(&proxy, &loop, &listen, SOCKET_MODE, &target, CONNECT_MS,
 		"the guest does not answer on its Docker port; keelctl status --vm ADDRESS says more");
-	rc = watch_stop_signals(&loop, &signals);
+	rc = stop_signals_watch(&loop, &signals, on_stop_signal, &loop);
 	if (rc == 0)
 		rc = proxy_open(&proxy);
 	if (rc < 0) {

@@ -8,7 +8,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/log_files.h"
+#include "lib/stop_signals.h"
 
 /* PID 1's services, and some that were removed since. */
 #define COLLECTORS_MAX (CONTROL_SERVICES_MAX + 32)
@@ -201,24 +201,6 @@ static void on_signal(struct loop_source *source, uint32_t events)
 		keel_log.loop.stop = true;
 }
 
-static int watch_signals(void)
-{
-	sigset_t set;
-	int fd;
-
-	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGINT, SIG_DFL);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return -errno;
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	return loop_add(&keel_log.loop, &keel_log.signals, fd, EPOLLIN, on_signal, NULL);
-}
-
 static int open_directory(const char *path, int *fd)
 {
 	int rc = file_make_dirs(path);
@@ -247,7 +229,7 @@ static int start(void)
 	if (rc == 0)
 		rc = open_directory(LOG_DIR, &keel_log.log_dir);
 	if (rc == 0)
-		rc = watch_signals();
+		rc = stop_signals_watch(&keel_log.loop, &keel_log.signals, on_signal, NULL);
 	if (rc == 0)
 		rc = watch_spool();
 	return rc;

@@ -257,8 +257,11 @@ static void turn_away(struct init *init, int listen_fd)
 {
 	int fd;
 
-	if (init->spare_fd < 0) /* it could not be had again last time */
+	/* It could not be had again last time: now or at the next knock. */
+	if (init->spare_fd < 0) {
 		init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return;
+	}
 	close_p(&init->spare_fd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	close_p(&fd);

@@ -112,6 +112,10 @@ static void test_our_label_on_something_else(void **state)
 
 	(void)state;
 	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdc is labelled keel-data but holds xfs");
+	disk.at_mountpoint =
+		true; /* our label and our place, but no file system that was made by us */
+	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdc, which is not the disk labelled");
+	assert_string_equal(disk_exclusion_name((enum disk_exclusion)99), "?");
 	disk = make_disk("/dev/sdc", "ext4", LABEL);
 	disk.exclusion = DISK_EXCLUSION_MOUNTED;
 	(void)snprintf(disk.exclusion_detail, sizeof(disk.exclusion_detail), "/mnt");
@@ -378,6 +382,7 @@ static void test_superblock_error_flag(void **state)
 	superblock[0x3a] = 2;
 	assert_false(disk_policy_superblock_error(superblock));
 	superblock[0x38] = 0x53;
+	assert_false(disk_policy_superblock_error(superblock));
 	superblock[0x39] = 0xef;
 	assert_true(disk_policy_superblock_error(superblock));
 	superblock[0x3a] = 1 | 4; /* clean, orphans */

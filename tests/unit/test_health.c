@@ -244,6 +244,61 @@ static void test_engine_words(void **state)
 	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no answer to a ping within 10 s");
 }
 
+/* The reason of a restart by policy outlives the daemon that gave it. */
+static void test_restart_by_policy(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.services[1].state = SERVICE_STATE_STOPPING;
+	facts.engine.daemons[ENGINE_DOCKERD].restarting = true;
+	strcpy(facts.engine.daemons[ENGINE_DOCKERD].restart_reason,
+		"dockerd did not answer for 60 s");
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "did not answer for 60 s");
+}
+
+/* A word of a newer PID 1, or none where one is expected. */
+static void test_words_that_are_missing(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	facts.engine.state = (enum engine_state)99;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "does not know");
+	facts = well();
+	facts.services[1].state = 99;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "docker.service is ?");
+	facts = well();
+	facts.boot_known = false;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "first word of PID 1");
+	facts = well();
+	facts.boot.state = BOOT_STATE_STOPPING;
+	strcpy(facts.boot.reason, "by signal");
+	expect(&facts, HEALTH_STATUS_STOPPING, false, "shutting down: by signal");
+	facts = well();
+	set_stage(&facts, 2, "services", STAGE_STATE_FAILED);
+	expect(&facts, HEALTH_STATUS_FAILED, false, "the boot failed");
+	facts = well();
+	facts.disk.state = DISK_STATE_WAITING;
+	facts.stages[0].state = STAGE_STATE_RUNNING;
+	strcpy(facts.disk.reason, "its own reason");
+	strcpy(facts.stages[0].reason, "the stage's");
+	expect(&facts, HEALTH_STATUS_STARTING, false, "its own reason");
+	facts = well();
+	memset(&facts.stages[0], 0, sizeof(facts.stages[0])); /* no stage for the disk */
+	facts.disk.state = DISK_STATE_WAITING;
+	expect(&facts, HEALTH_STATUS_STARTING, false, "waiting for the data disk");
+	strcpy(facts.disk.reason, "no disk yet");
+	expect(&facts, HEALTH_STATUS_STARTING, false, "waiting for the data disk: no disk yet");
+	facts = well();
+	facts.services[1].state = SERVICE_STATE_STARTING;
+	strcpy(facts.services[1].reason, "slow");
+	expect(&facts, HEALTH_STATUS_STARTING, false, "docker.service is starting: slow");
+	facts.services[1].restarts = 1;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "docker.service is starting again: slow");
+	assert_string_equal(health_status_name((enum health_status)99), "?");
+}
+
 static void test_no_engine_at_all(void **state)
 {
 	struct facts facts = well();
@@ -268,6 +323,10 @@ static void test_blemishes_keep_it_usable(void **state)
 	set_service(&facts, 2, "extra.service", SERVICE_STATE_FAILED);
 	facts.services[2].essential = 0;
 	expect(&facts, HEALTH_STATUS_DEGRADED, true, "extra.service failed");
+	facts.services[2].state = SERVICE_STATE_BACKOFF;
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "extra.service died");
+	facts.services[2].state = SERVICE_STATE_ACTIVE;
+	expect(&facts, HEALTH_STATUS_READY, true, "");
 	facts = well();
 	facts.boot.state = BOOT_STATE_DEGRADED;
 	strcpy(facts.boot.reason, "something");
@@ -317,6 +376,8 @@ int main(void)
 		cmocka_unit_test(test_failed_boot),
 		cmocka_unit_test(test_service_words),
 		cmocka_unit_test(test_engine_words),
+		cmocka_unit_test(test_restart_by_policy),
+		cmocka_unit_test(test_words_that_are_missing),
 		cmocka_unit_test(test_no_engine_at_all),
 		cmocka_unit_test(test_blemishes_keep_it_usable),
 		cmocka_unit_test(test_stopping_and_lost),

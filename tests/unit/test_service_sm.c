@@ -1002,6 +1002,8 @@ static void test_reload_by_signal(void **state)
 	(void)send(&sm, SM_EVENT_RELOADING);
 	assert_int_equal(send(&sm, SM_EVENT_TIMEOUT), SM_ACTION_NOTE_RELOAD);
 	assert_int_equal(sm.state, SERVICE_STATE_ACTIVE);
+	make_unit(UNIT_TYPE_EXEC, UNIT_RESTART_NO, 3);
+	assert_true(unit_can_reload(&unit));
 	make_unit(UNIT_TYPE_EXEC, UNIT_RESTART_NO, 0);
 	assert_false(unit_can_reload(&unit));
 	assert_int_equal(send(&sm, SM_EVENT_RELOAD), 0);

@@ -251,6 +251,13 @@ static struct control_client *free_place(struct init *init)
 	return NULL;
 }
 
+static void take_spare(struct init *init)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	init->spare_fd = fd < 0 ? -1 : fd;
+}
+
 /* Without a descriptor accept(2) fails and the client stays at the head of the queue: the loop would spin.
  * The spare one is used to take it and let it go. */
 static void turn_away(struct init *init, int listen_fd)
@@ -259,13 +266,13 @@ static void turn_away(struct init *init, int listen_fd)
 
 	/* It could not be had again last time: now or at the next knock. */
 	if (init->spare_fd < 0) {
-		init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		take_spare(init);
 		return;
 	}
 	close_p(&init->spare_fd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	close_p(&fd);
-	init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	take_spare(init);
 }
 
 static void on_accept(struct loop_source *source, uint32_t events)
@@ -297,7 +304,7 @@ int control_listen(struct init *init)
 
 	for (size_t i = 0; i < ARRAY_SIZE(init->clients); i++)
 		init->clients[i].source.fd = -1;
-	init->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	take_spare(init);
 	if (fd < 0)
 		return -errno;
 	(void)unlink(CONTROL_SOCKET);

@@ -94,6 +94,7 @@ static int run_memory(struct init *init, char *why, size_t size)
 
 void stage_init_all(struct init *init)
 {
+	init->cgroup.base_fd = -1; /* until its stage has found one, which may not come */
 	for (unsigned int i = 0; i < STAGE_COUNT; i++) {
 		struct stage *stage = &init->stages[i];
 

@@ -375,7 +375,9 @@ def commands(test):
                 check(first.stdout.readline().endswith(b"odd\n"), words)
                 first.stdout.close()
                 first.wait(20)
-            follower = subprocess.Popen(guest.command("/usr/bin/journalctl", "-f", "-o", "cat"), stdout=subprocess.PIPE)
+            # nsenter ends as its child did, unless whoever runs the tests in the background ignores SIGINT.
+            follower = subprocess.Popen(guest.command("/usr/bin/journalctl", "-f", "-o", "cat"), stdout=subprocess.PIPE,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             while follower.stdout.readline() != b"b done\n":
                 pass
             guest.release("/run/on")

@@ -5,6 +5,7 @@ Everything goes through tests/vm/vm, the tool that people use. The guests of the
 their own, so that it can run beside anybody's guests.
 """
 import hashlib
+import json
 import os
 import pathlib
 import subprocess
@@ -21,7 +22,8 @@ import run  # noqa: E402
 import scenarios_fault  # noqa: E402,F401
 import symbols  # noqa: E402
 import vsock  # noqa: E402
-from guests import BOOT_SECONDS, IMAGE, data_file, docker, events, health, import_image, must, sh, up, vm  # noqa: E402
+from guests import (BOOT_SECONDS, IMAGE, data_file, docker, end, events, health, import_image, must, sh,  # noqa: E402
+                    up, vm)
 from harness import check, contains, equal, scenario  # noqa: E402
 
 HEALTH_FIELDS = ("schema", "version", "boot_id", "mode", "status", "ready", "reason", "uptime_ms", "stages",

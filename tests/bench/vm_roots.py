@@ -6,7 +6,6 @@
 Kernel, modules, daemons and their configuration are the same in both.
 """
 import io
-import json
 import os
 import re
 import subprocess
@@ -259,14 +258,6 @@ def write_guest(tar):
     tar.archive(rootimage.MODULES)
 
 
-def daemon_json(hosts):
-    with open(figures.TOP / "rootfs/etc/docker/daemon.json", encoding="utf-8") as file:
-        config = json.load(file)
-    if not hosts:
-        del config["hosts"]  # Debian's unit names the socket, and dockerd wants to hear it once
-    return json.dumps(config)
-
-
 def write_accounts(tar):
     groups = ("root:x:0:", "tty:x:5:", "disk:x:6:", "lp:x:7:", "kmem:x:15:", "dialout:x:20:", "cdrom:x:24:",
               "tape:x:26:", "audio:x:29:", "utmp:x:43:", "video:x:44:", "input:x:104:", "kvm:x:105:", "render:x:106:",
@@ -307,7 +298,7 @@ def write_debian(tar):
     write_accounts(tar)
     write_openrc(tar)
     tar.file("etc/fstab", FSTAB)
-    tar.file("etc/docker/daemon.json", daemon_json(hosts=False))
+    tar.file("etc/docker/daemon.json", (figures.TOP / "rootfs/etc/docker/daemon.json").read_text(encoding="utf-8"))
     tar.file("etc/modules-load.d/docker.conf", "\n".join(module_names()) + "\n")
     tar.file("etc/systemd/system/report.service", REPORT_UNIT)
     tar.file(f"{LAB}/report", SYSTEMD_REPORT, 0o755)

@@ -91,6 +91,8 @@ bool service_depends_on(const struct service *service, const struct service *oth
 /* Brings the record up to date; logs and marks what changed. The one place where a service's visible state
  * changes. */
 void service_publish(struct service *service, enum service_state before);
+/* Every subscriber gets the record as it is then. */
+void service_mark(struct service *service);
 void service_set_reason(struct service *service, const char *reason);
 /* Its STATUS= text. */
 void service_set_status(struct service *service, const char *text);

@@ -345,8 +345,7 @@ static void take_unit(struct service *service)
 		right_mode(service->init, &service->unit);
 	service->record.essential = service->unit.essential;
 	service->record.loaded = service->usable;
-	control_mark(service->init,
-		CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services)));
+	service_mark(service);
 }
 
 void service_load_late(struct service *service)
@@ -411,7 +410,7 @@ int service_load_again(struct init *init)
 	init->changed = true;
 	/* Whoever watches learns of new services. */
 	for (unsigned int i = 0; i < init->service_count; i++)
-		control_mark(init, CONTROL_DIRTY_SERVICE(i));
+		service_mark(&init->services[i]);
 	log_info("unit files were read again");
 	return rc;
 }

@@ -505,8 +505,7 @@ int service_set_main(struct service *service, pid_t pid)
 			strerror(-rc));
 	log_info("%s: main process is now %d", service->unit.name, (int)pid);
 	service->record.pid = pid;
-	control_mark(service->init,
-		CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services)));
+	service_mark(service);
 	return 0;
 }
 

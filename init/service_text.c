@@ -11,9 +11,10 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-static unsigned int record_of(const struct service *service)
+void service_mark(struct service *service)
 {
-	return CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services));
+	control_mark(service->init,
+		CONTROL_DIRTY_SERVICE((unsigned int)(service - service->init->services)));
 }
 
 static void describe_status(int status, char *text, size_t size)
@@ -119,13 +120,13 @@ void service_set_reason(struct service *service, const char *reason)
 	if (strcmp(service->record.reason, clean) == 0)
 		return;
 	memcpy(service->record.reason, clean, sizeof(clean));
-	control_mark(service->init, record_of(service));
+	service_mark(service);
 }
 
 void service_set_status(struct service *service, const char *text)
 {
 	text_copy(service->record.status, sizeof(service->record.status), text);
-	control_mark(service->init, record_of(service));
+	service_mark(service);
 }
 
 void service_publish(struct service *service, enum service_state before)
@@ -151,5 +152,5 @@ void service_publish(struct service *service, enum service_state before)
 			reason);
 		service->init->changed = true;
 	}
-	control_mark(service->init, record_of(service));
+	service_mark(service);
 }

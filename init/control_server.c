@@ -17,6 +17,7 @@
 
 #include "init/service.h"
 #include "init/shutdown.h"
+#include "init/stage.h"
 #include "lib/log.h"
 
 static void set_dirty(struct control_client *client, unsigned int record)
@@ -172,6 +173,7 @@ static int request_service(struct init *init, const struct control_request *requ
 	case CONTROL_VERB_POWEROFF:
 	case CONTROL_VERB_REBOOT:
 	case CONTROL_VERB_DAEMON_RELOAD:
+	case CONTROL_VERB_RESTART_STAGE:
 		break;
 	}
 	return -EINVAL;
@@ -200,6 +202,11 @@ static void handle(struct control_client *client, const struct control_request *
 	case CONTROL_VERB_DAEMON_RELOAD:
 		client->result =
 			init->shutdown == SHUTDOWN_NONE ? service_load_again(init) : -ESHUTDOWN;
+		break;
+	case CONTROL_VERB_RESTART_STAGE:
+		client->result = init->shutdown == SHUTDOWN_NONE
+					 ? stage_restart(init, request->unit)
+					 : -ESHUTDOWN;
 		break;
 	case CONTROL_VERB_START:
 	case CONTROL_VERB_STOP:

@@ -272,22 +272,41 @@ static int start_helper(struct init *init, enum stage_id id)
 	return rc;
 }
 
+static void run_helper(struct init *init, enum stage_id id)
+{
+	char why[CONTROL_REASON_MAX];
+	int rc;
+
+	stage_set(init, id, STAGE_STATE_RUNNING, "");
+	rc = start_helper(init, id);
+	if (rc == 0)
+		return;
+	(void)snprintf(why, sizeof(why), "cannot start %s: %s", table[id].helper, strerror(-rc));
+	stage_set(init, id, STAGE_STATE_FAILED, why);
+}
+
 void stage_start_helpers(struct init *init)
 {
-	for (unsigned int i = 0; i < STAGE_COUNT; i++) {
-		char why[CONTROL_REASON_MAX];
-		int rc;
+	for (unsigned int i = 0; i < STAGE_COUNT; i++)
+		if (table[i].helper && !init->fatal)
+			run_helper(init, (enum stage_id)i);
+}
 
-		if (!table[i].helper || init->fatal)
+int stage_restart(struct init *init, const char *name)
+{
+	for (unsigned int i = 0; i < STAGE_COUNT; i++) {
+		struct stage *stage = &init->stages[i];
+
+		if (!table[i].helper || strcmp(table[i].name, name) != 0)
 			continue;
-		stage_set(init, (enum stage_id)i, STAGE_STATE_RUNNING, "");
-		rc = start_helper(init, (enum stage_id)i);
-		if (rc == 0)
-			continue;
-		(void)snprintf(why, sizeof(why), "cannot start %s: %s", table[i].helper,
-			strerror(-rc));
-		stage_set(init, (enum stage_id)i, STAGE_STATE_FAILED, why);
+		/* What it says goes by the stage: two of them would be mixed up. */
+		if (stage->pid != 0 || stage->report.fd >= 0 || stage->exec.fd >= 0)
+			return -EALREADY;
+		stage->record.start_us = 0;
+		run_helper(init, (enum stage_id)i);
+		return 0;
 	}
+	return -ENOENT;
 }
 
 bool stage_reap(struct init *init, pid_t pid, int status)

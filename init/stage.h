@@ -18,6 +18,9 @@ void stage_run_all(struct init *init);
 void stage_run_crashed(struct init *init);
 /* Starts the helper stages. Needs the loop. */
 void stage_start_helpers(struct init *init);
+/* Runs the helper of the stage of that name again: what it verified may have changed. Services that are up stay up.
+ * 0, -ENOENT (no such stage, or one without a helper), -EALREADY (it runs). */
+int stage_restart(struct init *init, const char *name) MUST_CHECK;
 /* The helper of a stage died. Returns false if `pid` is no helper's. */
 bool stage_reap(struct init *init, pid_t pid, int status);
 /* The only writer of a stage's state: times it, logs it, tells subscribers. */

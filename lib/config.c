@@ -13,7 +13,8 @@
 #include "lib/file.h"
 
 /* KEY_INTERVAL: a KEY_UINT of at least 1, something is done that often. */
-enum key_type { KEY_STRING, KEY_UINT, KEY_INTERVAL, KEY_BOOL, KEY_WORD };
+/* KEY_DATA: which disk, sets label and uuid. */
+enum key_type { KEY_STRING, KEY_UINT, KEY_INTERVAL, KEY_BOOL, KEY_WORD, KEY_DATA };
 
 struct key {
 	const char *section, *name;
@@ -24,16 +25,20 @@ struct key {
 };
 
 static const char *const format_words[] = {"never", "blank", NULL};
+static const char *const damaged_words[] = {"refuse", "read-only", NULL};
 static const char *const net_words[] = {"auto", "dhcp", "static", "none", NULL};
 
 #define OFFSET(member)    offsetof(struct config, member)
 #define STRING_OF(member) KEY_STRING, OFFSET(member), sizeof(((struct config *)0)->member), NULL
 
 static const struct key keys[] = {
-	{"disk", "label", STRING_OF(disk.label)},
-	{"disk", "uuid", STRING_OF(disk.uuid)},
+	{"disk", "data", KEY_DATA, 0, 0, NULL},
 	{"disk", "enabled", KEY_BOOL, OFFSET(disk.enabled), 0, NULL},
 	{"disk", "format", KEY_WORD, OFFSET(disk.format), 0, format_words},
+	{"disk", "damaged", KEY_WORD, OFFSET(disk.damaged), 0, damaged_words},
+	{"disk", "trim", KEY_BOOL, OFFSET(disk.trim), 0, NULL},
+	{"disk", "low", KEY_UINT, OFFSET(disk.low_percent), 100, NULL},
+	{"disk", "critical", KEY_UINT, OFFSET(disk.critical_percent), 100, NULL},
 	{"disk", "wait", KEY_UINT, OFFSET(disk.wait_s), 3600, NULL},
 	{"disk", "mountpoint", STRING_OF(disk.mountpoint)},
 	{"net", "mode", KEY_WORD, OFFSET(net.mode), 0, net_words},
@@ -58,9 +63,12 @@ static const struct key keys[] = {
 void config_set_defaults(struct config *config)
 {
 	*config = (struct config){
-		.disk = {.label = "keel-data",
+		.disk = {.label = CONFIG_DISK_LABEL,
 			.enabled = true,
+			.trim = true,
 			.wait_s = 30,
+			.low_percent = 10,
+			.critical_percent = 3,
 			.mountpoint = "/data"},
 		.net = {.wait_s = 10},
 		.vsock = {.api_port = 700, .docker_port = 701, .report_port = 702},
@@ -123,6 +131,33 @@ static int parse_string(const char *value, char *out, size_t size)
 	return 0;
 }
 
+/* auto, LABEL=... or UUID=...; fstab(5)'s words for the last two. */
+static int parse_data(struct config *config, const char *value)
+{
+	static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	const char *uuid = value + strlen("UUID=");
+
+	if (strcmp(value, "auto") == 0) {
+		(void)parse_string(CONFIG_DISK_LABEL, config->disk.label,
+			sizeof(config->disk.label));
+		(void)parse_string("", config->disk.uuid, sizeof(config->disk.uuid));
+		return 0;
+	}
+	if (strncmp(value, "LABEL=", strlen("LABEL=")) == 0 && value[strlen("LABEL=")] != '\0') {
+		if (parse_string(value + strlen("LABEL="), config->disk.label,
+			    sizeof(config->disk.label)) < 0)
+			return -EINVAL;
+		return parse_string("", config->disk.uuid, sizeof(config->disk.uuid));
+	}
+	if (strncmp(value, "UUID=", strlen("UUID=")) != 0 || strlen(uuid) != strlen(pattern))
+		return -EINVAL;
+	for (size_t i = 0; pattern[i]; i++)
+		if (pattern[i] == '-' ? uuid[i] != '-' : !isxdigit((unsigned char)uuid[i]))
+			return -EINVAL;
+	(void)parse_string(CONFIG_DISK_LABEL, config->disk.label, sizeof(config->disk.label));
+	return parse_string(uuid, config->disk.uuid, sizeof(config->disk.uuid));
+}
+
 int config_set(struct config *config, const char *section, const char *name, const char *value)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -145,6 +180,8 @@ int config_set(struct config *config, const char *section, const char *name, con
 			return parse_bool(value, field);
 		case KEY_WORD:
 			return parse_word(value, key->words, field);
+		case KEY_DATA:
+			return parse_data(config, value);
 		}
 	}
 	return -ENOENT;

@@ -13,11 +13,17 @@
 
 #define CONFIG_FILE "/etc/keel/keel.conf"
 
+#define CONFIG_DISK_LABEL          "keel-data"
 #define CONFIG_ENGINE_RESTARTS_MAX 16
 
 enum config_disk_format {
 	CONFIG_DISK_FORMAT_NEVER,
 	CONFIG_DISK_FORMAT_BLANK, /* a provably blank single candidate may be formatted */
+};
+
+enum config_disk_damaged {
+	CONFIG_DISK_DAMAGED_REFUSE,
+	CONFIG_DISK_DAMAGED_READ_ONLY, /* mounted read-only for rescue, without the engine */
 };
 
 enum config_net_mode {
@@ -29,12 +35,17 @@ enum config_net_mode {
 
 struct config {
 	struct {
+		/* Both set by disk.data = auto, UUID=... or LABEL=... */
 		char label[17]; /* file-system label, default "keel-data" (ext4: 16 bytes) */
-		char uuid[40];  /* "" = any */
+		char uuid[40];  /* "" = not pinned */
 		bool enabled;   /* false: data lives on the root file system */
 		enum config_disk_format format;
-		unsigned int wait_s; /* deadline for the disk to appear, default 30 */
-		char mountpoint[64]; /* default "/data" */
+		enum config_disk_damaged damaged;
+		bool trim;                /* freed space is given back by itself, default true */
+		unsigned int wait_s;      /* deadline for the disk to appear, default 30 */
+		unsigned int low_percent; /* free space or inodes below: low, default 10 */
+		unsigned int critical_percent; /* below: critical, default 3 */
+		char mountpoint[64];           /* default "/data" */
 	} disk;
 	struct {
 		enum config_net_mode mode;

@@ -63,11 +63,25 @@ const char *service_step_name(unsigned int step)
 
 const char *disk_state_name(unsigned int state)
 {
-	static const char *const names[] = {
-		"unknown", "waiting", "checking", "formatting", "mounted", "refused", "none"};
+	static const char *const names[] = {"unknown", "waiting", "checking", "formatting",
+		"mounted", "refused", "none", "rescue"};
 
-	static_assert(ARRAY_SIZE(names) == DISK_STATE_NONE + 1, "a name for each state");
+	static_assert(ARRAY_SIZE(names) == DISK_STATE_RESCUE + 1, "a name for each state");
 	return name_of(names, ARRAY_SIZE(names), state);
+}
+
+const char *disk_situation_name(unsigned int situation)
+{
+	static const char *const names[] = {"ok", "no-disk", "not-found", "foreign", "blank",
+		"not-blank", "read-error", "ambivalent", "two-disks", "other-uuid", "in-use",
+		"read-only-device", "unsuitable", "too-small", "too-large", "other-file-system",
+		"encrypted", "block-size", "unknown-features", "truncated", "no-marker",
+		"marker-bad", "marker-newer", "bad-superblock", "needs-repair", "mount-failed",
+		"mount-point-busy", "file-system-errors", "io-errors", "vanished"};
+
+	static_assert(ARRAY_SIZE(names) == DISK_SITUATION_VANISHED + 1,
+		"a name for each situation");
+	return name_of(names, ARRAY_SIZE(names), situation);
 }
 
 #define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)
@@ -75,7 +89,8 @@ const char *disk_state_name(unsigned int state)
 static bool disk_terminated(const struct control_disk *disk)
 {
 	return TERMINATED(disk->device) && TERMINATED(disk->uuid) && TERMINATED(disk->label) &&
-	       TERMINATED(disk->mountpoint) && TERMINATED(disk->reason);
+	       TERMINATED(disk->mountpoint) && TERMINATED(disk->made_by) &&
+	       TERMINATED(disk->reason);
 }
 
 bool control_record_valid(const struct control_record *record, size_t len)

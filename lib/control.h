@@ -25,7 +25,7 @@
 
 #define CONTROL_SOCKET  "/run/keel/control"
 #define CONTROL_MAGIC   0x4b45454cU /* "KEEL" */
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 
 #define CONTROL_NAME_MAX     32  /* unit and stage names, with NUL */
 #define CONTROL_REASON_MAX   192 /* one sentence, with NUL */
@@ -45,6 +45,7 @@ enum control_verb {
 	CONTROL_VERB_DAEMON_RELOAD, /* read the unit files again */
 	CONTROL_VERB_RESET_FAILED,  /* unit: forget that it failed, and its start limit */
 	CONTROL_VERB_TRY_RESTART,   /* unit: restart if it is up */
+	CONTROL_VERB_RESTART_STAGE, /* unit: name of a stage; its helper is run (again) unless it runs */
 };
 
 struct control_request {
@@ -154,13 +155,54 @@ enum disk_state {
 	DISK_STATE_MOUNTED,
 	DISK_STATE_REFUSED, /* `reason` says why and what to do */
 	DISK_STATE_NONE,    /* configured away */
+	DISK_STATE_RESCUE, /* mounted read-only, for people to copy what they want; the engine is not started */
+};
+
+/* What is the matter with the data disk, one word for programs to act on. docs/keel-disk.8 has the way
+ * out of each. The last three are what the agent sees while the disk is mounted. */
+enum disk_situation {
+	DISK_SITUATION_OK,
+	DISK_SITUATION_NO_DISK,    /* no unused disk at all */
+	DISK_SITUATION_NOT_FOUND,  /* several unused disks, none is ours */
+	DISK_SITUATION_FOREIGN,    /* the one unused disk holds something else */
+	DISK_SITUATION_BLANK,      /* the one unused disk looks empty, and may not be formatted */
+	DISK_SITUATION_NOT_BLANK,  /* nothing known is on the one unused disk, and it is not zero */
+	DISK_SITUATION_READ_ERROR, /* it cannot be read, in whole or in part */
+	DISK_SITUATION_AMBIVALENT, /* more than one signature */
+	DISK_SITUATION_TWO_DISKS,  /* more than one disk has our identity */
+	DISK_SITUATION_OTHER_UUID, /* our label, not the pinned UUID */
+	DISK_SITUATION_IN_USE,     /* ours, but swap, mapped, or mounted elsewhere */
+	DISK_SITUATION_READ_ONLY_DEVICE, /* ours, but the block device cannot be written */
+	DISK_SITUATION_UNSUITABLE,       /* ours, but removable, virtual or excluded */
+	DISK_SITUATION_TOO_SMALL,
+	DISK_SITUATION_TOO_LARGE, /* more than a VHDX can be */
+	DISK_SITUATION_OTHER_FS,  /* our label on something that is not ext4 */
+	DISK_SITUATION_ENCRYPTED, /* LUKS */
+	DISK_SITUATION_BLOCK_SIZE, /* the file system's blocks do not fit the device or this kernel */
+	DISK_SITUATION_UNKNOWN_FEATURES, /* of ext4, newer than this kernel and e2fsck */
+	DISK_SITUATION_TRUNCATED,        /* the device is smaller than its file system */
+	DISK_SITUATION_NO_MARKER,        /* our label, but keel did not make or adopt it */
+	DISK_SITUATION_MARKER_BAD,       /* the marker cannot be read, or belongs to another UUID */
+	DISK_SITUATION_MARKER_NEWER,     /* made by a later keel whose rules are not known here */
+	DISK_SITUATION_BAD_SUPERBLOCK,   /* the first superblock is gone, a backup names our disk */
+	DISK_SITUATION_NEEDS_REPAIR,     /* e2fsck -p left a decision to people */
+	DISK_SITUATION_MOUNT_FAILED,     /* checked, and the kernel still refuses */
+	DISK_SITUATION_MOUNT_POINT_BUSY, /* something else is mounted where it belongs */
+	DISK_SITUATION_FS_ERRORS,        /* the kernel found the mounted file system damaged */
+	DISK_SITUATION_IO_ERRORS,        /* the kernel reports I/O errors of the mounted disk */
+	DISK_SITUATION_VANISHED,         /* the device went away while mounted */
 };
 
 struct control_disk {
 	uint8_t state;     /* enum disk_state */
 	uint8_t formatted; /* 1: made by this boot */
-	uint8_t reserved[6];
+	uint8_t situation; /* enum disk_situation */
+	uint8_t grown;     /* 1: the file system was enlarged by this boot */
+	uint8_t checked;   /* 1: e2fsck -p ran in this boot and the disk passed */
+	uint8_t reserved[3];
 	uint64_t size_bytes; /* of the block device */
+	uint64_t made_s;     /* when keel made or adopted it, seconds since 1970; 0: not known */
+	char made_by[24];    /* "0.1.0", "" if not known */
 	char device[32];     /* "/dev/sda" */
 	char uuid[40];
 	char label[24];
@@ -190,6 +232,7 @@ const char *stage_state_name(unsigned int state);
 const char *service_state_name(unsigned int state);
 const char *service_step_name(unsigned int step); /* "" for NONE */
 const char *disk_state_name(unsigned int state);
+const char *disk_situation_name(unsigned int situation); /* "two-disks" */
 
 /* True if a received message of `len` bytes is a record of our version whose strings all end. */
 bool control_record_valid(const struct control_record *record, size_t len);

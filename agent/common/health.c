@@ -84,6 +84,10 @@ static bool disk_objects(const struct facts *facts, struct health *health)
 		return disk_pending(facts, health, "checking the data disk");
 	case DISK_STATE_FORMATTING:
 		return disk_pending(facts, health, "formatting the data disk");
+	case DISK_STATE_RESCUE:
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"the data disk is mounted read-only for rescue, without the engine%s%s",
+			DETAIL(facts->disk.reason));
 	case DISK_STATE_REFUSED:
 		return object(health, HEALTH_STATUS_FAILED, "the data disk was refused%s%s",
 			DETAIL(facts->disk.reason));

@@ -17,14 +17,19 @@ STAGE_STATES = ["pending", "running", "done", "degraded", "failed", "skipped"]
 SERVICE_STEPS = ["", "start-pre", "start", "start-post", "reload", "reload-notify", "stop", "stop-notified",
                  "stop-signal", "stop-kill", "stop-post"]
 SERVICE_STATES = ["inactive", "waiting", "starting", "active", "reloading", "stopping", "backoff", "failed"]
-DISK_STATES = ["unknown", "waiting", "checking", "formatting", "mounted", "refused", "none"]
+DISK_STATES = ["unknown", "waiting", "checking", "formatting", "mounted", "refused", "none", "rescue"]
+DISK_SITUATIONS = ["ok", "no-disk", "not-found", "foreign", "blank", "not-blank", "read-error", "ambivalent", "two-disks",
+                   "other-uuid", "in-use", "read-only-device", "unsuitable", "too-small", "too-large", "other-file-system",
+                   "encrypted", "block-size", "unknown-features", "truncated", "no-marker", "marker-bad", "marker-newer",
+                   "bad-superblock", "needs-repair", "mount-failed", "mount-point-busy", "file-system-errors",
+                   "io-errors", "vanished"]
 
 REQUEST = struct.Struct("=IHH32s")
 HEAD = struct.Struct("=IHBBiI")
 BOOT_BODY = struct.Struct("=BB6xQ192s")
 STAGE_BODY = struct.Struct("=32sB7xQQ192s")
 SERVICE_BODY = struct.Struct("=32sBBBBB7xiIiQQQQ192s96s")
-DISK_BODY = struct.Struct("=BB6xQ32s40s24s64s192s")
+DISK_BODY = struct.Struct("=BBBBB3xQQ24s32s40s24s64s192s")
 RECORD_SIZE = HEAD.size + max(body.size for body in (BOOT_BODY, STAGE_BODY, SERVICE_BODY, DISK_BODY))
 
 
@@ -60,9 +65,10 @@ def parse_body(kind, data):
                 "exec_us": exec_us, "exit_us": exit_us, "ready_us": ready_us, "since_us": since_us,
                 "reason": text(reason), "status": text(words)}
     if kind == DISK:
-        state, formatted, size, device, uuid, label, mountpoint, reason = \
-            DISK_BODY.unpack_from(data, HEAD.size)
-        return {"state": DISK_STATES[state], "formatted": formatted, "size_bytes": size,
+        (state, formatted, situation, grown, checked, size, made, made_by, device, uuid, label, mountpoint,
+         reason) = DISK_BODY.unpack_from(data, HEAD.size)
+        return {"state": DISK_STATES[state], "formatted": formatted, "situation": DISK_SITUATIONS[situation],
+                "grown": grown, "checked": checked, "size_bytes": size, "made_s": made, "made_by": text(made_by),
                 "device": text(device), "uuid": text(uuid), "label": text(label),
                 "mountpoint": text(mountpoint), "reason": text(reason)}
     return {}

@@ -124,7 +124,7 @@ class UnixConnection(http.client.HTTPConnection):
 class EngineGuest(ns.Guest):
     def __init__(self, disk=None, config="", files=None, seconds=60, **options):
         """disk: None means configured away: data lives in the guest's directory."""
-        section = f"[disk]\nlabel = {disk.label}\n" if disk else "[disk]\nenabled = no\n"
+        section = f"[disk]\ndata = LABEL={disk.label}\n" if disk else "[disk]\nenabled = no\n"
         files = dict(files or {})
         files.setdefault("/etc/keel/keel.conf", section + config)
         root = engine_root()

@@ -220,7 +220,7 @@ def no_units(_test):
 @scenario("a broken keel.conf is a warning with file and line, not a failed boot")
 def broken_config(_test):
     with Guest(units={"a.service": unit("ready sleep")},
-               files={"/etc/keel/keel.conf": "[disk]\nlabel = ok\nwait = soon\n[nonsense]\nx = y\n???\n"}) as guest:
+               files={"/etc/keel/keel.conf": "[disk]\ndata = LABEL=ok\nwait = soon\n[nonsense]\nx = y\n???\n"}) as guest:
         guest.wait_service("a.service", "active")
         log = guest.log_text()
         check("/etc/keel/keel.conf:3: bad value \"soon\"" in log, log)

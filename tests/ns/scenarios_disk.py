@@ -183,11 +183,11 @@ def two_of_ours(lab):
 
 @scenario("pinned uuid chooses")
 def pinned_uuid_chooses(lab):
-    refused(lab, lab.ext4(), "has the label but not the UUID", uuid="11111111-2222-3333-4444-555555555555")
+    refused(lab, lab.ext4(), "has the label but not the UUID", data="UUID=11111111-2222-3333-4444-555555555555")
     paths = [lab.ext4(), lab.ext4()]
     devices = [lab.loop(path) for path in paths]
     uuid = run("blkid", "-p", "-s", "UUID", "-o", "value", paths[1]).strip()
-    lab.start(*devices, uuid=uuid.upper()).until("done", devices[1])
+    lab.start(*devices, data=f"UUID={uuid.upper()}").until("done", devices[1])
 
 
 @scenario("formats a blank disk")

@@ -8,12 +8,12 @@ import socket
 import struct
 import subprocess
 
+from control import DISK_BODY, DISK_SITUATIONS, DISK_STATES
 from harness import TOP, Failure, check
 
 STATES = ["pending", "running", "done", "degraded", "failed", "skipped"]
-DISK_STATES = ["unknown", "waiting", "checking", "formatting", "mounted", "refused", "none"]
 # lib/control.h: struct stage_report, then its struct control_disk
-REPORT = struct.Struct("=IHBB192s BB6xQ32s40s24s64s192s")
+HEAD = struct.Struct("=IHBB192s")
 MAGIC = 0x4b45454c
 
 
@@ -86,12 +86,15 @@ class Helper:
         except TimeoutError:
             raise Failure(f"no report within {seconds} s after {self.reports}") from None
         check(data, f"ended after {self.reports}")
-        check(len(data) == REPORT.size, f"a report of {len(data)} bytes")
-        fields = REPORT.unpack(data)
-        check(fields[0] == MAGIC, f"magic {fields[0]:x}")
-        report = {"state": STATES[fields[2]], "reason": text(fields[4]), "disk": DISK_STATES[fields[5]],
-                  "formatted": fields[6], "size": fields[7], "device": text(fields[8]), "uuid": text(fields[9]),
-                  "label": text(fields[10]), "mountpoint": text(fields[11])}
+        check(len(data) == HEAD.size + DISK_BODY.size, f"a report of {len(data)} bytes")
+        magic, _, state, _, reason = HEAD.unpack_from(data)
+        check(magic == MAGIC, f"magic {magic:x}")
+        fields = DISK_BODY.unpack_from(data, HEAD.size)
+        report = {"state": STATES[state], "reason": text(reason), "disk": DISK_STATES[fields[0]],
+                  "formatted": fields[1], "situation": DISK_SITUATIONS[fields[2]], "grown": fields[3],
+                  "checked": fields[4], "size": fields[5], "made_s": fields[6], "made_by": text(fields[7]),
+                  "device": text(fields[8]), "uuid": text(fields[9]), "label": text(fields[10]),
+                  "mountpoint": text(fields[11])}
         self.reports.append((report["state"], report["reason"]))
         return report
 

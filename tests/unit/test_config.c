@@ -78,8 +78,9 @@ static void test_file_sets_every_key(void **state)
 {
 	(void)state;
 	parse_file("# comment\n; comment\n"
-		   "[disk]\nlabel = sixteen-bytes-16\nuuid=12345678-1234-1234-1234-123456789abc\n"
+		   "[disk]\ndata = LABEL=sixteen-bytes-16\n"
 		   "enabled=off\nformat=blank\nwait=3600\nmountpoint=/mnt/x\n"
+		   "damaged=read-only\ntrim=no\nlow=20\ncritical=0\n"
 		   "[net]\nmode=static\ninterface=eth0\naddress=192.0.2.2/24\ngateway=192.0.2.1\n"
 		   "dns=192.0.2.53 192.0.2.54\nwait=0\n"
 		   "[vsock]\napi_port=1\ndocker_port=2147483647\nreport_port=0\n"
@@ -88,10 +89,13 @@ static void test_file_sets_every_key(void **state)
 		   "[boot]\nconsole_shell=no\nshutdown=10\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "sixteen-bytes-16");
-	assert_string_equal(config.disk.uuid, "12345678-1234-1234-1234-123456789abc");
 	assert_false(config.disk.enabled);
 	assert_int_equal(config.disk.format, CONFIG_DISK_FORMAT_BLANK);
 	assert_int_equal(config.disk.wait_s, 3600);
+	assert_int_equal(config.disk.damaged, CONFIG_DISK_DAMAGED_READ_ONLY);
+	assert_false(config.disk.trim);
+	assert_int_equal(config.disk.low_percent, 20);
+	assert_int_equal(config.disk.critical_percent, 0);
 	assert_string_equal(config.disk.mountpoint, "/mnt/x");
 	assert_int_equal(config.net.mode, CONFIG_NET_STATIC);
 	assert_string_equal(config.net.interface, "eth0");
@@ -139,15 +143,28 @@ static void test_file_problems_name_their_line(void **state)
 	assert_int_equal(warnings, 4);
 	assert_string_equal(last_where, "/etc/keel/keel.conf:2");
 	assert_unchanged();
-	parse_file("[disk]\nneither nor\nlabel=after\n"); /* what is good still counts */
+	parse_file("[disk]\nneither nor\ndata=LABEL=after\n"); /* what is good still counts */
 	assert_string_equal(config.disk.label, "after");
 }
 
 static void test_bad_values_keep_the_old(void **state)
 {
 	static const char *const bad[][3] = {
-		{"disk", "label", "seventeen-bytes17"},
-		{"disk", "label", "tab\there"},
+		{"disk", "data", ""},
+		{"disk", "data", "sda"},
+		{"disk", "data", "Auto"},
+		{"disk", "data", "LABEL="},
+		{"disk", "data", "LABEL=seventeen-bytes17"},
+		{"disk", "data", "LABEL=tab\there"},
+		{"disk", "data", "UUID="},
+		{"disk", "data", "UUID=12345678-1234-1234-1234-123456789ab"},
+		{"disk", "data", "UUID=12345678-1234-1234-1234-123456789abcd"},
+		{"disk", "data", "UUID=12345678-1234-1234-1234-123456789abg"},
+		{"disk", "data", "UUID=12345678-1234-1234-123456789abc-1234"},
+		{"disk", "damaged", "repair"},
+		{"disk", "trim", "always"},
+		{"disk", "low", "101"},
+		{"disk", "critical", "-1"},
 		{"disk", "mountpoint", "data"},
 		{"disk", "mountpoint", ""},
 		{"disk", "enabled", "maybe"},
@@ -180,10 +197,27 @@ static void test_bad_values_keep_the_old(void **state)
 	assert_unchanged();
 }
 
+static void test_data_chooses_a_disk(void **state)
+{
+	(void)state;
+	assert_int_equal(config_set(&config, "disk", "data", "LABEL=other"), 0);
+	assert_string_equal(config.disk.label, "other");
+	assert_string_equal(config.disk.uuid, "");
+	assert_int_equal(config_set(&config, "disk", "data",
+				 "UUID=12345678-1234-1234-1234-123456789aBc"),
+		0);
+	assert_string_equal(config.disk.label, "keel-data");
+	assert_string_equal(config.disk.uuid, "12345678-1234-1234-1234-123456789aBc");
+	assert_int_equal(config_set(&config, "disk", "data", "LABEL=third"), 0);
+	assert_string_equal(config.disk.uuid, "");
+	assert_int_equal(config_set(&config, "disk", "data", "auto"), 0);
+	assert_unchanged();
+}
+
 static void test_a_shorter_string_leaves_no_rest(void **state)
 {
 	(void)state;
-	assert_int_equal(config_set(&config, "disk", "label", "x"), 0);
+	assert_int_equal(config_set(&config, "disk", "data", "LABEL=x"), 0);
 	assert_memory_equal(config.disk.label, "x\0\0\0\0\0\0\0\0\0", 10);
 }
 
@@ -191,7 +225,7 @@ static void test_cmdline(void **state)
 {
 	(void)state;
 	parse_cmdline(
-		"console=ttyS0 root=/dev/nvme0n1 keel.disk.label=other quiet keel.net.mode=none "
+		"console=ttyS0 root=/dev/nvme0n1 keel.disk.data=LABEL=other quiet keel.net.mode=none "
 		"keel.vsock.api_port=1234 init=/sbin/init\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "other");
@@ -202,11 +236,11 @@ static void test_cmdline(void **state)
 static void test_cmdline_quoting(void **state)
 {
 	(void)state;
-	parse_cmdline("keel.net.dns=\"192.0.2.1 192.0.2.2\" \"keel.disk.label=a b\"");
+	parse_cmdline("keel.net.dns=\"192.0.2.1 192.0.2.2\" \"keel.disk.data=LABEL=a b\"");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.net.dns, "192.0.2.1 192.0.2.2");
 	assert_string_equal(config.disk.label, "a b");
-	parse_cmdline("keel.disk.label=\"open until the end");
+	parse_cmdline("keel.disk.data=LABEL=\"open until the end");
 	assert_int_equal(warnings, 1); /* 18 bytes do not fit */
 }
 
@@ -247,7 +281,7 @@ static void test_cmdline_oversize(void **state)
 static void test_cmdline_beats_file(void **state)
 {
 	(void)state;
-	parse_file("[disk]\nwait=5\nlabel=file\n");
+	parse_file("[disk]\nwait=5\ndata=LABEL=file\n");
 	parse_cmdline("keel.disk.wait=6");
 	assert_int_equal(config.disk.wait_s, 6);
 	assert_string_equal(config.disk.label, "file");
@@ -272,7 +306,7 @@ static void test_helper_option(void **state)
 	(void)state;
 	assert_int_equal(helper_set_option(&config, "disk.wait=5"), 0);
 	assert_int_equal(config.disk.wait_s, 5);
-	assert_int_equal(helper_set_option(&config, "disk.label=a.b=c"), 0);
+	assert_int_equal(helper_set_option(&config, "disk.data=LABEL=a.b=c"), 0);
 	assert_string_equal(config.disk.label, "a.b=c");
 	assert_int_equal(helper_set_option(&config, "disk.wait=x"), -EINVAL);
 	assert_int_equal(helper_set_option(&config, "disk.x=1"), -ENOENT);
@@ -291,6 +325,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_shipped_file, setup),
 	cmocka_unit_test_setup(test_file_problems_name_their_line, setup),
 	cmocka_unit_test_setup(test_bad_values_keep_the_old, setup),
+	cmocka_unit_test_setup(test_data_chooses_a_disk, setup),
+	cmocka_unit_test_setup(test_data_chooses_a_disk, setup),
 	cmocka_unit_test_setup(test_a_shorter_string_leaves_no_rest, setup),
 	cmocka_unit_test_setup(test_cmdline, setup),
 	cmocka_unit_test_setup(test_cmdline_quoting, setup),

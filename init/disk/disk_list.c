@@ -86,6 +86,7 @@ int disk_list_print(const struct config *config, const struct disk_scan_options 
 	input.disks = scan.disks;
 	input.count = scan.count;
 	disk_policy_decide(&input, &decision);
-	(void)printf("Decision: %s: %s.\n", disk_action_name(decision.action), decision.reason);
+	(void)printf("Decision: %s (%s): %s.\n", disk_action_name(decision.action),
+		disk_situation_name(decision.situation), decision.reason);
 	return 0;
 }

@@ -7,16 +7,13 @@ import ctypes
 import fcntl
 import os
 import struct
-import sys
 import tempfile
 
+import gallery
 import harness
-from harness import TOP, check
+from harness import check
 from scenarios_disk import DATA, KEEL_DISK, MIB, Lab, all_loop_devices, digest, unavailable
 from stage_helper import run
-
-sys.path.insert(0, str(TOP / "tests/disk"))
-import gallery  # noqa: E402  # pylint: disable=wrong-import-position
 
 # Sparse files larger than ext4 allows, and no wear: memory, where there is some.
 SCRATCH = "/dev/shm" if os.path.isdir("/dev/shm") else None

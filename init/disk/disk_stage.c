@@ -18,7 +18,7 @@
 
 #include "init/disk/data_disk.h"
 #include "init/disk/disk_probe.h"
-#include "init/disk/uevent.h"
+#include "lib/netlink/uevent.h"
 #include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/log.h"

@@ -58,28 +58,7 @@ static void print_disk(const struct disk_facts *disk)
 	print_label(disk->label);
 	(void)printf(" %-36s %s%s%s%s\n", disk->uuid[0] ? disk->uuid : "-",
 		disk_exclusion_name(disk->exclusion), disk->exclusion_detail[0] ? ": " : "",
-		disk->exclusion_detail, disk->ext4_error ? ", carries the error flag" : "");
-}
-
-static const char *action_word(enum disk_action action)
-{
-	switch (action) {
-	case DISK_ACTION_WAIT:
-		return "wait";
-	case DISK_ACTION_KEEP:
-		return "nothing to do";
-	case DISK_ACTION_MOUNT:
-		return "mount it";
-	case DISK_ACTION_CHECK_AND_MOUNT:
-		return "check and mount it";
-	case DISK_ACTION_CHECK_BLANK:
-		return "format it if it is blank";
-	case DISK_ACTION_FORMAT:
-		return "format it";
-	case DISK_ACTION_REFUSE:
-		return "refuse";
-	}
-	return "?";
+		disk->exclusion_detail, disk->superblock.error ? ", carries the error flag" : "");
 }
 
 int disk_list_print(const struct config *config, const struct disk_scan_options *options)
@@ -107,6 +86,6 @@ int disk_list_print(const struct config *config, const struct disk_scan_options 
 	input.disks = scan.disks;
 	input.count = scan.count;
 	disk_policy_decide(&input, &decision);
-	(void)printf("Decision: %s: %s.\n", action_word(decision.action), decision.reason);
+	(void)printf("Decision: %s: %s.\n", disk_action_name(decision.action), decision.reason);
 	return 0;
 }

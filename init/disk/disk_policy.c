@@ -25,17 +25,19 @@ bool disk_policy_check_passed(int exit_status)
 	return exit_status == 0 || exit_status == 1;
 }
 
-bool disk_policy_superblock_error(const unsigned char superblock[1024])
+const char *disk_action_name(enum disk_action action)
 {
-	enum { MAGIC_OFFSET = 0x38, STATE_OFFSET = 0x3a, STATE_ERROR = 2 };
+	static const char *const names[] = {"wait", "keep", "grow", "mount", "replay+mount",
+		"check+mount", "check-blank", "format", "rescue", "refuse"};
 
-	return superblock[MAGIC_OFFSET] == 0x53 && superblock[MAGIC_OFFSET + 1] == 0xef &&
-	       (superblock[STATE_OFFSET] & STATE_ERROR) != 0;
+	static_assert(ARRAY_SIZE(names) == DISK_ACTION_REFUSE + 1, "a name for each action");
+	return action < ARRAY_SIZE(names) ? names[action] : "?";
 }
 
 #define DECIDE(decision_, action_, index_, ...)                                                \
 	do {                                                                                   \
 		(decision_)->action = (action_);                                               \
+		(decision_)->situation = DISK_SITUATION_OK;                                    \
 		(decision_)->index = (index_);                                                 \
 		(void)snprintf((decision_)->reason, sizeof((decision_)->reason), __VA_ARGS__); \
 	} while (0)
@@ -101,7 +103,7 @@ static void decide_found(const struct disk_policy_input *input, size_t index,
 			"%s is labelled %s but holds %s, not ext4; change its label or attach the "
 			"right disk",
 			disk->device, input->label, disk->type);
-	else if (disk->ext4_error)
+	else if (disk->superblock.error)
 		DECIDE(decision, DISK_ACTION_CHECK_AND_MOUNT, index,
 			"%s carries the error flag of ext4", disk->device);
 	else

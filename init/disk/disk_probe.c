@@ -78,7 +78,7 @@ void disk_probe_content(struct disk_facts *disk)
 	if (pread(fd, superblock, sizeof(superblock), 1024) != sizeof(superblock))
 		disk->content = DISK_CONTENT_UNREADABLE;
 	else if (strcmp(disk->type, "ext4") == 0)
-		disk->ext4_error = disk_policy_superblock_error(superblock);
+		superblock_parse(superblock, SUPERBLOCK_OFFSET, &disk->superblock);
 }
 
 /* Where the piece-th of PIECES_MAX reads begins on a device that is larger than all of them

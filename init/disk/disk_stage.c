@@ -159,15 +159,18 @@ static bool decide_once(struct disk_stage *stage)
 			decision.reason);
 		break;
 	case DISK_ACTION_KEEP:
+	case DISK_ACTION_GROW:
 		finish_mounted(stage, decision.index);
 		break;
 	case DISK_ACTION_MOUNT:
+	case DISK_ACTION_REPLAY_AND_MOUNT:
 	case DISK_ACTION_CHECK_AND_MOUNT:
 		mount_disk(stage, decision.index, decision.action == DISK_ACTION_CHECK_AND_MOUNT,
 			decision.reason);
 		break;
 	case DISK_ACTION_FORMAT:
 		return format_disk(stage, decision.index, decision.reason);
+	case DISK_ACTION_RESCUE:
 	case DISK_ACTION_REFUSE:
 		report_disk(stage, STAGE_STATE_FAILED,
 			decision.index == DISK_INDEX_NONE && input.mounted_source[0] == '\0'

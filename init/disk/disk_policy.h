@@ -71,14 +71,16 @@ struct disk_facts {
 	enum disk_exclusion exclusion;
 	enum disk_content content;
 	enum disk_blank blank;
-	bool format_intent; /* an interrupted format of ours: proven blank when it began (format_intent.h) */
+	/* A format of ours began here and did not end: proven blank then (format_intent.h). Also set beside a whole file
+	 * system of ours; then the record is to be zeroed before that is mounted. */
+	bool format_intent;
 	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
-	struct superblock backup;     /* .valid if the first one is not usable and a backup is */
+	struct superblock backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
 	enum disk_marker marker;
 	struct marker marker_content; /* VALID and NEWER */
 	enum disk_check check;
 	int check_status; /* exit status of e2fsck, of NEEDS_DECISION and CANNOT_RUN */
-	int mount_error;  /* errno of the last attempt to mount in this run, 0: none */
+	int mount_error;  /* errno of the last attempt to mount since the last check, 0: none */
 	int grow_error;   /* the same of growing */
 	char exclusion_detail[64];
 	char type[24];
@@ -125,6 +127,13 @@ struct disk_decision {
  * 0 clean, 1 corrected, 2 reboot needed, 4 left uncorrected, 8 and up operational). */
 bool disk_policy_check_passed(int exit_status);
 
+/* Rules, the first match wins:
+ * 1. Something is mounted on the mount point: our disk is kept (and grown), anything else refused.
+ * 2. Two disks claim to be ours (disk_judge.h): refused, whatever else is known of them.
+ * 3. One does: the list in disk_judge_found() says what is done with it.
+ * 4. None does: waited for; after the deadline refused. Only if the configuration says so, no UUID is pinned, there
+ *    is exactly one unused device and no unreadable one, it is a whole disk on which libblkid knows nothing and no
+ *    backup superblock is found, and it is proven blank, it is formatted. */
 void disk_policy_decide(const struct disk_policy_input *input, struct disk_decision *decision);
 
 /* "mount", "replay+mount", "check+mount", "grow", "format", "wait", "refuse", ... */

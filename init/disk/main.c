@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	if (rc != 0)
 		return rc < 0 ? 2 : 0;
 	scan.label = config.disk.label;
+	scan.uuid = config.disk.uuid;
 	scan.mountpoint = config.disk.mountpoint;
 	verb = optind < argc ? argv[optind] : "mount";
 	if (optind + 1 >= argc && strcmp(verb, "mount") == 0)

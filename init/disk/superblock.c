@@ -47,6 +47,7 @@ enum {
 	LOG_BLOCK_SIZE_MAX = 6, /* 64 KiB */
 	CHECKSUM_CRC32C = 1,
 	INODE_SIZE_MIN = 128,
+	GROUPS_MAX = 1 << 20,
 };
 
 /* Feature bits: the same file. Known is what both may read and write: Linux 6.6 (EXT4_FEATURE_INCOMPAT_SUPP and
@@ -144,7 +145,8 @@ static bool geometry_sane(const unsigned char *bytes)
 	       inode_size <= UINT32_C(1024) << read_u32(bytes + LOG_BLOCK_SIZE);
 }
 
-/* False if the file system's size is 0 or more than fits a number. */
+/* False if the file system's size is 0 or more than fits a number, or if its groups are more than 64 TiB need: whoever reads the
+ * file system allocates for each. */
 static bool parse_size(const unsigned char *bytes, struct superblock *superblock)
 {
 	uint64_t blocks = read_u32(bytes + BLOCKS_COUNT);
@@ -155,7 +157,7 @@ static bool parse_size(const unsigned char *bytes, struct superblock *superblock
 	if (blocks == 0 || blocks > UINT64_MAX / superblock->block_size)
 		return false;
 	superblock->size_bytes = blocks * superblock->block_size;
-	return true;
+	return blocks / read_u32(bytes + BLOCKS_PER_GROUP) < GROUPS_MAX;
 }
 
 /* Each backup knows its group: an old superblock that lies about, of an image in a file say, is none of this device. */

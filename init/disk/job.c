@@ -14,6 +14,7 @@
 #include <sys/file.h>
 
 #include "lib/file.h"
+#include "lib/log.h"
 
 #define PERMILLE_STEP 5
 
@@ -24,17 +25,25 @@ static void end_progress(struct job *job)
 	job->shown = false;
 }
 
-/* One line, one write: the reader may be a pipe that others watch. */
+static void print_line(const char *line, size_t len)
+{
+	int rc = file_write_all(STDOUT_FILENO, line, len);
+
+	if (rc < 0)
+		log_debug("the reader of the results has gone: %s", strerror(-rc));
+}
+
 static void print_json(yyjson_mut_doc *doc)
 {
+	static const char no_memory[] =
+		"{\"error\":{\"code\":\"internal\",\"message\":\"no memory\"}}\n";
 	size_t len = 0;
 	char *text = doc ? yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, &len) : NULL;
 
 	if (!text)
-		(void)file_write_all(STDOUT_FILENO,
-			"{\"error\":{\"code\":\"internal\",\"message\":\"no memory\"}}\n", 57);
+		print_line(no_memory, sizeof(no_memory) - 1);
 	else
-		(void)file_write_all(STDOUT_FILENO, text, len);
+		print_line(text, len);
 	free(text);
 	yyjson_mut_doc_free(doc);
 }
@@ -78,7 +87,7 @@ void job_progress(struct job *job, const char *step, unsigned int permille)
 		len = snprintf(line, sizeof(line),
 			"{\"progress\":{\"step\":\"%s\",\"percent\":%u.%u}}\n", step, permille / 10,
 			permille % 10);
-		(void)!write(STDOUT_FILENO, line, (size_t)len);
+		print_line(line, (size_t)len);
 	} else if (job->terminal) {
 		(void)fprintf(stderr, "\r%s: %u.%u %%  ", step, permille / 10, permille % 10);
 		job->shown = true;
@@ -95,6 +104,7 @@ int job_fail(struct job *job, const char *code, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	job_clean_text(message);
 	end_progress(job);
 	if (!job->options.json) {
 		(void)fprintf(stderr, "keel-disk: %s\n", message);
@@ -108,6 +118,22 @@ int job_fail(struct job *job, const char *code, const char *format, ...)
 	}
 	print_json(doc);
 	return 1;
+}
+
+void job_clean_text(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+void job_add_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
+{
+	char clean[JOB_MESSAGE];
+
+	(void)snprintf(clean, sizeof(clean), "%s", text);
+	job_clean_text(clean);
+	(void)yyjson_mut_obj_add_strcpy(doc, object, key, clean);
 }
 
 yyjson_mut_val *job_result_new(yyjson_mut_doc **result)

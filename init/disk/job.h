@@ -48,5 +48,10 @@ int job_fail(struct job *job, const char *code, const char *format, ...) PRINTF(
 /* `result` is freed; `text` is for people. */
 int job_succeed(struct job *job, yyjson_mut_doc *result, const char *format, ...) PRINTF(3, 4);
 
+/* Replaces what is not printable ASCII: a text that comes from a disk. */
+void job_clean_text(char *text);
+/* Adds such a text, cleaned. */
+void job_add_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text);
+
 /* An empty object as the root of a new document, or NULL without memory (which job_succeed() takes). */
 yyjson_mut_val *job_result_new(yyjson_mut_doc **result);

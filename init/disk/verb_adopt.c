@@ -75,10 +75,10 @@ static int succeed(struct job *job, const struct disk_facts *disk, const char *w
 	yyjson_mut_val *result = job_result_new(&doc);
 
 	if (result) {
-		(void)yyjson_mut_obj_add_str(doc, result, "device", disk->device);
-		(void)yyjson_mut_obj_add_str(doc, result, "uuid", disk->uuid);
-		(void)yyjson_mut_obj_add_str(doc, result, "label", disk->label);
-		(void)yyjson_mut_obj_add_str(doc, result, "stage", words);
+		job_add_text(doc, result, "device", disk->device);
+		job_add_text(doc, result, "uuid", disk->uuid);
+		job_add_text(doc, result, "label", disk->label);
+		job_add_text(doc, result, "stage", words);
 	}
 	return job_succeed(job, doc, "%s: adopted%s%s\n%s%s", disk->device,
 		labelled ? "" : "; its label is another, so name it in keel.conf: disk.data=UUID=",

@@ -15,7 +15,7 @@ static int succeed(struct job *job, const char *device, uint64_t old_bytes, uint
 	yyjson_mut_val *result = job_result_new(&doc);
 
 	if (result) {
-		(void)yyjson_mut_obj_add_strcpy(doc, result, "device", device);
+		job_add_text(doc, result, "device", device);
 		(void)yyjson_mut_obj_add_uint(doc, result, "old_bytes", old_bytes);
 		(void)yyjson_mut_obj_add_uint(doc, result, "new_bytes", new_bytes);
 	}

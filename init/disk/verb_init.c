@@ -6,7 +6,7 @@
  * Killed before the first signature is wiped, the content is what it was. Then the disk is a half-made one that
  * disk_format.h describes, and init can be run again with the identity that it has then.
  */
-#include <blkid.h>
+#include <blkid/blkid.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
@@ -86,10 +86,10 @@ static int succeed(struct job *job, const char *device, const char *uuid, const 
 	yyjson_mut_val *result = job_result_new(&doc);
 
 	if (result) {
-		(void)yyjson_mut_obj_add_str(doc, result, "device", device);
-		(void)yyjson_mut_obj_add_str(doc, result, "uuid", uuid);
-		(void)yyjson_mut_obj_add_str(doc, result, "label", job->config->disk.label);
-		(void)yyjson_mut_obj_add_str(doc, result, "stage", words);
+		job_add_text(doc, result, "device", device);
+		job_add_text(doc, result, "uuid", uuid);
+		job_add_text(doc, result, "label", job->config->disk.label);
+		job_add_text(doc, result, "stage", words);
 	}
 	return job_succeed(job, doc, "%s: formatted, its UUID is %s\n%s%s", device, uuid, words,
 		words[0] ? "\n" : "");

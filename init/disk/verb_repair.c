@@ -218,11 +218,11 @@ static int succeed(struct repair *repair, bool mounted, const char *words)
 		result ? yyjson_mut_obj_add_arr(doc, result, "undo") : NULL;
 
 	if (result) {
-		(void)yyjson_mut_obj_add_str(doc, result, "device", repair->device);
-		(void)yyjson_mut_obj_add_str(doc, result, "uuid", repair->uuid);
+		job_add_text(doc, result, "device", repair->device);
+		job_add_text(doc, result, "uuid", repair->uuid);
 		(void)yyjson_mut_obj_add_bool(doc, result, "repaired", repair->changed);
 		(void)yyjson_mut_obj_add_bool(doc, result, "mounted", mounted);
-		(void)yyjson_mut_obj_add_str(doc, result, "stage", words);
+		job_add_text(doc, result, "stage", words);
 	}
 	for (unsigned int i = 0; undo && i < repair->rounds; i++)
 		if (repair->undo[i][0])

@@ -12,8 +12,8 @@
 
 static void add_disk(yyjson_mut_doc *doc, yyjson_mut_val *result, const struct disk_facts *disk)
 {
-	(void)yyjson_mut_obj_add_str(doc, result, "device", disk->device);
-	(void)yyjson_mut_obj_add_str(doc, result, "uuid", disk->uuid);
+	job_add_text(doc, result, "device", disk->device);
+	job_add_text(doc, result, "uuid", disk->uuid);
 	(void)yyjson_mut_obj_add_uint(doc, result, "size_bytes", disk->size_bytes);
 	(void)yyjson_mut_obj_add_bool(doc, result, "mounted", disk->at_mountpoint);
 	(void)yyjson_mut_obj_add_bool(doc, result, "read_only", disk->mounted_read_only);
@@ -49,11 +49,11 @@ int verb_status(struct job *job)
 	disk = decision.index == DISK_INDEX_NONE ? NULL : &scan.disks[decision.index];
 	result = job_result_new(&doc);
 	if (result) {
-		(void)yyjson_mut_obj_add_str(doc, result, "situation",
+		job_add_text(doc, result, "situation",
 			disk_situation_name(decision.situation));
-		(void)yyjson_mut_obj_add_str(doc, result, "action",
+		job_add_text(doc, result, "action",
 			disk_action_name(decision.action));
-		(void)yyjson_mut_obj_add_str(doc, result, "reason", decision.reason);
+		job_add_text(doc, result, "reason", decision.reason);
 	}
 	if (result && disk)
 		add_disk(doc, result, disk);

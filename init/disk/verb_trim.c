@@ -130,12 +130,13 @@ int verb_trim(struct job *job)
 	const uint64_t begin_us = clock_now_us();
 	_cleanup_close_ int fd = -1;
 	struct trim trim = {.stopped = ""};
+	const struct disk_facts *disk;
 	int status, rc;
-	const struct disk_facts *disk = disk_pick_mounted(job, &status);
 
+	be_polite();
+	disk = disk_pick_mounted(job, &status);
 	if (!disk)
 		return status;
-	be_polite();
 	fd = open(job->config->disk.mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = fd < 0 ? -errno : trim_all(job, fd, disk->size_bytes, &trim);
 	if (rc == -EOPNOTSUPP)

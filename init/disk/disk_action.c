@@ -132,6 +132,17 @@ static void on_check_progress(void *ctx, unsigned int permille)
 
 /* ---- the actions ----------------------------------------------------------------------------- */
 
+/* A disk that the configuration names by its UUID becomes one of keel's. A full disk is no reason not to use it. */
+static void adopt(const struct action *action)
+{
+	int rc = marker_write(action->state->config->disk.mountpoint, action->disk->uuid);
+
+	if (rc < 0)
+		log_warning("write the marker of %s: %s", action->disk->device, strerror(-rc));
+	else
+		log_info("%s had no marker and is adopted", action->disk->device);
+}
+
 /* Mounted by us now or by an earlier run: bind, report, done. */
 static enum disk_result keep(const struct action *action)
 {
@@ -139,6 +150,9 @@ static enum disk_result keep(const struct action *action)
 	const char *mountpoint = state->config->disk.mountpoint;
 	char reason[CONTROL_REASON_MAX];
 
+	/* Killed between mounting and that. */
+	if (action->disk->marker == DISK_MARKER_NONE && !action->disk->mounted_read_only)
+		adopt(action);
 	if (data_disk_bind(mountpoint, reason, sizeof(reason)) < 0) {
 		report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
 		return DISK_RESULT_WAIT;
@@ -170,17 +184,6 @@ static enum disk_result grow(const struct action *action)
 	return DISK_RESULT_AGAIN;
 }
 
-/* A disk that the configuration names by its UUID becomes one of keel's. A full disk is no reason not to use it. */
-static void adopt(const struct action *action)
-{
-	int rc = marker_write(action->state->config->disk.mountpoint, action->disk->uuid);
-
-	if (rc < 0)
-		log_warning("write the marker of %s: %s", action->disk->device, strerror(-rc));
-	else
-		log_info("%s had no marker and is adopted", action->disk->device);
-}
-
 static enum disk_result mount_disk(const struct action *action)
 {
 	const struct disk_facts *disk = action->disk;
@@ -208,6 +211,7 @@ static enum disk_result check_and_mount(const struct action *action)
 
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, action->decision->reason);
 	action->state->progress_us = clock_now_us();
+	finding->mount_error = 0; /* of the time before the check */
 	finding->check = data_disk_check(action->disk->device, on_check_progress, (void *)action,
 		&finding->check_status);
 	if (finding->check != DISK_CHECK_PASSED)
@@ -238,20 +242,14 @@ static enum disk_result format(const struct action *action)
 static enum disk_result rescue(const struct action *action)
 {
 	const struct disk_facts *disk = action->disk;
-	const char *mountpoint = action->state->config->disk.mountpoint;
 	struct disk_finding *finding = find_or_make(action->state, disk->device);
-	char reason[CONTROL_REASON_MAX];
 
-	if (!disk->at_mountpoint && finding->rescue_error == 0)
-		finding->rescue_error = -data_disk_mount(disk->device, mountpoint, true);
-	if (finding->rescue_error == 0) {
-		report(action, STAGE_STATE_FAILED, DISK_STATE_RESCUE, action->decision->reason);
-		return DISK_RESULT_WAIT;
+	if (!disk->at_mountpoint) {
+		finding->mount_error = -data_disk_mount(disk->device,
+			action->state->config->disk.mountpoint, true);
+		return DISK_RESULT_AGAIN;
 	}
-	(void)snprintf(reason, sizeof(reason),
-		"%s needs repair and cannot even be mounted read-only (%s): keelctl disk repair",
-		disk->device, strerror(finding->rescue_error));
-	report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
+	report(action, STAGE_STATE_FAILED, DISK_STATE_RESCUE, action->decision->reason);
 	return DISK_RESULT_WAIT;
 }
 

@@ -15,7 +15,6 @@ struct disk_finding {
 	int check_status;
 	int mount_error;
 	int grow_error;
-	int rescue_error;
 };
 
 struct disk_action_state {

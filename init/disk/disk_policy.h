@@ -75,7 +75,8 @@ struct disk_facts {
 	 * system of ours; then the record is to be zeroed before that is mounted. */
 	bool format_intent;
 	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
-	struct superblock backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
+	struct superblock
+		backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
 	enum disk_marker marker;
 	struct marker marker_content; /* VALID and NEWER */
 	enum disk_check check;

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""The gallery of disks (tests/disk/gallery.py) on loop devices: what is decided about each, with which words, and that no
+refused disk has changed by one byte.
+"""
+import contextlib
+import ctypes
+import fcntl
+import os
+import struct
+import tempfile
+
+import gallery
+import harness
+from harness import check
+from scenarios_disk import DATA, KEEL_DISK, MIB, Lab, all_loop_devices, digest, unavailable
+from stage_helper import run
+
+# Sparse files larger than ext4 allows, and no wear: memory, where there is some.
+SCRATCH = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
+def decide(lab, devices, options):
+    """(action, situation, reason) of `keel-disk list`, which only looks."""
+    settings = {"mountpoint": DATA, **options}
+    arguments = [f"--option=disk.{key}={value}" for key, value in settings.items()]
+    arguments += [f"--only={device}" for device in devices]
+    listing = lab.inside(KEEL_DISK, "list", *arguments)
+    action, _, rest = listing.splitlines()[-1].removeprefix("Decision: ").partition(" (")
+    situation, _, reason = rest.partition("): ")
+    return action, situation, reason
+
+
+def check_decision(lab, entry, devices, words):
+    action, situation, reason = decide(lab, devices, entry.options)
+    if entry.blank_read:
+        check(action == "check-blank", f"{action} before the disk was read: {reason}")
+        return
+    check((action, situation) == (entry.action, entry.situation), f"{action} ({situation}): {reason}")
+    check(words in reason, f"\"{reason}\" lacks \"{words}\"")
+
+
+def check_refusal(lab, entry, devices, words):
+    """keel-disk as PID 1 runs it: says the same, and waits on."""
+    helper = lab.start(*devices, **{"wait": "0", **entry.options})
+    helper.until("failed", words)
+    check(helper.process.poll() is None, f"does not wait on")
+    helper.stop()
+    mounted = [fields for fields in lab.mounts() if fields[0] in devices]
+    check(not mounted, f"mounted {mounted}")
+
+
+def add_partition(device, start, length):
+    """Tells the kernel of partition 1, which it finds by itself only if it knows the kind of table (linux/blkpg.h)."""
+    blkpg, add, busy = 0x1269, 1, 16
+    partition = ctypes.create_string_buffer(struct.pack("=qqi64s64s4x", start, length, 1, b"", b""))
+    argument = struct.pack("@iiiP", add, 0, len(partition) - 1, ctypes.addressof(partition))
+    with open(device, "rb") as file:
+        try:
+            fcntl.ioctl(file, blkpg, argument)
+        except OSError as error:
+            if error.errno != busy:
+                raise
+
+
+def check_entry(lab, entry):
+    paths = gallery.build(entry, lab.directory)
+    before = [digest(path) for path in paths]
+    flags = (["--read-only"] if entry.read_only else []) + (["--partscan"] if entry.partitions else [])
+    devices = [lab.loop(str(path), *flags) for path in paths]
+    if entry.partitions:
+        add_partition(devices[0], MIB, gallery.SIZE)
+    words = entry.words.format(*devices)
+    named = [f"{devices[0]}p1"] if entry.partitions else devices
+    check_decision(lab, entry, named, words)
+    if entry.untouched:
+        check_refusal(lab, entry, named, words)
+    for device in devices:
+        run("losetup", "-d", device)
+    check([digest(path) for path in paths] == before, f"changed")
+    for path in paths:
+        path.unlink()
+
+
+@harness.scenario("keel-disk: the gallery of disks", deadline=400, skip=unavailable)
+def the_gallery_of_disks(_test):
+    with all_loop_devices(), tempfile.TemporaryDirectory(prefix="keel-gallery-", dir=SCRATCH) as directory, \
+            contextlib.ExitStack() as stack:
+        lab = Lab(directory, stack)
+        failures = []
+        for entry in gallery.ENTRIES:
+            try:
+                if not entry.machine:
+                    check_entry(lab, entry)
+            except harness.Failure as failure:
+                failures.append(f"{entry.name}: {failure}")
+        check(not failures, "\n".join(failures))

@@ -159,8 +159,7 @@ int verb_list(struct job *job)
 	for (size_t i = 0; i < scan.count; i++)
 		if (scan.disks[i].exclusion != DISK_EXCLUSION_EMPTY)
 			print_disk(&scan.disks[i]);
-	(void)printf("Decision: %s (%s): %s.
-", disk_action_name(decision.action),
+	(void)printf("Decision: %s (%s): %s.\n", disk_action_name(decision.action),
 		disk_situation_name(decision.situation), decision.reason);
 	return fflush(stdout) != 0;
 }

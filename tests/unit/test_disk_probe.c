@@ -19,7 +19,7 @@
 #include "init/disk/disk_probe.h"
 #include "init/disk/format_intent.h"
 #include "init/disk/mount_table.h"
-#include "init/disk/uevent.h"
+#include "lib/netlink/uevent.h"
 #include "tests/unit/superblock_test.h"
 
 #define MIB (UINT64_C(1) << 20)

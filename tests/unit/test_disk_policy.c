@@ -405,6 +405,8 @@ static void test_an_interrupted_format_goes_on(void **state)
 
 static void test_what_is_in_the_way_of_formatting(void **state)
 {
+	static const enum disk_exclusion harmless[] = {DISK_EXCLUSION_REMOVABLE,
+		DISK_EXCLUSION_VIRTUAL, DISK_EXCLUSION_EMPTY, DISK_EXCLUSION_NOT_NAMED};
 	struct disk_facts disks[] = {make_disk("/dev/sda"), make_disk("/dev/sdb")};
 	struct disk_policy_input input = make_input(disks, 1);
 
@@ -433,8 +435,11 @@ static void test_what_is_in_the_way_of_formatting(void **state)
 	disks[0].exclusion = DISK_EXCLUSION_SMALL;
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "could be it");
 	disks[0].exclusion = DISK_EXCLUSION_NONE;
-	disks[1].exclusion = DISK_EXCLUSION_REMOVABLE; /* a drive without a medium */
-	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
+	/* A drive without a medium is unreadable too. */
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+		disks[1].exclusion = harmless[i];
+		assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
+	}
 }
 
 static void test_what_else_is_there(void **state)
@@ -448,6 +453,11 @@ static void test_what_else_is_there(void **state)
 		"/dev/sda holds swap; if");
 	(void)snprintf(disk.label, sizeof(disk.label), "a\033[2Jb\xc3\xa4");
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "labelled a?[2Jb??;");
+	(void)snprintf(disk.label, sizeof(disk.label), "longer than ext4\x7f");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN,
+		"labelled longer than ext4;");
+	(void)snprintf(disk.label, sizeof(disk.label), "\x7f");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "labelled ?;");
 	change_luks(&disk);
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_ENCRYPTED, "encrypted");
 	disk.content = DISK_CONTENT_AMBIVALENT;

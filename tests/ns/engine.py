@@ -16,6 +16,9 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
+import time
+import uuid
 
 import guest as ns
 from harness import Skip
@@ -79,6 +82,16 @@ class Disk:
         return result.returncode, result.stdout + result.stderr
 
 
+def make_data_disk(path, label, size):
+    """An ext4 with keel's marker: the label alone is no identity."""
+    identity = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as directory:
+        with open(f"{directory}/.keel-disk", "w", encoding="ascii") as file:
+            file.write(f"keel-disk 1\nuuid={identity}\nmade={int(time.time())}\nby=0.1.0\n")
+        os.chmod(directory, 0o755)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-U", identity, "-d", directory, path, size], check=True)
+
+
 @contextlib.contextmanager
 def data_disk(size="4G"):
     """A real ext4 on a loop device with a label nobody else has."""
@@ -88,7 +101,7 @@ def data_disk(size="4G"):
     with open(LOOP_LOCK, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, path, size], check=True)
+            make_data_disk(path, label, size)
             device = subprocess.run(["losetup", "-f", "--show", path], check=True, capture_output=True,
                                     text=True).stdout.strip()
             yield Disk(path, label, device)

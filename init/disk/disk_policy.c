@@ -29,11 +29,6 @@ const char *disk_action_name(enum disk_action action)
 	return action < ARRAY_SIZE(names) ? names[action] : "?";
 }
 
-bool disk_policy_check_passed(int exit_status)
-{
-	return exit_status == 0 || exit_status == 1;
-}
-
 /* What the wanted disk is called in sentences. */
 struct wanted_text {
 	char text[64];

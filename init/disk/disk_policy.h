@@ -124,10 +124,6 @@ struct disk_decision {
 	char reason[CONTROL_REASON_MAX]; /* one sentence; for WAIT and REFUSE with the way out */
 };
 
-/* Whether the file system may be mounted after `e2fsck -p` ended with this exit status (e2fsck(8):
- * 0 clean, 1 corrected, 2 reboot needed, 4 left uncorrected, 8 and up operational). */
-bool disk_policy_check_passed(int exit_status);
-
 /* Rules, the first match wins:
  * 1. Something is mounted on the mount point: our disk is kept (and grown), anything else refused.
  * 2. Two disks claim to be ours (disk_judge.h): refused, whatever else is known of them.

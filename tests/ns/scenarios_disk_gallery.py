@@ -2,19 +2,24 @@
 """The gallery of disks (tests/disk/gallery.py) on loop devices: what is decided about each, with which words, and that no
 refused disk has changed by one byte.
 """
+import collections
 import contextlib
 import ctypes
 import fcntl
 import os
+import pathlib
+import random
 import struct
 import tempfile
+import time
 
 import gallery
 import harness
 from harness import check
-from scenarios_disk import DATA, KEEL_DISK, MIB, Lab, all_loop_devices, digest, unavailable
+from scenarios_disk import DATA, KEEL_DISK, MIB, Lab, all_loop_devices, data_extents, digest, unavailable
 from stage_helper import run
 
+GARBLED = int(os.environ.get("KEEL_GARBLED_DISKS", "60"))
 # Sparse files larger than ext4 allows, and no wear: memory, where there is some.
 SCRATCH = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
@@ -94,3 +99,39 @@ def the_gallery_of_disks(_test):
             except harness.Failure as failure:
                 failures.append(f"{entry.name}: {failure}")
         check(not failures, "\n".join(failures))
+
+
+def garble(path, seed):
+    """Changes bytes of an ext4's metadata; every other time also of the superblock, whose checksum is put right."""
+    chance = random.Random(seed)
+    with open(path, "rb") as file:
+        extents = list(data_extents(file))
+    for _ in range(chance.choice([1, 8, 64, 1024])):
+        start, end = chance.choice(extents)
+        offset = chance.randrange(start, end)
+        if not 0 <= offset - gallery.SUPERBLOCK < 1024:
+            gallery.write_at(path, offset, bytes([chance.randrange(256)]))
+    if seed % 2:
+        field = chance.randrange(0, 255) * 4
+        gallery.set_superblock(path, field, chance.choice([0, 1, 0x7fffffff, 0xffffffff, chance.randrange(1 << 32)]))
+
+
+@harness.scenario("keel-disk: garbled file systems", deadline=300, skip=unavailable)
+def garbled_file_systems(_test):
+    """Whatever is wrong on a disk, reading it ends soon, and in words."""
+    with all_loop_devices(), tempfile.TemporaryDirectory(prefix="keel-garbled-", dir=SCRATCH) as directory, \
+            contextlib.ExitStack() as stack:
+        lab = Lab(directory, stack)
+        whole = gallery.ext4(pathlib.Path(directory) / "whole.img", 64 * MIB)
+        path = pathlib.Path(directory) / "garbled.img"
+        situations = collections.Counter()
+        for seed in range(GARBLED):
+            run("cp", "--sparse=always", str(whole), str(path))
+            garble(path, seed)
+            device = lab.loop(str(path))
+            start = time.monotonic()
+            situations[decide(lab, [device], {})[1]] += 1  # fails if the program did
+            check(time.monotonic() - start < 10, f"seed {seed}: {time.monotonic() - start:.0f} s")
+            run("losetup", "-d", device)
+        print(f"# {GARBLED} garbled file systems: {dict(situations)}")
+        check(situations["ok"] < GARBLED, "none was damaged")

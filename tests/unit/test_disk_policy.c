@@ -470,13 +470,6 @@ static void test_names(void **state)
 	assert_string_equal(disk_action_name((enum disk_action)99), "?");
 }
 
-static void test_e2fsck_status(void **state)
-{
-	(void)state;
-	for (int status = 0; status < 256; status++)
-		assert_int_equal(disk_policy_check_passed(status), status < 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,7 +486,6 @@ int main(void)
 		cmocka_unit_test(test_what_is_in_the_way_of_formatting),
 		cmocka_unit_test(test_what_else_is_there),
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_e2fsck_status),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,8 +31,8 @@ static struct disk_finding *find(struct disk_action_state *state, const char *de
 	return NULL;
 }
 
-static struct disk_finding *find_or_make(
-	struct disk_action_state *state, const struct disk_facts *disk)
+static struct disk_finding *find_or_make(struct disk_action_state *state,
+	const struct disk_facts *disk)
 {
 	struct disk_finding *finding = find(state, disk->device);
 
@@ -243,8 +243,8 @@ static enum disk_result format(const struct action *action)
 	(void)snprintf(reason, sizeof(reason), "formatting %s, which is blank", disk->device);
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_FORMATTING, reason);
 	action->state->format_tried = true;
-	if (disk_format_run(disk, action->state->config->disk.label,
-		    disk->blank == DISK_BLANK_ZERO, uuid, reason, sizeof(reason)) < 0) {
+	if (disk_format_run(disk, action->state->config->disk.label, disk->blank == DISK_BLANK_ZERO,
+		    uuid, reason, sizeof(reason)) < 0) {
 		report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
 		return DISK_RESULT_WAIT;
 	}
@@ -274,7 +274,8 @@ static enum disk_result locked(const struct action *action,
 	char reason[CONTROL_REASON_MAX];
 
 	if (lock != -EWOULDBLOCK)
-		return run(action); /* a node that cannot be opened fails there, with its own words */
+		return run(
+			action); /* a node that cannot be opened fails there, with its own words */
 	(void)snprintf(reason, sizeof(reason), "%s is being worked on; waiting for that to end",
 		action->disk->device);
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_WAITING, reason);

@@ -7,7 +7,8 @@
 #include "init/disk/disk_scan.h"
 #include "lib/config.h"
 
-#define DISK_FINDINGS_MAX 8 /* disks that this run did something to; one more and the oldest is forgotten */
+#define DISK_FINDINGS_MAX \
+	8 /* disks that this run did something to; one more and the oldest is forgotten */
 
 struct disk_finding {
 	char device[32]; /* "": free */

@@ -86,8 +86,7 @@ static size_t find_oldest(int directory, char *name, size_t size)
 
 void undo_file_tidy(void)
 {
-	_cleanup_close_ int directory =
-		open(UNDO_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int directory = open(UNDO_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[256];
 
 	if (directory < 0)

@@ -22,8 +22,9 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define PIECE_BYTES  (UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
-#define PRESSURE_MAX 10.0                /* per cent of the last 10 s in which somebody waited for the disk */
+#define PIECE_BYTES \
+	(UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
+#define PRESSURE_MAX 10.0   /* per cent of the last 10 s in which somebody waited for the disk */
 
 static volatile sig_atomic_t stopped;
 

@@ -97,8 +97,9 @@ int verb_adopt(struct job *job)
 		return job_fail(job, "busy", "%s is being worked on by another process",
 			job->options.device);
 	disk = disk_pick_named(job, &status);
-	if (disk)
-		status = check_device(job, disk);
+	if (!disk)
+		return status;
+	status = check_device(job, disk);
 	if (status != 0)
 		return status;
 	rc = disk->marker == DISK_MARKER_VALID ? 0 : write_marker(disk->device, disk->uuid);

@@ -4,8 +4,10 @@
  */
 #include "init/disk/engine_hold.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@ static const char *const units[ENGINE_HOLD_UNITS] = {"containerd.service", "dock
 
 #define STOP_SECONDS  90
 #define KILL_SECONDS  20
+#define KILL_AGAIN_MS 50
+#define DEPTH_MAX     16 /* of groups in a container's group; deeper ones would be a container's joke */
 #define STAGE_SECONDS 600 /* a journal is replayed in seconds; a check may be among it */
 #define NEWS_SECONDS  15  /* a helper that waits wakes up at once */
 
@@ -120,34 +124,59 @@ static bool is_populated(int events_fd)
 	return strstr(text, "populated 1") != NULL;
 }
 
-/* cgroup.kill reaches all below at once; cgroup.events is the event that they are gone (cgroup-v2.rst). */
+/* Everything in the group and below, one by one. cgroup.kill would do it at once, but kernels of today then also kill what
+ * PID 1 starts in these groups later (it enters them with clone3(2)). */
+static void kill_processes(int group, int depth)
+{
+	struct file_dir entries = {.fd = group};
+	char text[4096], *rest = text;
+	unsigned char type;
+	const char *name;
+
+	if (file_read_at(group, "cgroup.procs", text, sizeof(text)) != 0)
+		for (char *word; (word = strtok_r(rest, "\n", &rest));) {
+			const long pid = strtol(word, NULL, 10);
+
+			/* 0 stands for a process of another PID namespace. */
+			if (pid > 1)
+				(void)kill((pid_t)pid, SIGKILL);
+		}
+	while (depth < DEPTH_MAX && (name = file_dir_next(&entries, &type))) {
+		_cleanup_close_ int below = -1;
+
+		if (type == DT_DIR)
+			below = openat(group, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (below >= 0)
+			kill_processes(below, depth + 1);
+	}
+}
+
+/* cgroup.events is the event that they are gone (cgroup-v2.rst). */
 static int kill_group(const char *base, const char *slice)
 {
 	const uint64_t deadline_us = clock_now_us() + KILL_SECONDS * USEC_PER_SEC;
-	_cleanup_close_ int events = -1;
-	char path[512];
+	_cleanup_close_ int group = -1, events = -1;
+	char path[400];
 
-	(void)snprintf(path, sizeof(path), "%s/%s/cgroup.events", base, slice);
-	events = open(path, O_RDONLY | O_CLOEXEC);
-	if (events < 0 || !is_populated(events))
-		return 0;
-	(void)snprintf(path, sizeof(path), "%s/%s/cgroup.kill", base, slice);
-	if (file_write(path, "1") < 0)
-		return -errno;
-	while (is_populated(events)) {
+	(void)snprintf(path, sizeof(path), "%s/%s", base, slice);
+	group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	events = group < 0 ? -1 : openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	while (events >= 0 && is_populated(events)) {
 		struct pollfd pollfd = {.fd = events, .events = POLLPRI};
-		const uint64_t now = clock_now_us();
 
-		if (now >= deadline_us)
+		if (clock_now_us() >= deadline_us)
 			return -ETIMEDOUT;
-		(void)poll(&pollfd, 1, (int)((deadline_us - now) / USEC_PER_MSEC) + 1);
+		kill_processes(group, 0);
+		/* Who was forked while the list was read is in the next one. */
+		(void)poll(&pollfd, 1, KILL_AGAIN_MS);
 	}
 	return 0;
 }
 
 static int kill_containers(char *reason, size_t reason_size)
 {
-	static const char *const slices[] = {"containers", "engine"};
+	/* The engine's shims first: they would notice, and clean up after, each container. */
+	static const char *const slices[] = {"engine", "containers"};
 	char base[300];
 
 	if (find_base(base, sizeof(base)) < 0)

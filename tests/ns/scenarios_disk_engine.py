@@ -70,8 +70,8 @@ def repair_in_use(test):
         guest.retry(lambda: output(guest, "keeper") == "start\n", "the container has written")
         name = disk.device.rsplit("/", 1)[-1]
         with test.step("the kernel finds an error and goes read-only; repair makes it writable again"):
-            guest.run("sh", "-c", f"echo keel-test > /sys/fs/ext4/{name}/trigger_fs_error")
-            guest.run("sh", "-c", "echo x > /data/probe", check=False)
+            with open(f"/sys/fs/ext4/{name}/trigger_fs_error", "w", encoding="ascii") as trigger:
+                trigger.write("keel-test")
             check(guest.run("sh", "-c", "echo x > /data/probe", check=False)[0] != 0, "still writable")
             result = repair(guest)
             equal((result["device"], result["mounted"], len(result["undo"])), (disk.device, True, 1))

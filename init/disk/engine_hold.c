@@ -132,8 +132,9 @@ static void kill_processes(int group, int depth)
 	char text[4096], *rest = text;
 	unsigned char type;
 	const char *name;
+	ssize_t len = file_read_at(group, "cgroup.procs", text, sizeof(text));
 
-	if (file_read_at(group, "cgroup.procs", text, sizeof(text)) != 0)
+	if (len > 0 || len == -EFBIG) /* the rest is in the next list */
 		for (char *word; (word = strtok_r(rest, "\n", &rest));) {
 			const long pid = strtol(word, NULL, 10);
 

@@ -84,6 +84,9 @@ struct trim {
 /* 0 or -errno. */
 static int trim_all(struct job *job, int fd, uint64_t size_bytes, struct trim *trim)
 {
+	/* What was deleted a moment ago is free only when the journal has it. */
+	if (syncfs(fd) < 0)
+		return -errno;
 	for (uint64_t start = 0; start < size_bytes; start += PIECE_BYTES) {
 		struct fstrim_range range = {.start = start, .len = PIECE_BYTES};
 

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import tarfile
 import tempfile
-import time
 import uuid
 
 import guest as ns
@@ -83,13 +82,12 @@ class Disk:
 
 
 def make_data_disk(path, label, size):
-    """An ext4 with keel's marker: the label alone is no identity."""
-    identity = str(uuid.uuid4())
-    with tempfile.TemporaryDirectory() as directory:
-        with open(f"{directory}/.keel-disk", "w", encoding="ascii") as file:
-            file.write(f"keel-disk 1\nuuid={identity}\nmade={int(time.time())}\nby=0.1.0\n")
-        os.chmod(directory, 0o755)
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-U", identity, "-d", directory, path, size], check=True)
+    """An ext4 as keel makes it: with the marker in it from its first moment."""
+    name = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as content:
+        with open(f"{content}/.keel-disk", "w", encoding="ascii") as marker:
+            marker.write(f"keel-disk 1\nuuid={name}\nmade=1732567890\nby=0.1.0\n")
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-U", name, "-d", content, path, size], check=True)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "init/disk/pid1.h"
 #include "init/disk/reason.h"
@@ -20,6 +21,9 @@
 
 /* In the order of starting; dockerd is stopped first, and has 25 s for it (its unit file). */
 static const char *const units[ENGINE_HOLD_UNITS] = {"containerd.service", "docker.service"};
+
+#define DOCKER_CONFIG    "/etc/docker/daemon.json"
+#define DOCKER_STOP_COPY "/run/keel/docker-stop.json"
 
 #define STOP_SECONDS  90
 #define KILL_SECONDS  20
@@ -223,8 +227,16 @@ int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size)
 	return kill_containers(reason, reason_size);
 }
 
+/* docker-stop (rootfs/usr/lib/keel) covered dockerd's configuration by a copy without live-restore. */
+static void uncover_config(void)
+{
+	if (unlink(DOCKER_STOP_COPY) == 0 && umount2(DOCKER_CONFIG, MNT_DETACH) < 0)
+		log_warning("uncover %s: %s", DOCKER_CONFIG, strerror(errno));
+}
+
 void engine_hold_release(const struct engine_hold *hold)
 {
+	uncover_config();
 	for (size_t i = 0; i < ENGINE_HOLD_UNITS; i++) {
 		int rc;
 

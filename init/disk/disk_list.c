@@ -113,8 +113,7 @@ static int print_json(struct job *job, const struct disk_scan *scan,
 		add_disk(doc, disks, &scan->disks[i]);
 	if (verdict) {
 		job_add_text(doc, verdict, "action", disk_action_name(decision->action));
-		job_add_text(doc, verdict, "situation",
-			disk_situation_name(decision->situation));
+		job_add_text(doc, verdict, "situation", disk_situation_name(decision->situation));
 		job_add_text(doc, verdict, "reason", decision->reason);
 	}
 	return job_succeed(job, doc, "%s", "");

@@ -22,8 +22,9 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define PIECE_BYTES  (UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
-#define PRESSURE_MAX 10.0                /* per cent of the last 10 s in which somebody waited for the disk */
+#define PIECE_BYTES \
+	(UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
+#define PRESSURE_MAX 10.0   /* per cent of the last 10 s in which somebody waited for the disk */
 
 static volatile sig_atomic_t stopped;
 
@@ -83,6 +84,9 @@ struct trim {
 /* 0 or -errno. */
 static int trim_all(struct job *job, int fd, uint64_t size_bytes, struct trim *trim)
 {
+	/* What was deleted a moment ago is free only when the journal has it. */
+	if (syncfs(fd) < 0)
+		return -errno;
 	for (uint64_t start = 0; start < size_bytes; start += PIECE_BYTES) {
 		struct fstrim_range range = {.start = start, .len = PIECE_BYTES};
 

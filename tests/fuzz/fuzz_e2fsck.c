@@ -24,8 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (at < size) {
 		const size_t len = size - at < piece ? size - at : piece;
 		const unsigned int before = pieces.permille;
-		const bool grown =
-			e2fsck_progress_feed(&pieces, (const char *)data + at, len);
+		const bool grown = e2fsck_progress_feed(&pieces, (const char *)data + at, len);
 
 		FUZZ_CHECK(grown == (pieces.permille > before));
 		FUZZ_CHECK(pieces.permille <= 1000 && pieces.permille >= before);

@@ -78,8 +78,8 @@ static void test_what_is_no_progress(void **state)
 	static const char *const lines[] = {"\n", "1\n", "1 2\n", "1 2 3\n", "0 1 1 /dev/sda\n",
 		"6 1 1 /dev/sda\n", "-1 1 1 /dev/sda\n", "1 -1 1 /dev/sda\n", "1  1 1 /dev/sda\n",
 		"x 1 1 /dev/sda\n", "1 x 1 /dev/sda\n", "1 1 x /dev/sda\n", " 1 1 1 /dev/sda\n",
-		"99999999999999999999999999 1 1 /dev/sda\n", "1 1 99999999999999999999999 /dev/sda\n",
-		"1 1 1 /dev/sda"};
+		"99999999999999999999999999 1 1 /dev/sda\n",
+		"1 1 99999999999999999999999 /dev/sda\n", "1 1 1 /dev/sda"};
 	struct e2fsck_progress progress = {0};
 
 	(void)state;
@@ -115,8 +115,8 @@ static void test_a_line_too_long_is_skipped(void **state)
 		line[len] = '\n';
 		assert_int_equal(e2fsck_progress_feed(&progress, line, len + 1),
 			len < sizeof(progress.line));
-		assert_true(feed(&progress, "5 1 1 /dev/sda\n") == (progress.permille == 1000 &&
-									len >= sizeof(progress.line)));
+		assert_true(feed(&progress, "5 1 1 /dev/sda\n") ==
+			    (progress.permille == 1000 && len >= sizeof(progress.line)));
 	}
 }
 

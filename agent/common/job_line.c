@@ -5,7 +5,6 @@
  */
 #include "agent/common/job_line.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
@@ -31,7 +30,8 @@ static void take_progress(yyjson_val *value, struct job_line *line)
 
 	line->kind = JOB_LINE_PROGRESS;
 	copy_text(line->step, sizeof(line->step), yyjson_obj_get(value, "step"));
-	line->percent = yyjson_is_num(percent) && number >= 0 ? fmin(number, 100) : -1;
+	if (yyjson_is_num(percent) && number >= 0)
+		line->percent = number < 100 ? number : 100;
 }
 
 static int take_result(yyjson_val *value, const yyjson_alc *alc, struct job_line *line)

@@ -44,10 +44,11 @@ static bool take_record(struct disk_watch *watch, const char *record, size_t len
 	case KERNEL_MESSAGE_IO_ERROR:
 		note_io_error(watch);
 		return true;
-	case KERNEL_MESSAGE_FS_ERROR: /* counted by ext4 itself; the count may be written a moment later */
+	case KERNEL_MESSAGE_FS_ERROR: /* counted by ext4 itself */
 	case KERNEL_MESSAGE_READ_ONLY:
-		disk_watch_read_only(watch);
-		return true;
+		watch->looks = 0;
+		disk_watch_look_at_errors(watch);
+		return false;
 	}
 	return false;
 }

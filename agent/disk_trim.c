@@ -21,6 +21,8 @@ static void count_from_now(struct disk_trim *trim, const struct disk_watch *watc
 {
 	trim->begun_us = clock_now_us();
 	trim->peak = trim->facts->disk_seen.space.used;
+	trim->freed = 0;
+	trim->freed_us = trim->begun_us;
 	trim->written_kb = disk_watch_ext4_number(watch, "lifetime_write_kbytes");
 }
 
@@ -61,10 +63,22 @@ static struct trim_facts gather(const struct disk_trim *trim, const struct disk_
 		.failures = trim->failures,
 		.since_us = clock_now_us() - trim->begun_us,
 		.used = seen->space.used,
-		.freed = trim->peak - seen->space.used,
+		.freed = trim->freed,
+		.calm_us = clock_now_us() - trim->freed_us,
 		.written = written_kb > trim->written_kb ? (written_kb - trim->written_kb) << 10 : 0,
 		.io_pressure = -1,
 	};
+}
+
+static void take_space(struct disk_trim *trim)
+{
+	uint64_t used = trim->facts->disk_seen.space.used, before = trim->freed;
+
+	if (used > trim->peak)
+		trim->peak = used;
+	trim->freed = trim->peak - used;
+	if (trim->freed > before)
+		trim->freed_us = clock_now_us();
 }
 
 bool disk_trim_is_due(struct disk_trim *trim, const struct disk_watch *watch, bool job,
@@ -74,8 +88,7 @@ bool disk_trim_is_due(struct disk_trim *trim, const struct disk_watch *watch, bo
 	struct trim_facts facts;
 	enum trim_verdict verdict;
 
-	if (seen->space.used > trim->peak)
-		trim->peak = seen->space.used;
+	take_space(trim);
 	facts = gather(trim, watch, job);
 	verdict = trim_policy(&facts, again_us);
 	/* Asked for only when all else is said: most of the time nothing is to be trimmed. */

@@ -17,6 +17,7 @@ struct disk_trim {
 	unsigned int failures;
 	uint64_t begun_us;   /* the last trim, or the mount */
 	uint64_t peak;       /* the most that was used since */
+	uint64_t freed, freed_us; /* less than the peak, and when that last grew */
 	uint64_t written_kb; /* ext4's lifetime count then */
 };
 

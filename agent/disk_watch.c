@@ -11,14 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "agent/common/facts.h"
 #include "agent/common/mount_flags.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/netlink/uevent.h"
+
+#ifndef FAN_FS_ERROR /* linux/fanotify.h, since Linux 5.16; musl does not know it */
+#define FAN_FS_ERROR 0x00008000
+#endif
 
 #define SECTOR 512 /* the unit of /sys/dev/block/N/size, whatever the device's own is */
 
@@ -112,7 +118,7 @@ static void look_at_device(struct disk_watch *watch)
 	}
 }
 
-static void look_at_errors(struct disk_watch *watch)
+static void count_errors(struct disk_watch *watch)
 {
 	struct disk_errors *errors = &watch->seen->errors;
 	uint64_t before = errors->count;
@@ -129,7 +135,7 @@ static void look_at_errors(struct disk_watch *watch)
 			errors->last_function);
 }
 
-void disk_watch_read_only(struct disk_watch *watch)
+static void look_at_mount(struct disk_watch *watch)
 {
 	struct disk_seen *seen = watch->seen;
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -179,20 +185,40 @@ static void on_uevent(struct loop_source *source, uint32_t events)
 		watch->fn(watch->ctx);
 }
 
-static void on_error_count(struct loop_source *source, uint32_t events)
+static void on_again(struct loop_timer *timer)
 {
+	disk_watch_look_at_errors(timer->ctx);
+}
+
+/* The kernel tells of an error before it counts it and before the file system becomes read-only. */
+void disk_watch_look_at_errors(struct disk_watch *watch)
+{
+	static const uint64_t pauses_us[] = {50 * USEC_PER_MSEC, 250 * USEC_PER_MSEC,
+		2 * USEC_PER_SEC, 10 * USEC_PER_SEC};
+	const struct disk_seen *seen = watch->seen;
+	uint64_t count = seen->errors.count;
+	bool read_only = seen->read_only;
+
+	count_errors(watch);
+	look_at_mount(watch);
+	if (watch->looks < ARRAY_SIZE(pauses_us))
+		loop_timer_set(watch->loop, &watch->again,
+			clock_now_us() + pauses_us[watch->looks++], on_again, watch);
+	if (count != seen->errors.count || read_only != seen->read_only)
+		watch->fn(watch->ctx);
+}
+
+static void on_error(struct loop_source *source, uint32_t events)
+{
+	_Alignas(struct fanotify_event_metadata) char buffer[4096];
 	struct disk_watch *watch = source->ctx;
-	char text[32];
 
 	(void)events;
-	/* Read to the end: that is what arms it again (kernfs_fop_poll). Gone with the file system otherwise. */
-	if (pread(source->fd, text, sizeof(text), 0) <= 0) {
-		close_source(watch, source);
-		return;
-	}
-	look_at_errors(watch);
-	disk_watch_read_only(watch);
-	watch->fn(watch->ctx);
+	/* What it says is less than what ext4 keeps: which function, how often. */
+	while (read(source->fd, buffer, sizeof(buffer)) > 0)
+		;
+	watch->looks = 0;
+	disk_watch_look_at_errors(watch);
 }
 
 static int start_uevents(struct disk_watch *watch)
@@ -208,15 +234,17 @@ static int start_uevents(struct disk_watch *watch)
 
 static int start_errors(struct disk_watch *watch)
 {
-	char path[128], text[32];
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = fanotify_init(
+		FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
 	int rc;
 
-	ext4_path(watch, "errors_count", path, sizeof(path));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || pread(fd, text, sizeof(text), 0) < 0)
+	if (fd < 0)
 		return -errno;
-	rc = loop_add(watch->loop, &watch->errors, fd, EPOLLPRI, on_error_count, watch);
+	/* A mark of a file system does not keep it from being unmounted. */
+	if (fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, AT_FDCWD,
+		    watch->mountpoint) < 0)
+		return -errno;
+	rc = loop_add(watch->loop, &watch->errors, fd, EPOLLIN, on_error, watch);
 	if (rc == 0)
 		(void)TAKE_FD(fd);
 	return rc;
@@ -248,11 +276,11 @@ int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 		return rc;
 	/* First the sources, then the look: nothing falls between. */
 	complain(watch, "events of block devices", start_uevents(watch));
-	complain(watch, "ext4's error count", start_errors(watch));
+	complain(watch, "errors of the file system", start_errors(watch));
 	complain(watch, "the kernel's log", disk_kmsg_start(watch));
 	look_at_device(watch);
-	look_at_errors(watch);
-	disk_watch_read_only(watch);
+	count_errors(watch);
+	look_at_mount(watch);
 	watch->seen->watched = true;
 	return 0;
 }
@@ -261,5 +289,6 @@ void disk_watch_stop(struct disk_watch *watch)
 {
 	close_source(watch, &watch->uevents);
 	close_source(watch, &watch->errors);
+	loop_timer_cancel(watch->loop, &watch->again);
 	disk_kmsg_stop(watch);
 }

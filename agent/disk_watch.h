@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * disk_watch.h - the mounted data disk, watched by events: the kernel's notices of block devices (it grew, it went
- * away), ext4's count of errors (/sys/fs/ext4/NAME/errors_count, sysfs_notify), its log (/dev/kmsg). No polling.
+ * away), its notices of errors in the file system (fanotify, FAN_FS_ERROR), its log (/dev/kmsg). No polling.
+ * (ext4 does notify pollers of /sys/fs/ext4/NAME/errors_count, but not when it becomes read-only by the error.)
  *
  * What cannot be watched (no sysfs, no log) is told once and left out: the other sources remain.
  */
@@ -25,6 +26,8 @@ struct disk_watch {
 	dev_t device;
 	char disk[32]; /* the whole device, of which seen->kernel may be a partition */
 	struct loop_source uevents, errors, kmsg;
+	struct loop_timer again; /* an error is told before it is counted */
+	unsigned int looks;
 	struct loop_timer rest; /* a log that floods is read again after this */
 };
 
@@ -42,5 +45,5 @@ bool disk_watch_takes_discards(const struct disk_watch *watch);
 /* The kernel's log, disk_kmsg.c: used by disk_watch.c only. 0 or -errno. */
 int disk_kmsg_start(struct disk_watch *watch) MUST_CHECK;
 void disk_kmsg_stop(struct disk_watch *watch);
-/* Looks at the mount's options again. */
-void disk_watch_read_only(struct disk_watch *watch);
+/* Something is said to be wrong: looks at ext4's count and at the mount's options, now and for some seconds. */
+void disk_watch_look_at_errors(struct disk_watch *watch);

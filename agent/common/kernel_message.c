@@ -3,8 +3,8 @@
  * kernel_message.c - see kernel_message.h. Caller: disk_kmsg.c.
  *
  * The words are the kernel's: block/blk-core.c and blk-mq.c (blk_print_req_error), fs/buffer.c, fs/ext4/super.c,
- * fs/jbd2/journal.c; the same from Linux 5.10 to 6.18. A line that is not known costs nothing: ext4's own count of
- * errors is watched too (disk_errors.c).
+ * fs/jbd2/journal.c; the same from Linux 5.10 to 6.18. A line that is not known costs nothing: ext4's errors are
+ * watched too (disk_watch.c).
  */
 #include "agent/common/kernel_message.h"
 

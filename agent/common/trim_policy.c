@@ -57,6 +57,10 @@ enum trim_verdict trim_policy(const struct trim_facts *facts, uint64_t *again_us
 		*again_us = pause_us(facts) - facts->since_us;
 		return TRIM_PAUSE;
 	}
+	if (facts->calm_us < TRIM_CALM_S * USEC_PER_SEC) {
+		*again_us = TRIM_CALM_S * USEC_PER_SEC - facts->calm_us;
+		return TRIM_FREEING;
+	}
 	if (facts->io_pressure >= loudest(facts)) {
 		*again_us = PRESSURE_AGAIN_US;
 		return TRIM_PRESSURE;
@@ -75,6 +79,7 @@ const char *trim_verdict_reason(enum trim_verdict verdict)
 		[TRIM_BUSY] = "the engine is starting or does not answer",
 		[TRIM_JOB] = "another job runs on the disk",
 		[TRIM_PAUSE] = "the last trim did not end well; pausing",
+		[TRIM_FREEING] = "space is being freed right now",
 		[TRIM_PRESSURE] = "the disk is busy",
 	};
 

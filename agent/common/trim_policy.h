@@ -12,6 +12,7 @@
 
 #define TRIM_FREED_MIN  (UINT64_C(64) << 20) /* or 1 % of what is used, if that is more */
 #define TRIM_FREED_MUCH (UINT64_C(1) << 30)
+#define TRIM_CALM_S     10 /* a removal goes on for a while, and ext4 lets go of the blocks only with its next commit */
 #define TRIM_QUIET_PERCENT 5   /* some task waited for disks for less of the last 10 s: quiet */
 #define TRIM_LOUD_PERCENT  50  /* for more: not even after TRIM_FREED_MUCH */
 #define TRIM_FIRST_S  1800     /* after the mount, if nothing was freed that pays */
@@ -29,6 +30,7 @@ struct trim_facts {
 	unsigned int failures; /* the last so many failed or stopped half-way */
 	uint64_t since_us; /* since the last one began, else since the mount */
 	uint64_t used, freed; /* bytes; freed: since the last one, the most that was used less `used` */
+	uint64_t calm_us;     /* since `freed` last grew */
 	uint64_t written;     /* bytes since the last one, else since the mount */
 	int io_pressure;      /* percent of the last 10 s, < 0: not known */
 };
@@ -44,6 +46,7 @@ enum trim_verdict {
 	TRIM_BUSY,
 	TRIM_JOB,
 	TRIM_PAUSE,
+	TRIM_FREEING,
 	TRIM_PRESSURE,
 };
 

@@ -11,9 +11,9 @@
 
 #include "agent/common/facts.h"
 
-/* yyjson needs at most twelve times the text, and the object is written from it again. Untouched pages
+/* yyjson needs sixteen bytes a value, grows by halves, and writes the object from it again. Untouched pages
  * cost nothing. */
-static _Alignas(16) char pool[JOB_LINE_MAX * 16];
+static _Alignas(16) char pool[JOB_LINE_MAX * 40];
 
 static void copy_text(char *to, size_t size, yyjson_val *value)
 {

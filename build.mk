@@ -46,6 +46,8 @@ yy_def   := -DYYJSON_DISABLE_NON_STANDARD=1 -DYYJSON_DISABLE_UTILS=1 -DYYJSON_DI
 cppflags := -D_GNU_SOURCE -DKEEL_VERSION='"$(VERSION)"' -I. -isystem $(SRC)/inih -isystem $(SRC)/yyjson \
 	-isystem $(SRC)/picohttpparser $(ini_def) $(yy_def)
 std := -std=c17
+# libext2fs is ours only: its one user is linked into keel-disk and into no test, so only its headers are needed elsewhere.
+%/marker_read.o %/marker_read.tidy %/marker_read.analyzed: private cppflags += -idirafter $(DEPS)/include
 
 rel_cc := musl-gcc
 rel_cflags := $(std) -Os -g -fno-plt -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
@@ -89,7 +91,7 @@ $(BIN)/keel-log:     $(call rel_obj,$(log_src) $(lib_src) $(ini_src))
 $(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keelctl:      $(call rel_obj,$(ctl_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keel-modules: libs := -lkmod
-$(BIN)/keel-disk:    libs := -lblkid -lmnl
+$(BIN)/keel-disk:    libs := -lblkid -lext2fs -lcom_err -lmnl
 $(BIN)/keel-net:     libs := -lmnl
 $(BIN)/keel-agent:   libs := -lmnl
 

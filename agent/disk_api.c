@@ -28,8 +28,8 @@ int disk_api_status(const char *code)
 	} table[] = {
 		{"usage", 400},
 		{"not-found", 404},
+		{"no-such-device", 404},
 		{"failed", 500},
-		{"internal", 500},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)

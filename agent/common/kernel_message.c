@@ -67,7 +67,7 @@ static bool skip_name(struct text *text, const char *name)
 /* "6,1234,5678,-;" with the facility 0: LOG_KERN. */
 static bool skip_prefix(struct text *text)
 {
-	unsigned int priority = 0;
+	unsigned int priority = starts(text, ",") ? 1000 : 0;
 
 	while (text->len > 0 && text->p[0] >= '0' && text->p[0] <= '9' && priority < 1000) {
 		priority = priority * 10 + (unsigned int)(text->p[0] - '0');

@@ -91,7 +91,7 @@ static void test_kernel_messages(void **state)
 
 static void test_kernel_records_that_are_none(void **state)
 {
-	static const char *const bad[] = {"", "3", "3,", "3,1,2,-", ";EXT4-fs (a): mounted filesystem",
+	static const char *const bad[] = {"", ",1,2,-;EXT4-fs (a): mounted filesystem", "3", "3,", "3,1,2,-", ";EXT4-fs (a): mounted filesystem",
 		"x3,1,2,-;EXT4-fs (a): mounted filesystem", "3;EXT4-fs (a): mounted filesystem",
 		"8,1,2,-;EXT4-fs (a): mounted filesystem",
 		"99999999999999999999,1,2,-;EXT4-fs (a): mounted filesystem",

@@ -26,7 +26,7 @@ import disk_loads  # noqa: E402
 import disk_trim  # noqa: E402
 import engine  # noqa: E402
 import figures  # noqa: E402
-from disk_medium import Setup, all_loop_devices, medium  # noqa: E402
+from disk_medium import Pool, Setup, medium  # noqa: E402
 from tables import number, table  # noqa: E402
 
 OUT = figures.TOP / "build" / "bench"
@@ -112,47 +112,44 @@ def rotated(setups, turn):
     return setups[turn:] + setups[:turn]
 
 
-def run_options(results, options, layer):
+def run_options(results, options, pool, layer):
     setups = (KEEL, WSL) + OTHERS
     for turn in range(options.rounds):
         for setup in rotated(setups, turn):
-            with all_loop_devices(), medium(setup) as target:
+            with medium(pool, setup) as target:
                 for load, found in disk_loads.every_load(target, layer, 0.1 if options.quick else 1).items():
                     results.add(load, setup.name, found)
         print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
 
 
-def run_engine(results, options, layer):
+def run_engine(results, options, pool, layer):
     reason = engine.unavailable()
     if reason:
         print(f"  engine: not measured: {reason}")
         return
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as image:
-        with all_loop_devices():
-            disk_engine.save_image(KEEL, layer, image.name)
+        disk_engine.save_image(pool, KEEL, layer, image.name)
         for turn in range(options.rounds):
             for setup in rotated((KEEL, WSL), turn):
-                with all_loop_devices():
-                    for load, found in disk_engine.measure(setup, image.name).items():
-                        results.add(load, setup.name, found)
+                for load, found in disk_engine.measure(pool, setup, image.name).items():
+                    results.add(load, setup.name, found)
             print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
 
 
-def run_trickle(results, options, _layer):
+def run_trickle(results, options, pool, _layer):
     """All at the same time: nothing is timed, the requests are counted."""
     def nest(setups, media):
         if not setups:
             return disk_loads.trickle(media, 5 if options.quick else TRICKLE_SECONDS)
-        with medium(setups[0]) as target:
+        with medium(pool, setups[0]) as target:
             return nest(setups[1:], media + [target])
-    with all_loop_devices():
-        for setup, found in zip(TRICKLED, nest(TRICKLED, [])):
-            results.add("trickle", setup.name, found)
+    for setup, found in zip(TRICKLED, nest(TRICKLED, [])):
+        results.add("trickle", setup.name, found)
 
 
-def run_trim(results, options, layer):
+def run_trim(results, options, pool, layer):
     for turn in range(1 if options.quick else max(3, options.rounds // 2)):
-        for part, cases in disk_trim.main(KEEL, layer).items():
+        for part, cases in disk_trim.main(pool, KEEL, layer).items():
             for case, found in cases.items():
                 results.add(part, case, found)
         print(f"  trim: round {turn + 1}", flush=True)
@@ -234,10 +231,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # broken off: mounts and devices go all the same
     check_product()
     results = Results()
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured():
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured(), Pool() as pool:
         print(f"  the layer: {disk_loads.archive(layer.name)}", flush=True)
         for name in options.parts or PARTS:
-            PARTS[name](results, options, layer.name)
+            PARTS[name](results, options, pool, layer.name)
     text = text_of(results, options)
     write(results, options, text)
     print("\n" + text)

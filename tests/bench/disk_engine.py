@@ -7,7 +7,7 @@ import subprocess
 import boot_native
 import engine
 from disk_loads import asked, timed
-from disk_medium import Medium, attached, make_file_system
+from disk_medium import Medium, make_file_system
 
 SCRIPT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root
@@ -44,11 +44,11 @@ class Guest(boot_native.FloorGuest):
         self.retry(self.notes, "both daemons said READY=1")
 
 
-def save_image(setup, layer, path):
+def save_image(pool, setup, layer, path):
     """An image of one layer, as `docker save` writes it."""
-    with attached() as (_, device):
-        make_file_system(device, setup)
-        with Guest(setup, device) as guest:
+    with pool.device() as device:
+        make_file_system(device.node, setup)
+        with Guest(setup, device.node) as guest:
             guest.wait_daemons()
             with open(layer, "rb") as file:
                 subprocess.run(guest.command("docker", "import", "-", "keel-bench"), stdin=file, check=True,
@@ -65,12 +65,12 @@ def step(medium, act):
     return {"ms": wall} | asked(medium.since(before))
 
 
-def measure(setup, image):
-    with attached() as (path, device):
-        make_file_system(device, setup)
-        with Guest(setup, device) as guest:
+def measure(pool, setup, image):
+    with pool.device() as device:
+        make_file_system(device.node, setup)
+        with Guest(setup, device.node) as guest:
             guest.wait_daemons()
-            medium = Medium(path, device, guest.path("/data"))
+            medium = Medium(device, guest.path("/data"))
 
             def load():
                 with open(image, "rb") as file:

@@ -6,6 +6,7 @@ any medium.
 """
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import pathlib
@@ -20,7 +21,7 @@ DIRECTORY = figures.TOP / "build" / "bench" / "disk"
 # Loop devices are the machine's: scenarios that count wake-ups take the same lock (tests/ns/scenarios_disk.py).
 LOOP_LOCK = "/tmp/keel-disk-scenarios.lock"
 SIZE = 64 << 30
-FITRIM = 0xC0185879  # _IOWR('X', 121, struct fstrim_range), linux/fs.h
+FITRIM, BLKDISCARD = 0xC0185879, 0x1277  # linux/fs.h
 STAT_FIELDS = {"write_requests": 4, "write_sectors": 6, "discards": 11, "discard_sectors": 13, "flushes": 15}
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -37,12 +38,14 @@ class Setup:
 
 
 class Medium:
-    def __init__(self, path, device, mountpoint):
-        self.path, self.device, self.mountpoint = path, device, mountpoint
+    """A mounted file system on a device."""
+
+    def __init__(self, device, mountpoint):
+        self.device, self.mountpoint = device, mountpoint
 
     def counts(self):
         """What the device was asked to do so far."""
-        fields = pathlib.Path(f"/sys/block/{self.device[5:]}/stat").read_text(encoding="ascii").split()
+        fields = pathlib.Path(f"/sys/block/{self.device.node[5:]}/stat").read_text(encoding="ascii").split()
         return {name: int(fields[number]) for name, number in STAT_FIELDS.items()}
 
     def since(self, before):
@@ -76,33 +79,69 @@ class Medium:
         return struct.unpack("QQQ", answer)[1]
 
     def allocated(self):
-        return os.stat(self.path).st_blocks * 512
+        return os.stat(self.device.path).st_blocks * 512
+
+
+class Device:
+    """A sparse file and its loop device. Used again and again: attaching one is an event for the whole machine."""
+
+    def __init__(self):
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        handle, self.path = tempfile.mkstemp(suffix=".img", dir=DIRECTORY)
+        os.truncate(handle, SIZE)
+        os.close(handle)
+        with all_loop_devices():
+            self.node = run("losetup", "-f", "--show", "--direct-io=on", self.path)
+
+    def blank(self):
+        """Not one block of the file is left. What had it mounted may be ending still: it is waited for."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                node = os.open(self.node, os.O_RDWR | os.O_EXCL)
+                break
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+        fcntl.ioctl(node, BLKDISCARD, struct.pack("QQ", 0, SIZE))
+        os.close(node)
+
+    def remove(self):
+        with all_loop_devices():
+            run("losetup", "-d", self.node)
+        os.unlink(self.path)
 
 
 @contextlib.contextmanager
 def all_loop_devices():
-    """Held for one setup at a time, with a moment for whoever waits."""
     with open(LOOP_LOCK, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    time.sleep(0.05)
 
 
-@contextlib.contextmanager
-def attached(size=SIZE):
-    """A fresh sparse file and its loop device: (path, device). Within all_loop_devices()."""
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    handle, path = tempfile.mkstemp(suffix=".img", dir=DIRECTORY)
-    device = None
-    try:
-        os.truncate(handle, size)
-        device = run("losetup", "-f", "--show", "--direct-io=on", path)
-        yield path, device
-    finally:
-        if device:
-            run("losetup", "-d", device)
-        os.close(handle)
-        os.unlink(path)
+class Pool:
+    """The devices of a run."""
+
+    def __init__(self):
+        self.idle = []
+
+    @contextlib.contextmanager
+    def device(self):
+        """A blank one."""
+        device = self.idle.pop() if self.idle else Device()
+        try:
+            yield device
+            device.blank()
+        finally:
+            self.idle.append(device)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for device in self.idle:
+            device.remove()
 
 
 def make_file_system(device, setup):
@@ -114,12 +153,12 @@ def make_file_system(device, setup):
 
 
 @contextlib.contextmanager
-def medium(setup):
-    """The file system of a setup, fresh and mounted. Within all_loop_devices()."""
-    with attached() as (path, device), tempfile.TemporaryDirectory(prefix="keel-bench-") as mountpoint:
-        make_file_system(device, setup)
-        run("mount", "-t", "ext4", "-o", setup.options, device, mountpoint)
+def medium(pool, setup):
+    """The file system of a setup, fresh and mounted."""
+    with pool.device() as device, tempfile.TemporaryDirectory(prefix="keel-bench-") as mountpoint:
+        make_file_system(device.node, setup)
+        run("mount", "-t", "ext4", "-o", setup.options, device.node, mountpoint)
         try:
-            yield Medium(path, device, mountpoint)
+            yield Medium(device, mountpoint)
         finally:
             run("umount", mountpoint)

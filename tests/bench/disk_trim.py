@@ -9,7 +9,7 @@ import shutil
 import time
 
 import disk_loads as loads
-from disk_medium import LIBC, Setup, all_loop_devices, medium
+from disk_medium import LIBC, Setup, medium
 
 GIB, MIB, KIB = 1 << 30, 1 << 20, 1 << 10
 TREES = 3
@@ -45,9 +45,9 @@ def used(target):
     return (stats.f_blocks - stats.f_bfree) * stats.f_frsize
 
 
-def removal(setup, layer, remove):
+def removal(pool, setup, layer, remove):
     """Removed and, if the mount does not discard by itself, trimmed."""
-    with all_loop_devices(), medium(setup) as target:
+    with medium(pool, setup) as target:
         fill(target, layer)
         full, before = target.allocated(), target.counts()
         wall, _ = loads.timed(lambda: remove(target))
@@ -69,11 +69,11 @@ def removal(setup, layer, remove):
         return result
 
 
-def least_extents(setup, layer):
+def least_extents(pool, setup, layer):
     """Bytes and requests of a trim that leaves out free extents below a size, after the worst removal."""
     result = {}
     for least in LEAST:
-        with all_loop_devices(), medium(setup) as target:
+        with medium(pool, setup) as target:
             fill(target, layer)
             remove_scattered(target)
             full, before = target.allocated(), target.counts()
@@ -120,9 +120,9 @@ def trim_pieces(target, piece, least=0, rest=0):
     return times
 
 
-def beside(setup, layer, disturb, first=False):
+def beside(pool, setup, layer, disturb, first=False):
     """Latency of a write-ahead log while `disturb` runs. first: with all that is free still to be trimmed."""
-    with all_loop_devices(), medium(setup) as target:
+    with medium(pool, setup) as target:
         for number in range(TREES):
             loads.unpack_tree(target, layer, f"tree{number}")
         target.sync()
@@ -182,16 +182,16 @@ def with_discard(setup):
     return Setup(f"{setup.name}, discard", setup.mkfs, f"{setup.options},discard")
 
 
-def main(keel, layer):
+def main(pool, keel, layer):
     """One round of all: part -> case -> figure -> value."""
     discard = with_discard(keel)
-    result = {"removal": {}, "least": least_extents(keel, layer), "beside": {}}
+    result = {"removal": {}, "least": least_extents(pool, keel, layer), "beside": {}}
     for name, remove in (("whole", remove_whole), ("scattered", remove_scattered)):
         for setup in (keel, discard):
-            result["removal"][f"{name}, {'discard' if setup is discard else 'batched'}"] = removal(setup, layer, remove)
+            result["removal"][f"{name}, {'discard' if setup is discard else 'batched'}"] = removal(pool, setup, layer, remove)
     for disturbance in DISTURBANCES:
         setup = discard if disturbance.discard else keel
-        result["beside"][disturbance.name] = beside(setup, layer, disturbance)
+        result["beside"][disturbance.name] = beside(pool, setup, layer, disturbance)
     for disturbance in DISTURBANCES[-1:]:
-        result["beside"][f"first {disturbance.name}"] = beside(keel, layer, disturbance, first=True)
+        result["beside"][f"first {disturbance.name}"] = beside(pool, keel, layer, disturbance, first=True)
     return result

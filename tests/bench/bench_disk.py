@@ -2,7 +2,7 @@
 shipped dockerd on both. Writes build/bench/disk.json and the tables, disk.md, which it prints. docs/data-disk.md says
 what was concluded.
 
-    bench_disk.py [--quick] [--rounds N] [PART...]          parts: options, engine, trickle, trim
+    bench_disk.py [--quick] [--rounds N] [PART...]          parts: options, engine, trickle, format, trim
 
 All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it works;
 its figures mean little.
@@ -16,6 +16,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
@@ -34,7 +35,7 @@ OUT = figures.TOP / "build" / "bench"
 ZEROED = ["-E", "assume_storage_prezeroed=1,nodiscard"]
 KEEL_MKFS = ["-b", "4096", "-m", "1"]
 KEEL_OPTIONS = "noatime,errors=remount-ro"
-TRICKLE_SECONDS = 60
+TRICKLE_SECONDS, FIRST_SECONDS = 60, 90
 
 
 def keel_with(name, mkfs=(), options=""):
@@ -61,6 +62,11 @@ OTHERS = (
 )
 TRICKLED = (KEEL, keel_with("lazytime", options=",lazytime"), keel_with("commit=15", options=",commit=15"),
             keel_with("commit=30", options=",commit=30"), WSL)
+
+# What is written to make one and in the first minute of its life. WSL's as it is.
+FORMATTED = (KEEL, Setup("WSL", ["-G", "4096"], WSL.options),
+             Setup("lazy init", KEEL_MKFS + ["-E", "lazy_itable_init=1,nodiscard"], KEEL_OPTIONS),
+             Setup("tables at once", KEEL_MKFS + ["-E", "lazy_itable_init=0,nodiscard"], KEEL_OPTIONS))
 
 
 def check_product():
@@ -136,15 +142,34 @@ def run_engine(results, options, pool, layer):
             print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
 
 
+def nested(pool, setups, act, media=()):
+    """All mounted at the same time."""
+    if not setups:
+        return act(media)
+    with medium(pool, setups[0]) as target:
+        return nested(pool, setups[1:], act, (*media, target))
+
+
+def run_format(results, options, pool, _layer):
+    def act(media):
+        for target, setup in zip(media, FORMATTED):
+            target.sync()
+            results.add("format", setup.name, {"written_mib": target.since(target.device.blanked)["write_sectors"] / 2048})
+        time.sleep(5 if options.quick else FIRST_SECONDS)
+        for target, setup in zip(media, FORMATTED):
+            target.sync()
+            results.add("format", setup.name,
+                        {"written_then_mib": target.since(target.device.blanked)["write_sectors"] / 2048,
+                         "allocated_mib": target.allocated() / (1 << 20)})
+    nested(pool, FORMATTED, act)
+
+
 def run_trickle(results, options, pool, _layer):
     """All at the same time: nothing is timed, the requests are counted."""
-    def nest(setups, media):
-        if not setups:
-            return disk_loads.trickle(media, 5 if options.quick else TRICKLE_SECONDS)
-        with medium(pool, setups[0]) as target:
-            return nest(setups[1:], media + [target])
-    for setup, found in zip(TRICKLED, nest(TRICKLED, [])):
-        results.add("trickle", setup.name, found)
+    seconds = 10 if options.quick else TRICKLE_SECONDS
+    found = nested(pool, TRICKLED, lambda media: disk_loads.trickle(media, seconds))
+    for setup, asked in zip(TRICKLED, found):
+        results.add("trickle", setup.name, asked)
 
 
 def run_trim(results, options, pool, layer):
@@ -155,7 +180,7 @@ def run_trim(results, options, pool, layer):
         print(f"  trim: round {turn + 1}", flush=True)
 
 
-PARTS = {"options": run_options, "engine": run_engine, "trickle": run_trickle, "trim": run_trim}
+PARTS = {"options": run_options, "engine": run_engine, "trickle": run_trickle, "format": run_format, "trim": run_trim}
 
 # ---- what is printed --------------------------------------------------------------------------
 
@@ -202,6 +227,7 @@ def listing(results, part, title):
 def text_of(results, options):
     parts = [against(results), by_themselves(results),
              listing(results, "trickle", "An almost idle guest: what the device was asked in a minute"),
+             listing(results, "format", "Made, and the first minute and a half"),
              listing(results, "removal", "Removal: discard against a trim afterwards"),
              listing(results, "least", "The least extent of a trim, after every second file was removed"),
              listing(results, "beside", "fsync of a neighbour meanwhile")]
@@ -231,13 +257,21 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # broken off: mounts and devices go all the same
     check_product()
     results = Results()
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured(), Pool() as pool:
+    try:
+        measure(results, options)
+    finally:  # broken off, what there is
+        text = text_of(results, options)
+        write(results, options, text)
+        print("\n" + text)
+
+
+def measure(results, options):
+    devices = max(len(TRICKLED), len(FORMATTED))
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured(), \
+            Pool(devices) as pool:
         print(f"  the layer: {disk_loads.archive(layer.name)}", flush=True)
         for name in options.parts or PARTS:
             PARTS[name](results, options, pool, layer.name)
-    text = text_of(results, options)
-    write(results, options, text)
-    print("\n" + text)
 
 
 main()

@@ -44,9 +44,7 @@ class Medium:
         self.device, self.mountpoint = device, mountpoint
 
     def counts(self):
-        """What the device was asked to do so far."""
-        fields = pathlib.Path(f"/sys/block/{self.device.node[5:]}/stat").read_text(encoding="ascii").split()
-        return {name: int(fields[number]) for name, number in STAT_FIELDS.items()}
+        return self.device.counts()
 
     def since(self, before):
         return {name: count - before[name] for name, count in self.counts().items()}
@@ -83,15 +81,15 @@ class Medium:
 
 
 class Device:
-    """A sparse file and its loop device. Used again and again: attaching one is an event for the whole machine."""
+    """A sparse file and its loop device."""
 
     def __init__(self):
         DIRECTORY.mkdir(parents=True, exist_ok=True)
         handle, self.path = tempfile.mkstemp(suffix=".img", dir=DIRECTORY)
         os.truncate(handle, SIZE)
         os.close(handle)
-        with all_loop_devices():
-            self.node = run("losetup", "-f", "--show", "--direct-io=on", self.path)
+        self.node = run("losetup", "-f", "--show", "--direct-io=on", self.path)
+        self.blanked = self.counts()
 
     def blank(self):
         """Not one block of the file is left. What had it mounted may be ending still: it is waited for."""
@@ -106,10 +104,15 @@ class Device:
             time.sleep(0.05)
         fcntl.ioctl(node, BLKDISCARD, struct.pack("QQ", 0, SIZE))
         os.close(node)
+        self.blanked = self.counts()
+
+    def counts(self):
+        """What it was asked to do so far."""
+        fields = pathlib.Path(f"/sys/block/{self.node[5:]}/stat").read_text(encoding="ascii").split()
+        return {name: int(fields[number]) for name, number in STAT_FIELDS.items()}
 
     def remove(self):
-        with all_loop_devices():
-            run("losetup", "-d", self.node)
+        run("losetup", "-d", self.node)
         os.unlink(self.path)
 
 
@@ -121,15 +124,15 @@ def all_loop_devices():
 
 
 class Pool:
-    """The devices of a run."""
+    """The devices of a run, used again and again: attaching one is an event for the whole machine."""
 
-    def __init__(self):
-        self.idle = []
+    def __init__(self, count):
+        self.count, self.idle = count, []
 
     @contextlib.contextmanager
     def device(self):
         """A blank one."""
-        device = self.idle.pop() if self.idle else Device()
+        device = self.idle.pop()
         try:
             yield device
             device.blank()
@@ -137,11 +140,15 @@ class Pool:
             self.idle.append(device)
 
     def __enter__(self):
+        with all_loop_devices():
+            while len(self.idle) < self.count:
+                self.idle.append(Device())
         return self
 
     def __exit__(self, *_):
-        for device in self.idle:
-            device.remove()
+        with all_loop_devices():
+            for device in self.idle:
+                device.remove()
 
 
 def make_file_system(device, setup):

@@ -471,6 +471,54 @@ static void test_what_else_is_there(void **state)
 		"/dev/sda cannot be read");
 }
 
+static void test_a_partitioned_disk_is_its_partitions(void **state)
+{
+	struct disk_facts disks[] = {
+		make_disk("/dev/sda"), make_disk("/dev/sda1"), make_disk("/dev/sdb")};
+	struct disk_policy_input input = make_input(disks, 2);
+
+	(void)state;
+	input.format_blank = input.settled = input.deadline_passed = true;
+	disks[0].content = DISK_CONTENT_PARTITIONS;
+	(void)snprintf(disks[0].type, sizeof(disks[0].type), "gpt");
+	disks[1].partition = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "/dev/sda1 looks empty");
+	disks[0].content =
+		DISK_CONTENT_NOTHING; /* the table was wiped, the kernel still knows the partition */
+	disks[0].blank = disks[1].blank = DISK_BLANK_ZERO;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "/dev/sda1 looks empty");
+	input.count = 3;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "2 unused devices");
+	/* Names that only begin alike. */
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/sdaa1");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/sda");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+	(void)snprintf(disks[0].device, sizeof(disks[0].device), "/dev/nvme0n1");
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/nvme0n1p12");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "2 unused devices");
+	disks[0].partition = true; /* a partition has none */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+}
+
+static void test_a_marker_behind_the_journal(void **state)
+{
+	struct disk_facts disk = make_ours("/dev/sda");
+	struct disk_policy_input input = make_input(&disk, 1);
+
+	(void)state;
+	disk.marker = DISK_MARKER_BAD;
+	disk.superblock.needs_recovery = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"cannot be read without its journal");
+	input.uuid = UUID;
+	assert_decision(&input, DISK_ACTION_REPLAY_AND_MOUNT, DISK_SITUATION_OK,
+		"journal is replayed");
+	disk.superblock.needs_recovery = false;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"damaged or not its own");
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -495,6 +543,8 @@ int main(void)
 		cmocka_unit_test(test_an_interrupted_format_goes_on),
 		cmocka_unit_test(test_what_is_in_the_way_of_formatting),
 		cmocka_unit_test(test_what_else_is_there),
+		cmocka_unit_test(test_a_partitioned_disk_is_its_partitions),
+		cmocka_unit_test(test_a_marker_behind_the_journal),
 		cmocka_unit_test(test_names),
 	};
 

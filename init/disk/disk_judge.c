@@ -142,9 +142,10 @@ static bool refuse_marker(const struct disk_policy_input *input, size_t index,
 			device, input->label, disk->uuid, device);
 		return true;
 	case DISK_MARKER_BAD:
-		if (!disk->superblock.needs_recovery)
+		if (!disk->superblock.needs_recovery || disk->at_mountpoint)
 			break;
-		/* What the marker is made of may be in the journal: a cut while it was written. The UUID says enough. */
+		/* What the marker is made of may be in the journal: a cut while it was written. The UUID says enough, until it
+		 * is replayed. */
 		if (input->uuid[0])
 			return false;
 		DISK_DECIDE(decision, REFUSE, MARKER_BAD, index,

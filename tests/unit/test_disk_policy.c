@@ -514,6 +514,10 @@ static void test_a_marker_behind_the_journal(void **state)
 	input.uuid = UUID;
 	assert_decision(&input, DISK_ACTION_REPLAY_AND_MOUNT, DISK_SITUATION_OK,
 		"journal is replayed");
+	disk.at_mountpoint = true; /* it was, and there still is no marker */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"damaged or not its own");
+	disk.at_mountpoint = false;
 	disk.superblock.needs_recovery = false;
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
 		"damaged or not its own");

@@ -268,6 +268,7 @@ static void check_mounted(const struct disk_policy_input *input, const struct di
 	const struct disk_decision *decision)
 {
 	assert_true(disk->at_mountpoint && is_data_disk(input, disk));
+	assert_true(disk->marker == DISK_MARKER_VALID || disk->marker == DISK_MARKER_NONE);
 	assert_int_equal(disk->mounted_read_only, decision->action == DISK_ACTION_RESCUE);
 	if (decision->action == DISK_ACTION_GROW)
 		assert_true(disk->size_bytes >= disk->superblock.size_bytes + DISK_GROW_MIN &&

@@ -13,7 +13,7 @@
 #define TRIM_FREED_MIN  (UINT64_C(64) << 20) /* or 1 % of what is used, if that is more */
 #define TRIM_FREED_MUCH (UINT64_C(1) << 30)
 #define TRIM_CALM_S     10 /* a removal goes on for a while, and ext4 lets go of the blocks only with its next commit */
-#define TRIM_QUIET_PERCENT 5   /* some task waited for disks for less of the last 10 s: quiet */
+#define TRIM_QUIET_PERCENT 5   /* somebody waited for disks for less of the last 10 s: quiet */
 #define TRIM_LOUD_PERCENT  50  /* for more: not even after TRIM_FREED_MUCH */
 #define TRIM_FIRST_S  1800     /* after the mount, if nothing was freed that pays */
 #define TRIM_AGAIN_S  86400    /* after the last one, likewise */

@@ -44,17 +44,16 @@ static void write_script(const char *body)
 	assert_non_null(file);
 	if (!file)
 		return;
-	(void)fprintf(file, "#!/bin/sh\necho \"$*\" >> %s\nwait() { read -r x < %s; }\n%s\n", record,
-		fifo, body);
+	(void)fprintf(file, "#!/bin/sh\necho \"$*\" >> %s\nwait() { read -r x < %s; }\n%s\n",
+		record, fifo, body);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(chmod(program, 0755), 0);
 }
 
 static int set_up(void **state)
 {
-	const struct disk_options options = {.trim = true,
-		.space = {.calm_us = 30 * USEC_PER_SEC},
-		.program = program};
+	const struct disk_options options = {
+		.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}, .program = program};
 
 	(void)state;
 	(void)snprintf(directory, sizeof(directory), "/tmp/keel-job-XXXXXX");
@@ -159,7 +158,7 @@ static bool recorded(const char *words)
 }
 
 #define PROGRESS "echo '{\"progress\":{\"step\":\"check\",\"percent\":40}}'\n"
-#define DONE	 "echo '{\"result\":{\"trimmed_bytes\":4096,\"stopped\":\"\"}}'\n"
+#define DONE     "echo '{\"result\":{\"trimmed_bytes\":4096,\"stopped\":\"\"}}'\n"
 
 static void test_an_answer_when_the_job_ends(void **state)
 {
@@ -173,7 +172,8 @@ static void test_an_answer_when_the_job_ends(void **state)
 	assert_false(has(&first, "HTTP"));
 	go_on();
 	expect(&first, "HTTP/1.1 200 OK\r\n", "\r\n\r\n{\"trimmed_bytes\":4096,\"stopped\":\"\"}");
-	assert_non_null(strstr(first.text, "Content-Type: application/json\r\nContent-Length: 35\r\n"));
+	assert_non_null(strstr(first.text,
+		"Content-Type: application/json\r\nContent-Length: 35\r\n"));
 	LOOP_UNTIL(&loop, has(&first, NULL));
 	assert_true(recorded("trim --json\n"));
 	assert_string_equal(facts.disk_seen.job.verb, "");
@@ -187,13 +187,16 @@ static void test_an_answer_when_the_job_ends(void **state)
 static void test_progress_as_a_stream(void **state)
 {
 	(void)state;
-	write_script(PROGRESS "wait\necho '{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}'; exit 1");
-	ask(&first, "POST", "/v1/disk/repair?progress=1", "{\"uuid\":\"ab-1\",\"device\":\"/dev/sdb\"}");
+	write_script(PROGRESS
+		"wait\necho '{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}'; exit 1");
+	ask(&first, "POST", "/v1/disk/repair?progress=1",
+		"{\"uuid\":\"ab-1\",\"device\":\"/dev/sdb\"}");
 	expect(&first, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n",
 		"\r\n\r\n{\"progress\":{\"step\":\"check\",\"percent\":40}}\n");
 	go_on();
 	LOOP_UNTIL(&loop, has(&first, NULL));
-	assert_non_null(strstr(first.text, "}}\n{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}\n"));
+	assert_non_null(strstr(first.text,
+		"}}\n{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}\n"));
 	assert_true(recorded("repair --json --uuid ab-1 /dev/sdb\n"));
 	hang_up(&first);
 }
@@ -278,7 +281,8 @@ static void test_one_at_a_time(void **state)
 static void test_lists(void **state)
 {
 	(void)state;
-	write_script(PROGRESS "[ \"$1\" = list ] || exec sleep 60 2>/dev/null\nwait\necho '{\"result\":{\"disks\":[]}}'");
+	write_script(PROGRESS
+		"[ \"$1\" = list ] || exec sleep 60 2>/dev/null\nwait\necho '{\"result\":{\"disks\":[]}}'");
 	ask(&first, "POST", "/v1/disk/grow", "");
 	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
 	hang_up(&first);
@@ -316,9 +320,10 @@ static void test_an_automatic_trim_gives_way(void **state)
 	const struct disk_request request = {.verb = DISK_VERB_TRIM, .gentle = true};
 
 	(void)state;
-	write_script("if [ \"$1 $3\" = 'trim --gentle' ]; then\n"
-		     "trap 'echo \"{\\\"result\\\":{\\\"trimmed_bytes\\\":1,\\\"stopped\\\":\\\"signal\\\"}}\"; exit 0' TERM\n"
-		     PROGRESS "while :; do wait; done\nfi\n" DONE);
+	write_script(
+		"if [ \"$1 $3\" = 'trim --gentle' ]; then\n"
+		"trap 'echo \"{\\\"result\\\":{\\\"trimmed_bytes\\\":1,\\\"stopped\\\":\\\"signal\\\"}}\"; exit 0' TERM\n" PROGRESS
+		"while :; do wait; done\nfi\n" DONE);
 	assert_int_equal(disk_job_start(&disk.job, &request), 0);
 	disk.automatic = true;
 	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
@@ -353,7 +358,8 @@ static void test_an_automatic_trim_gives_way(void **state)
 static void test_a_long_answer(void **state)
 {
 	(void)state;
-	write_script("printf '{\"result\":{\"x\":\"'; head -c 60000 /dev/zero | tr '\\0' y; echo '\"}}'");
+	write_script(
+		"printf '{\"result\":{\"x\":\"'; head -c 60000 /dev/zero | tr '\\0' y; echo '\"}}'");
 	for (int progress = 0; progress < 2; progress++) {
 		ask(&first, "POST", progress ? "/v1/disk/grow?progress=1" : "/v1/disk/grow", "");
 		expect(&first, "HTTP/1.1 200 ", progress ? "yyy\"}}\n" : "yyy\"}");

@@ -165,7 +165,7 @@ class EngineGuest(ns.Guest):
             raise AssertionError(f"{command}: status {result.returncode}\n{output[0]}{output[1]}\n" + self.describe())
         return result.returncode, *output
 
-    def start(self, *command):
+    def spawn(self, *command):
         """The same in the background; the process, with stdout and stderr as pipes."""
         return subprocess.Popen(["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--",
                                  "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",

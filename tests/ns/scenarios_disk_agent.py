@@ -164,7 +164,7 @@ def job_outlives_the_agent(test):
                     binaries={"/usr/lib/keel/keel-disk.real": real}) as (_disk, guest):
         os.mkfifo(guest.path("/var/test/go"))
         with test.step("it runs, in a control group of its own"):
-            client = guest.start("keelctl", "disk", "repair")
+            client = guest.spawn("keelctl", "disk", "repair")
             guest.retry(lambda: (seen(guest)["job"] or {}).get("percent") == 40, "progress")
             equal(seen(guest)["job"]["verb"], "repair", "job")
             contains(guest.retry(lambda: guest.kept("/var/test/group"), "group"), "/keel/disk-job", "group")

@@ -153,6 +153,18 @@ static void test_odd_samples(void **state)
 	/* Grown: what was free before is no pace. */
 	second = judge(&history, sample(20, 20 * GIB, 4 * GIB));
 	assert_false(second.full_known);
+	/* So slowly that it is not foreseen. */
+	history = (struct space_state){0};
+	(void)judge(&history, sample(0, 100 * GIB, 50 * GIB));
+	second = judge(&history, sample(30, 100 * GIB, 50 * GIB - 4096));
+	assert_false(second.full_known);
+	assert_int_equal(second.full_in_s, 0);
+	/* Exactly at a threshold it is not yet below, and the next byte would be. */
+	history = (struct space_state){0};
+	(void)judge(&history, sample(0, 100 * GIB, 10 * GIB + 4 * MIB));
+	second = judge(&history, sample(3000, 100 * GIB, 10 * GIB));
+	assert_int_equal(second.word, SPACE_OK);
+	assert_int_equal(second.next_us, 3001 * USEC_PER_SEC);
 	/* Nothing at all, as statfs says of some file systems. */
 	history = (struct space_state){0};
 	second = judge(&history, (struct space_sample){.at_us = 1});

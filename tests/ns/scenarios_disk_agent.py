@@ -47,7 +47,7 @@ def allocated(path):
     return os.stat(path).st_blocks * 512
 
 
-@scenario("disk in health: what is known of it, and the forecast of a small disk that is filled and emptied", deadline=150,
+@scenario("disk in health: what is known of it, and the forecast of a small disk that is filled and emptied", deadline=300,
           skip=unavailable)
 def space(test):
     with disk_guest("256M") as (disk, guest):
@@ -86,7 +86,7 @@ def log(guest):
     return guest.api("/v1/logs/keel-agent")[1].decode()
 
 
-@scenario("disk: a device that grew is followed by itself, and the file system has the room", deadline=150, skip=unavailable)
+@scenario("disk: a device that grew is followed by itself, and the file system has the room", deadline=300, skip=unavailable)
 def growth(test):
     with disk_guest("256M") as (disk, guest):
         before = seen(guest)
@@ -108,7 +108,7 @@ def growth(test):
         equal(status, 0, f"e2fsck: {output}")
 
 
-@scenario("disk: what was removed is given back to the host by itself, and at once when it is asked for", deadline=240,
+@scenario("disk: what was removed is given back to the host by itself, and at once when it is asked for", deadline=300,
           skip=unavailable)
 def trim(test):
     with disk_guest("1G", seconds=180) as (disk, guest):
@@ -145,7 +145,8 @@ def write_random(guest, name, size):
 # A keel-disk that is the real one for its stage, and says what the test wants of a repair.
 STAND_IN = """#!/bin/sh
 case $1 in
-repair) echo '{"progress":{"step":"check","percent":40}}'
+repair) exec 5< /data/.keel-disk
+        echo '{"progress":{"step":"check","percent":40}}'
         cat /proc/self/cgroup > /var/test/group
         read -r x < /var/test/go
         echo done > /var/test/done
@@ -155,7 +156,7 @@ esac
 """
 
 
-@scenario("disk: a job goes on when the agent is killed and started again; keelctl shows progress and answers", deadline=150,
+@scenario("disk: a job goes on when the agent is killed and started again; keelctl shows progress and answers", deadline=300,
           skip=unavailable)
 def job_outlives_the_agent(test):
     with open(f"{engine_root()}/usr/lib/keel/keel-disk", "rb") as file:
@@ -195,7 +196,23 @@ def job_outlives_the_agent(test):
             contains(error, "this is what keel-disk says", "note")
 
 
-@scenario("disk: nothing is trimmed with disk.trim=no", deadline=120, skip=unavailable)
+@scenario("disk: a job that still runs keeps no shutdown from unmounting the disk", deadline=300, skip=unavailable)
+def job_at_shutdown(_test):
+    with open(f"{engine_root()}/usr/lib/keel/keel-disk", "rb") as file:
+        real = file.read()
+    with disk_guest("256M", files={"/usr/lib/keel/keel-disk": (STAND_IN, 0o755)},
+                    binaries={"/usr/lib/keel/keel-disk.real": real}) as (disk, guest):
+        os.mkfifo(guest.path("/var/test/go"))
+        guest.spawn("keelctl", "disk", "repair")
+        guest.retry(lambda: guest.kept("/var/test/group"), "it runs, with a file of the disk open")
+        equal(guest.request(7), 0, "power off")
+        equal(guest.wait_end(), "signal 2", "end")
+        check("busy" not in guest.log_text(), guest.log_text())
+        status, output = disk.check()
+        check(status == 0 and "recovering journal" not in output, f"{status}\n{output}")
+
+
+@scenario("disk: nothing is trimmed with disk.trim=no", deadline=300, skip=unavailable)
 def trim_off(_test):
     with disk_guest("512M", config="[disk]\ntrim = no\n") as (_disk, guest):
         write_random(guest, "one", 100 * MIB)
@@ -205,7 +222,7 @@ def trim_off(_test):
         equal(seen(guest)["trim"]["last_at"], 0, "trims")
 
 
-@scenario("disk: an error that ext4 finds is in health within a second, with the device and the way out", deadline=120,
+@scenario("disk: an error that ext4 finds is in health within a second, with the device and the way out", deadline=300,
           skip=unavailable)
 def errors(_test):
     with disk_guest("256M") as (disk, guest):

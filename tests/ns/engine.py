@@ -134,7 +134,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 class EngineGuest(ns.Guest):
     def __init__(self, disk=None, config="", files=None, binaries=None, seconds=60, **options):
-        """binaries: path -> bytes of programs that replace the root's. disk: None means configured away: data lives in the guest's directory."""
+        """disk: None means configured away: data lives in the guest's directory; binaries: path -> bytes of programs
+        that replace the root's."""
         section = f"[disk]\ndata = LABEL={disk.label}\n" if disk else "[disk]\nenabled = no\n"
         files = dict(files or {})
         files.setdefault("/etc/keel/keel.conf", section + config)

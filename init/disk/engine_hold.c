@@ -60,17 +60,35 @@ static bool have_picture(void *ctx, const struct control_record *record)
 	return record->type == CONTROL_RECORD_END;
 }
 
-static bool have_stopped(void *ctx, const struct control_record *record)
-{
-	const struct services *services = ctx;
+struct stopping {
+	struct services services;
+	size_t unit;
+};
 
-	take_service(ctx, record);
-	if (record->type != CONTROL_RECORD_END)
-		return false;
-	for (size_t i = 0; i < ENGINE_HOLD_UNITS; i++)
-		if (!services->down[i])
-			return false;
-	return true;
+static bool has_stopped(void *ctx, const struct control_record *record)
+{
+	struct stopping *stopping = ctx;
+
+	take_service(&stopping->services, record);
+	return record->type == CONTROL_RECORD_END && stopping->services.down[stopping->unit];
+}
+
+/* dockerd first and whole: it needs containerd to stop its containers. */
+static int stop_units(const struct services *services)
+{
+	struct stopping stopping = {.services = *services};
+	int rc = 0;
+
+	for (size_t i = ENGINE_HOLD_UNITS; rc == 0 && i-- > 0;) {
+		if (services->down[i] && !services->wanted[i])
+			continue;
+		log_info("stopping %s", units[i]);
+		stopping.unit = i;
+		rc = pid1_request(CONTROL_VERB_STOP, units[i]);
+		if (rc == 0)
+			rc = pid1_watch(has_stopped, &stopping, STOP_SECONDS);
+	}
+	return rc;
 }
 
 static void read_note(struct engine_hold *hold)
@@ -213,14 +231,8 @@ int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size)
 	memcpy(hold->was_up, services.wanted, sizeof(hold->was_up));
 	read_note(hold);
 	rc = write_note(hold);
-	for (size_t i = ENGINE_HOLD_UNITS; rc == 0 && i-- > 0;) {
-		if (services.down[i] && !services.wanted[i])
-			continue;
-		log_info("stopping %s", units[i]);
-		rc = pid1_request(CONTROL_VERB_STOP, units[i]);
-	}
 	if (rc == 0)
-		rc = pid1_watch(have_stopped, &services, STOP_SECONDS);
+		rc = stop_units(&services);
 	if (rc < 0)
 		return REASON_FAIL(reason, reason_size, rc, "the engine cannot be stopped: %s",
 			strerror(-rc));

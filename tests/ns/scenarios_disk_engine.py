@@ -70,7 +70,7 @@ def repair_in_use(test):
         guest.wait_ready()
         guest.import_image()
         guest.docker("run", "-d", "--name", "keeper", "--restart", "always", "-v", "precious:/data", IMAGE, "/busybox", "sh",
-                     "-c", "echo start >>/data/file; sync; exec /busybox sleep 9999")
+                     "-c", "echo start >>/data/file; /busybox sync; exec /busybox sleep 9999")
         guest.retry(lambda: starts(guest) == 1, "the container has written")
         name = disk.device.rsplit("/", 1)[-1]
         with test.step("the kernel finds an error and goes read-only; repair makes it writable again"):

@@ -534,9 +534,15 @@ def rescue(lab):
     equal(lab.inside("cat", f"{DATA}/docker/file"), "precious\n")
     check(not [fields for fields in lab.mounts() if fields[1] == "/var/lib/docker"], "bound for an engine")
     check(helper.process.poll() is None, "does not wait on")
-    helper.stop()
     lab.inside("umount", DATA)
     equal(digest(path), before)
+    lab.inside("mount", "-o", "ro,noload", device, DATA)
+    lab.restore("e2fsck")
+    result, _ = lab.job("repair", f"--only={device}")
+    check(result["repaired"], f"{result}")
+    until_done(helper)  # woken by the end of the repair, which unmounted what it had mounted
+    helper.ends_with(0)
+    equal(lab.inside("cat", f"{DATA}/docker/file"), "precious\n")
 
 
 # ---- jobs ------------------------------------------------------------------------------------------------------

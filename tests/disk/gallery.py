@@ -285,19 +285,23 @@ def build_orphans(path):
     debugfs(path, "unlink /orphan", f"set_inode_field <{inode}> links_count 0", f"set_super_value last_orphan {inode}")
 
 
+# What a disk that was used has: who finds it full must not need to make it.
+USED = {"docker/engine-id": b"1", "containerd/.keep": b""}
+
+
 def build_full(path):
     """All but the last few blocks are used."""
-    ext4(path, 64 * MIB)
+    ext4(path, 64 * MIB, files=USED)
     free = get_superblock(path, 0x0c)
-    ext4(path, 64 * MIB, files={"fill": bytes([0x5a]) * (4096 * (free - 8))})
+    ext4(path, 64 * MIB, files={**USED, "fill": bytes([0x5a]) * (4096 * (free - 8))})
 
 
 def build_no_inodes(path):
     """Not one inode is left."""
     inodes = ("-N", "128")
-    ext4(path, options=inodes)
+    ext4(path, files=USED, options=inodes)
     free = get_superblock(path, 0x10)
-    ext4(path, options=inodes, files={f"file{number}": b"" for number in range(free)})
+    ext4(path, files={**USED, **{f"file{number}": b"" for number in range(free)}}, options=inodes)
     if get_superblock(path, 0x10) != 0:
         raise RuntimeError(f"{get_superblock(path, 0x10)} inodes are left")
 
@@ -370,6 +374,7 @@ class Entry:
     partitions: bool = False  # on a loop device they have to be asked for
     machine: str = ""  # what it takes a virtual machine for; such an entry is the VM suite's
     blank_read: bool = False  # the decision comes after a look at the whole disk
+    outcome: str = "ok"  # the situation in the end, where the first decision is no refusal
 
     @property
     def untouched(self):
@@ -429,7 +434,10 @@ ENTRIES = (
     Entry("no-inodes", (build_no_inodes,), "mount", "ok", "{0} is the data disk", "degraded"),
     # Ours, and damaged.
     Entry("error-flag", (build_error_flag,), "check+mount", "ok", "error flag of ext4, last set by ext4_find_entry", "ready"),
-    Entry("needs-decision", (build_needs_decision,), "check+mount", "ok", "{0} carries the error flag of ext4"),
+    Entry("needs-decision", (build_needs_decision,), "check+mount", "ok", "{0} carries the error flag of ext4",
+          outcome="needs-repair"),
+    Entry("needs-decision-rescue", (build_needs_decision,), "check+mount", "ok", "{0} carries the error flag of ext4",
+          options={"damaged": "read-only"}, outcome="needs-repair"),
     Entry("bad-superblock", (build_bad_superblock,), "refuse", "bad-superblock", "keelctl disk repair {0}", options=FORMAT),
     Entry("bad-superblock-pinned", (build_bad_superblock,), "refuse", "bad-superblock", "keelctl disk repair {0}",
           options=PINNED),

@@ -148,11 +148,14 @@ class EngineGuest(ns.Guest):
                                        for name in ("containerd.service", "docker.service", "keel-agent.service")),
                          "containerd, dockerd and the agent are ready")
 
+    def command(self, *command):
+        """The command line that runs a command inside."""
+        return ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--", "/usr/bin/env", "-i",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", *command]
+
     def run(self, *command, stdin=None, check=True):
         """A command inside, as a session would run it."""
-        result = subprocess.run(["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--",
-                                 "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-                                 *command], input=stdin, capture_output=True, timeout=60, check=False)
+        result = subprocess.run(self.command(*command), input=stdin, capture_output=True, timeout=60, check=False)
         output = result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
         if check and result.returncode != 0:
             raise AssertionError(f"{command}: status {result.returncode}\n{output[0]}{output[1]}\n" + self.describe())

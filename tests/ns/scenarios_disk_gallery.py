@@ -47,11 +47,72 @@ def check_decision(lab, entry, devices, words):
 def check_refusal(lab, entry, devices, words):
     """keel-disk as PID 1 runs it: says the same, and waits on."""
     helper = lab.start(*devices, **{"wait": "0", **entry.options})
-    helper.until("failed", words)
+    report = helper.until("failed", words)
+    check(report["situation"] == entry.situation, f"situation {report['situation']}")
     check(helper.process.poll() is None, f"does not wait on")
     helper.stop()
     mounted = [fields for fields in lab.mounts() if fields[0] in devices]
     check(not mounted, f"mounted {mounted}")
+
+
+def check_replayed(lab, _report):
+    check(lab.inside("cat", f"{DATA}/precious").startswith("replayed\n"), "not replayed")
+
+
+def check_adopted(lab, _report):
+    check(f"uuid={gallery.UUID}\n" in lab.inside("cat", f"{DATA}/.keel-disk"), "not adopted")
+
+
+def check_grown(_lab, report):
+    """The kernel wants CAP_SYS_RESOURCE of who enlarges an ext4, which a container's root may lack."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        mask = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    check(report["grown"] == mask >> 24 & 1, f"grown: {report['grown']}")
+
+
+def check_flag(name):
+    def check_report(_lab, report):
+        check(report[name] == 1, f"not {name}: {report}")
+    return check_report
+
+
+# What else is to be seen of some, mounted in the end.
+EFFECTS = {
+    "blank": check_flag("formatted"),
+    "blank-sparse": check_flag("formatted"),
+    "interrupted-format": check_flag("formatted"),
+    "enlarged": check_grown,
+    "error-flag": check_flag("checked"),
+    "dirty-journal": check_replayed,
+    "no-marker-pinned": check_adopted,
+}
+
+
+def unmount(lab):
+    for target in ("/var/lib/docker", "/var/lib/containerd", DATA):
+        lab.inside("sh", "-c", f"! mountpoint -q {target} || umount {target}")
+
+
+def check_end(lab, entry, report):
+    check(report["situation"] == entry.outcome, f"situation {report['situation']} in the end: {report['reason']}")
+    mounted = [fields[0] for fields in lab.mounts() if fields[1] == DATA]
+    expected = [report["device"]] if report["disk"] in ("mounted", "rescue") else []
+    check(mounted == expected, f"{report['disk']}, but {mounted} is mounted")
+    if entry.name in EFFECTS:
+        EFFECTS[entry.name](lab, report)
+
+
+def check_used(lab, entry, devices):
+    """The decision is carried out, and what comes of it is what the table says."""
+    helper = lab.start(*devices, **{"wait": "20", **entry.options})
+    try:
+        report = helper.until("done" if entry.outcome == "ok" else "failed")
+        check_end(lab, entry, report)
+    finally:
+        helper.stop()
+        unmount(lab)
+    if entry.outcome == "ok":
+        run("e2fsck", "-fn", report["device"])
 
 
 def add_partition(device, start, length):
@@ -79,9 +140,11 @@ def check_entry(lab, entry):
     check_decision(lab, entry, named, words)
     if entry.untouched:
         check_refusal(lab, entry, named, words)
+    else:
+        check_used(lab, entry, named)
     for device in devices:
         run("losetup", "-d", device)
-    check([digest(path) for path in paths] == before, f"changed")
+    check([digest(path) for path in paths] == before or not entry.untouched, "changed")
     for path in paths:
         path.unlink()
 
@@ -91,6 +154,8 @@ def the_gallery_of_disks(_test):
     with all_loop_devices(), tempfile.TemporaryDirectory(prefix="keel-gallery-", dir=SCRATCH) as directory, \
             contextlib.ExitStack() as stack:
         lab = Lab(directory, stack)
+        for name in ("mke2fs", "e2fsck"):  # those that ship
+            lab.inside("mount", "--bind", str(harness.TOP / "build/deps/bin" / name), f"/usr/sbin/{name}")
         failures = []
         for entry in gallery.ENTRIES:
             try:

@@ -14,8 +14,9 @@ import scenarios_boot  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
 import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
-import scenarios_disk_gallery  # noqa: E402,F401
+import scenarios_disk_agent  # noqa: E402,F401
 import scenarios_disk_engine  # noqa: E402,F401
+import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401

@@ -42,15 +42,15 @@ static void start_grow(struct disk *disk)
 {
 	const struct disk_request request = {.verb = DISK_VERB_GROW};
 
-	if (disk->grow_wanted && !disk_job_runs(&disk->job) &&
-		start_job(disk, &request, true) == 0)
+	if (disk->grow_wanted && !disk_job_runs(&disk->job) && start_job(disk, &request, true) == 0)
 		disk->grow_wanted = false;
 }
 
 static void start_queued(struct disk *disk)
 {
-	static const char text[] = "{\"error\":{\"code\":\"failed\",\"message\":"
-				   "\"keel-disk could not be started; see keelctl logs keel-agent\"}}";
+	static const char text[] =
+		"{\"error\":{\"code\":\"failed\",\"message\":"
+		"\"keel-disk could not be started; see keelctl logs keel-agent\"}}";
 	struct disk_job_listener *listener = disk->next_listener;
 	struct job_line line;
 

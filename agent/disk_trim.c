@@ -65,7 +65,8 @@ static struct trim_facts gather(const struct disk_trim *trim, const struct disk_
 		.used = seen->space.used,
 		.freed = trim->freed,
 		.calm_us = clock_now_us() - trim->freed_us,
-		.written = written_kb > trim->written_kb ? (written_kb - trim->written_kb) << 10 : 0,
+		.written =
+			written_kb > trim->written_kb ? (written_kb - trim->written_kb) << 10 : 0,
 		.io_pressure = -1,
 	};
 }

@@ -32,8 +32,8 @@ static int loudest(const struct trim_facts *facts)
 
 static uint64_t pause_us(const struct trim_facts *facts)
 {
-	unsigned int doublings = facts->failures - 1 < PAUSE_DOUBLINGS ? facts->failures - 1
-								       : PAUSE_DOUBLINGS;
+	unsigned int doublings =
+		facts->failures - 1 < PAUSE_DOUBLINGS ? facts->failures - 1 : PAUSE_DOUBLINGS;
 
 	return facts->failures > 0 ? (TRIM_PAUSE_S * USEC_PER_SEC) << doublings : 0;
 }

@@ -160,14 +160,15 @@ static void test_odd_samples(void **state)
 	/* A threshold of 0 is never met. */
 	history = (struct space_state){0};
 	space_policy(&(struct space_policy){.calm_us = 1}, &history,
-		&(struct space_sample){.at_us = 1, .total = GIB, .used = GIB, .inodes = 1}, &second);
+		&(struct space_sample){.at_us = 1, .total = GIB, .used = GIB, .inodes = 1},
+		&second);
 	assert_int_equal(second.word, SPACE_OK);
 }
 
 /* ---- trim --------------------------------------------------------------------------------------- */
 
-static const uint64_t sizes[] = {0, TRIM_FREED_MIN - 1, TRIM_FREED_MIN, TRIM_FREED_MUCH - 1,
-	TRIM_FREED_MUCH, 100 * GIB};
+static const uint64_t sizes[] = {
+	0, TRIM_FREED_MIN - 1, TRIM_FREED_MIN, TRIM_FREED_MUCH - 1, TRIM_FREED_MUCH, 100 * GIB};
 static const uint64_t ages_s[] = {0, TRIM_CALM_S - 1, TRIM_CALM_S, TRIM_PAUSE_S - 1, TRIM_PAUSE_S,
 	TRIM_FIRST_S - 1, TRIM_FIRST_S, TRIM_AGAIN_S - 1, TRIM_AGAIN_S, 10 * TRIM_AGAIN_S};
 static const int pressures[] = {-1, 0, TRIM_QUIET_PERCENT - 1, TRIM_QUIET_PERCENT,

@@ -266,6 +266,7 @@ struct outcome {
 	bool news;    /* the stage ends anew: its last word before does not count */
 	uint64_t end; /* of the stage, when this began */
 	bool seen;
+	bool running; /* it is at it */
 	bool mounted;
 	char *reason;
 	size_t reason_size;
@@ -280,6 +281,7 @@ static bool stage_ended(void *ctx, const struct control_record *record)
 		return false;
 	(void)snprintf(outcome->reason, outcome->reason_size, "%s", stage->reason);
 	outcome->mounted = stage->state == STAGE_STATE_DONE;
+	outcome->running = stage->state == STAGE_STATE_RUNNING;
 	if (!outcome->seen) {
 		outcome->seen = true;
 		outcome->end = stage->end_us;
@@ -299,7 +301,11 @@ int engine_hold_mount(char *reason, size_t reason_size)
 		return rc;
 	/* A helper that runs may say the same as before, and then PID 1 tells nothing anew. */
 	outcome.news = rc == 0;
-	rc = pid1_watch(stage_ended, &outcome, rc == 0 ? STAGE_SECONDS : NEWS_SECONDS);
+	rc = pid1_watch(stage_ended, &outcome, outcome.news ? STAGE_SECONDS : NEWS_SECONDS);
+	if (rc == -ETIMEDOUT && outcome.running) {
+		outcome.news = true;
+		rc = pid1_watch(stage_ended, &outcome, STAGE_SECONDS);
+	}
 	if (rc < 0 && !(rc == -ETIMEDOUT && outcome.seen))
 		return rc;
 	return outcome.mounted;

@@ -217,7 +217,9 @@ static uint64_t current_life(const struct facts *facts)
 {
 	const struct control_stage *stage = facts_find_stage(facts, "disk");
 
-	if (facts->disk.state != DISK_STATE_MOUNTED || facts->disk.mountpoint[0] != '/')
+	/* While the stage runs again, the record may still be that of the mount before. */
+	if (facts->disk.state != DISK_STATE_MOUNTED || facts->disk.mountpoint[0] != '/' ||
+		(stage && stage->state == STAGE_STATE_RUNNING))
 		return 0;
 	return stage && stage->start_us ? stage->start_us : 1;
 }

@@ -265,11 +265,13 @@ void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_se
 
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 {
-	struct stat info;
+	struct stat info, root;
 	int rc;
 
-	if (stat(mountpoint, &info) < 0)
+	if (stat(mountpoint, &info) < 0 || stat("/", &root) < 0)
 		return -errno;
+	if (info.st_dev == root.st_dev) /* unmounted by now: that would be the root's disk */
+		return -ENODEV;
 	watch->device = info.st_dev;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
 	rc = find_names(watch);

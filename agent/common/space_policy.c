@@ -8,7 +8,7 @@
 
 #include "lib/clock.h"
 
-/* The pace is an average that forgets: what was half of this ago counts a third less. */
+/* The pace is an average that forgets: a sample weighs as much as the time that it stands for does beside this. */
 #define PACE_S       300.0
 #define FULL_SOON_S  3600
 #define FULL_LATER_S (2 * FULL_SOON_S)          /* to get better again */

@@ -81,6 +81,16 @@ static void test_kernel_messages(void **state)
 			"JBD2: I/O error when updating journal superblock for sda1-8."},
 		{KERNEL_MESSAGE_OTHER, "JBD2: I/O error"},
 		{KERNEL_MESSAGE_OTHER, "JBD2: something about sdb1-8"},
+		/* A name that goes on, or is followed by something else than what belongs there. */
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb: sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdbZ, sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb_, sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb{, sector"},
+		{KERNEL_MESSAGE_OTHER, "EXT4-fs error (device sdb1: x"},
+		{KERNEL_MESSAGE_OTHER,
+			"JBD2: I/O error when updating journal superblock for sdb1."},
+		{KERNEL_MESSAGE_OTHER, "Buffer I/O error on dev sdb1; x"},
 		/* Nothing is lost by these. */
 		{KERNEL_MESSAGE_OTHER,
 			"operation not supported error, dev sdb, sector 8 op 0x3:(DISCARD) flags 0x800"},

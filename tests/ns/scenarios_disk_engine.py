@@ -71,10 +71,11 @@ def repair_in_use(test):
         guest.wait_ready()
         guest.import_image()
         guest.docker("run", "-d", "--name", "keeper", "--restart", "always", "-v", "precious:/data", IMAGE, "/busybox", "sh",
-                     "-c", "echo start >>/data/file; sync; exec /busybox sleep 9999")
+                     "-c", "echo start >>/data/file; /busybox sync; exec /busybox sleep 9999")
         guest.retry(lambda: starts(guest) == 1, "the container has written")
         name = disk.device.rsplit("/", 1)[-1]
         with test.step("the kernel finds an error and goes read-only; repair makes it writable again"):
+            guest.run("sync")  # what was not on the disk by then is lost, like that a container runs
             with open(f"/sys/fs/ext4/{name}/trigger_fs_error", "w", encoding="ascii") as trigger:
                 trigger.write("keel-test")
             check(guest.run("sh", "-c", "echo x > /data/probe", check=False)[0] != 0, "still writable")

@@ -4,8 +4,8 @@ what was concluded.
 
     bench_disk.py [--quick] [--rounds N] [PART...]          parts: options, engine, trickle, format, trim
 
-All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it works;
-its figures mean little.
+All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it
+works; its figures mean little.
 """
 import argparse
 import json
@@ -151,16 +151,17 @@ def nested(pool, setups, act, media=()):
 
 
 def run_format(results, options, pool, _layer):
+    def written(target):
+        target.sync()
+        return target.since(target.device.blanked)["write_sectors"] / 2048
+
     def act(media):
         for target, setup in zip(media, FORMATTED):
-            target.sync()
-            results.add("format", setup.name, {"written_mib": target.since(target.device.blanked)["write_sectors"] / 2048})
+            results.add("format", setup.name, {"written_mib": written(target)})
         time.sleep(5 if options.quick else FIRST_SECONDS)
         for target, setup in zip(media, FORMATTED):
-            target.sync()
-            results.add("format", setup.name,
-                        {"written_then_mib": target.since(target.device.blanked)["write_sectors"] / 2048,
-                         "allocated_mib": target.allocated() / (1 << 20)})
+            results.add("format", setup.name, {"written_then_mib": written(target),
+                                               "allocated_mib": target.allocated() / (1 << 20)})
     nested(pool, FORMATTED, act)
 
 
@@ -173,7 +174,7 @@ def run_trickle(results, options, pool, _layer):
 
 
 def run_trim(results, options, pool, layer):
-    for turn in range(1 if options.quick else max(3, options.rounds // 2)):
+    for turn in range(1 if options.quick else options.rounds):
         for part, cases in disk_trim.main(pool, KEEL, layer).items():
             for case, found in cases.items():
                 results.add(part, case, found)
@@ -231,8 +232,8 @@ def text_of(results, options):
              listing(results, "removal", "Removal: discard against a trim afterwards"),
              listing(results, "least", "The least extent of a trim, after every second file was removed"),
              listing(results, "beside", "fsync of a neighbour meanwhile")]
-    head = (f"{os.cpu_count()} CPUs, kernel {platform.release().split('-')[0]}, sparse file of 64 GiB on ext4, loop device "
-            f"with direct I/O; medians of {options.rounds} rounds (trim: fewer).\n")
+    head = (f"{os.cpu_count()} CPUs, kernel {platform.release().split('-')[0]}, sparse file of 64 GiB on ext4, loop "
+            f"device with direct I/O; medians of {options.rounds} rounds.\n")
     return "\n".join([head] + [part for part in parts if part])
 
 

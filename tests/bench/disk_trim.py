@@ -15,7 +15,6 @@ GIB, MIB, KIB = 1 << 30, 1 << 20, 1 << 10
 TREES = 3
 LEAST = (4 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB)
 IOPRIO_SET, IOPRIO_IDLE = 251, 3 << 13  # x86-64; linux/ioprio.h
-EVERYTHING = 2**64 - 1
 
 
 def fill(target, layer):
@@ -187,8 +186,8 @@ def main(pool, keel, layer):
     discard = with_discard(keel)
     result = {"removal": {}, "least": least_extents(pool, keel, layer), "beside": {}}
     for name, remove in (("whole", remove_whole), ("scattered", remove_scattered)):
-        for setup in (keel, discard):
-            result["removal"][f"{name}, {'discard' if setup is discard else 'batched'}"] = removal(pool, setup, layer, remove)
+        for way, setup in (("batched", keel), ("discard", discard)):
+            result["removal"][f"{name}, {way}"] = removal(pool, setup, layer, remove)
     for disturbance in DISTURBANCES:
         setup = discard if disturbance.discard else keel
         result["beside"][disturbance.name] = beside(pool, setup, layer, disturbance)

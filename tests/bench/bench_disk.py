@@ -35,7 +35,7 @@ OUT = figures.TOP / "build" / "bench"
 ZEROED = ["-E", "assume_storage_prezeroed=1,nodiscard"]
 KEEL_MKFS = ["-b", "4096", "-m", "1"]
 KEEL_OPTIONS = "noatime,errors=remount-ro"
-TRICKLE_SECONDS, FIRST_SECONDS = 60, 90
+TRICKLE_SECONDS, FIRST_SECONDS, SMALL_TURNS = 60, 90, 30
 
 
 def keel_with(name, mkfs=(), options=""):
@@ -58,8 +58,8 @@ OTHERS = (
     keel_with("-J size=1024", ["-J", "size=1024"]),
     keel_with("fast_commit", ["-O", "fast_commit"]),
     keel_with("no orphan_file", ["-O", "^orphan_file"]),
-    Setup("lazy init", KEEL_MKFS + ["-E", "lazy_itable_init=1,nodiscard"], KEEL_OPTIONS),
 )
+OPTIONS = (KEEL, WSL) + OTHERS
 TRICKLED = (KEEL, keel_with("lazytime", options=",lazytime"), keel_with("commit=15", options=",commit=15"),
             keel_with("commit=30", options=",commit=30"), WSL)
 
@@ -118,14 +118,40 @@ def rotated(setups, turn):
     return setups[turn:] + setups[:turn]
 
 
+def nested(pool, setups, act, media=()):
+    """All mounted at the same time."""
+    if not setups:
+        return act(media)
+    with medium(pool, setups[0]) as target:
+        return nested(pool, setups[1:], act, (*media, target))
+
+
 def run_options(results, options, pool, layer):
-    setups = (KEEL, WSL) + OTHERS
-    for turn in range(options.rounds):
-        for setup in rotated(setups, turn):
-            with medium(pool, setup) as target:
-                for load, found in disk_loads.every_load(target, layer, 0.1 if options.quick else 1).items():
-                    results.add(load, setup.name, found)
-        print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
+    """Everyone in turn, in short turns: what else the machine does then happens to all."""
+    def act(media):
+        for turn in range(options.rounds):
+            for target in rotated(media, turn):
+                for load, found in disk_loads.image(target, layer).items():
+                    results.add(load, target.setup.name, found)
+            print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
+        for kind in disk_loads.SMALL:
+            small(results, options, media, kind)
+    nested(pool, OPTIONS, act)
+
+
+def small(results, options, media, kind):
+    """Of 50 steps at a time; the 99th percentile is that of all steps."""
+    loads, values = [kind(target) for target in media], {}
+    for turn in range(3 if options.quick else SMALL_TURNS):
+        for load in rotated(loads, turn):
+            found, asked = disk_loads.small_steps(load, 50)
+            values.setdefault(load.medium.setup.name, []).extend(found)
+            results.add(kind.name, load.medium.setup.name, {"median_us": disk_loads.quantile(found, 0.5) / 1000} | asked)
+    for name, found in values.items():
+        results.add(kind.name, name, {"p99_us": disk_loads.quantile(found, 0.99) / 1000})
+    for load in loads:
+        load.close()
+    print(f"  options: {kind.name}", flush=True)
 
 
 def run_engine(results, options, pool, layer):
@@ -140,14 +166,6 @@ def run_engine(results, options, pool, layer):
                 for load, found in disk_engine.measure(pool, setup, image.name).items():
                     results.add(load, setup.name, found)
             print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
-
-
-def nested(pool, setups, act, media=()):
-    """All mounted at the same time."""
-    if not setups:
-        return act(media)
-    with medium(pool, setups[0]) as target:
-        return nested(pool, setups[1:], act, (*media, target))
 
 
 def run_format(results, options, pool, _layer):
@@ -267,9 +285,8 @@ def main():
 
 
 def measure(results, options):
-    devices = max(len(TRICKLED), len(FORMATTED))
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured(), \
-            Pool(devices) as pool:
+            Pool(len(OPTIONS)) as pool:
         print(f"  the layer: {disk_loads.archive(layer.name)}", flush=True)
         for name in options.parts or PARTS:
             PARTS[name](results, options, pool, layer.name)

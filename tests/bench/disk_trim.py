@@ -54,7 +54,7 @@ def removal(pool, setup, layer, remove):
         done = target.since(before)
         result = {"ms": wall, "settled_ms": max(0, settled - 500), "discards": done["discards"],
                   "discarded_mib": done["discard_sectors"] / 2048}
-        if "discard" not in setup.options.split(","):
+        if not target.discards:
             before = target.counts()
             result["trim_ms"], trimmed = loads.timed(target.trim)
             done = target.since(before)

@@ -16,6 +16,8 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
+import uuid
 
 import guest as ns
 from harness import Skip
@@ -79,6 +81,15 @@ class Disk:
         return result.returncode, result.stdout + result.stderr
 
 
+def make_data_disk(path, label, size):
+    """An ext4 as keel makes it: with the marker in it from its first moment."""
+    name = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as content:
+        with open(f"{content}/.keel-disk", "w", encoding="ascii") as marker:
+            marker.write(f"keel-disk 1\nuuid={name}\nmade=1732567890\nby=0.1.0\n")
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-U", name, "-d", content, path, size], check=True)
+
+
 @contextlib.contextmanager
 def data_disk(size="4G"):
     """A real ext4 on a loop device with a label nobody else has."""
@@ -88,7 +99,7 @@ def data_disk(size="4G"):
     with open(LOOP_LOCK, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, path, size], check=True)
+            make_data_disk(path, label, size)
             device = subprocess.run(["losetup", "-f", "--show", path], check=True, capture_output=True,
                                     text=True).stdout.strip()
             yield Disk(path, label, device)

@@ -2,7 +2,7 @@
 shipped dockerd on both. Writes build/bench/disk.json and the tables, disk.md, which it prints. docs/data-disk.md says
 what was concluded.
 
-    bench_disk.py [--quick] [--rounds N] [PART...]          parts: options, engine, trickle, format, trim
+    bench_disk.py [--quick] [--rounds N] [--setups NAME,...] [PART...]          parts: options, engine, trickle, format, trim
 
 All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it
 works; its figures mean little.
@@ -45,6 +45,7 @@ def keel_with(name, mkfs=(), options=""):
 
 KEEL = keel_with("keel")
 WSL = Setup("WSL", ["-G", "4096"] + ZEROED, "discard,errors=remount-ro,data=ordered")
+NODELALLOC = keel_with("nodelalloc", options=",nodelalloc")
 OTHERS = (
     Setup("relatime", KEEL.mkfs, "errors=remount-ro"),
     keel_with("lazytime", options=",lazytime"),
@@ -53,6 +54,7 @@ OTHERS = (
     keel_with("data_err=abort", options=",data_err=abort"),
     keel_with("noauto_da_alloc", options=",noauto_da_alloc"),
     keel_with("discard", options=",discard"),
+    NODELALLOC,
     keel_with("-G 4096", ["-G", "4096"]),
     keel_with("-J size=64", ["-J", "size=64"]),
     keel_with("-J size=1024", ["-J", "size=1024"]),
@@ -99,7 +101,7 @@ class Results:
 
     def ratio(self, part, case, base, name):
         """Of the same round, the median of all; None where it would say nothing."""
-        runs = self.values[part][case].get(name, []), self.values[part][base].get(name, [])
+        runs = [self.values[part].get(key, {}).get(name, []) for key in (case, base)]
         pairs = [first / second for first, second in zip(*runs) if second]
         return statistics.median(pairs) if pairs else None
 
@@ -116,6 +118,11 @@ def unit(name):
 def rotated(setups, turn):
     turn %= len(setups)
     return setups[turn:] + setups[:turn]
+
+
+def chosen(setups, options):
+    """keel's is always among them."""
+    return tuple(setup for setup in setups if not options.setups or setup.name in ("keel", *options.setups.split(",")))
 
 
 def nested(pool, setups, act, media=()):
@@ -136,7 +143,7 @@ def run_options(results, options, pool, layer):
             print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
         for kind in disk_loads.SMALL:
             small(results, options, media, kind)
-    nested(pool, OPTIONS, act)
+    nested(pool, chosen(OPTIONS, options), act)
 
 
 def small(results, options, media, kind):
@@ -162,7 +169,7 @@ def run_engine(results, options, pool, layer):
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as image:
         disk_engine.save_image(pool, KEEL, layer, image.name)
         for turn in range(options.rounds):
-            for setup in rotated((KEEL, WSL), turn):
+            for setup in rotated(chosen((KEEL, WSL, NODELALLOC), options), turn):
                 for load, found in disk_engine.measure(pool, setup, image.name).items():
                     results.add(load, setup.name, found)
             print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
@@ -229,7 +236,8 @@ def by_themselves(results):
         return ""
     rows = [["keel with"] + [f"{part} {name.removeprefix('median_')}" for part, name in columns]]
     for setup in OTHERS:
-        rows.append([setup.name] + [cell(results.ratio(part, setup.name, "keel", name)) for part, name in columns])
+        if setup.name in results.values[columns[0][0]]:
+            rows.append([setup.name] + [cell(results.ratio(part, setup.name, "keel", name)) for part, name in columns])
     return "## Each option by itself: ratio to keel's setup\n\n" + table(rows)
 
 
@@ -245,6 +253,7 @@ def listing(results, part, title):
 
 def text_of(results, options):
     parts = [against(results), by_themselves(results),
+             listing(results, "docker_load", "docker load"),
              listing(results, "trickle", "An almost idle guest: what the device was asked in a minute"),
              listing(results, "format", "Made, and the first minute and a half"),
              listing(results, "removal", "Removal: discard against a trim afterwards"),
@@ -267,6 +276,7 @@ def main():
     parser = argparse.ArgumentParser(description="the data disk's options, measured")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--setups", help="names as in the tables, separated by commas; the default is all")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):

@@ -147,13 +147,20 @@ def beside(pool, setup, layer, disturb, first=False):
 
 
 class Disturbance:
-    def __init__(self, name, run, prepare=None, discard=False):
-        self.name, self.run, self.prepare, self.discard = name, run, prepare, discard
+    """options: what is added to keel's mount options for it."""
+
+    def __init__(self, name, run, prepare=None, options=""):
+        self.name, self.run, self.prepare, self.options = name, run, prepare, options
 
 
 def remove_and_settle(target):
     remove_whole(target)
     target.settle()
+
+
+def copy_tree(target):
+    shutil.copytree(f"{target.mountpoint}/tree0", f"{target.mountpoint}/copy", symlinks=True)
+    target.sync()
 
 
 def nothing(_target):
@@ -167,7 +174,9 @@ def whole_range(target):
 DISTURBANCES = (
     Disturbance("nothing", nothing),
     Disturbance("removal", remove_whole),
-    Disturbance("removal, discard", remove_whole, discard=True),
+    Disturbance("removal, discard", remove_whole, options=",discard"),
+    Disturbance("copy", copy_tree),
+    Disturbance("copy, nodelalloc", copy_tree, options=",nodelalloc"),
     Disturbance("trim, whole", whole_range, remove_scattered),
     Disturbance("trim, 1 GiB", lambda target: trim_pieces(target, GIB), remove_scattered),
     Disturbance("trim, 1 GiB, 64 KiB", lambda target: trim_pieces(target, GIB, 64 * KIB), remove_scattered),
@@ -177,20 +186,19 @@ DISTURBANCES = (
 )
 
 
-def with_discard(setup):
-    return Setup(f"{setup.name}, discard", setup.mkfs, f"{setup.options},discard")
+def with_options(setup, options):
+    return Setup(setup.name + options, setup.mkfs, setup.options + options)
 
 
 def main(pool, keel, layer):
     """One round of all: part -> case -> figure -> value."""
-    discard = with_discard(keel)
+    discard = with_options(keel, ",discard")
     result = {"removal": {}, "least": least_extents(pool, keel, layer), "beside": {}}
     for name, remove in (("whole", remove_whole), ("scattered", remove_scattered)):
         for way, setup in (("batched", keel), ("discard", discard)):
             result["removal"][f"{name}, {way}"] = removal(pool, setup, layer, remove)
     for disturbance in DISTURBANCES:
-        setup = discard if disturbance.discard else keel
-        result["beside"][disturbance.name] = beside(pool, setup, layer, disturbance)
+        result["beside"][disturbance.name] = beside(pool, with_options(keel, disturbance.options), layer, disturbance)
     for disturbance in DISTURBANCES[-1:]:
         result["beside"][f"first {disturbance.name}"] = beside(pool, keel, layer, disturbance, first=True)
     return result

@@ -2,7 +2,9 @@
 shipped dockerd on both. Writes build/bench/disk.json and the tables, disk.md, which it prints. docs/data-disk.md says
 what was concluded.
 
-    bench_disk.py [--quick] [--rounds N] [--setups NAME,...] [PART...]          parts: options, engine, trickle, format, trim
+    bench_disk.py [--quick] [--rounds N] [--setups NAME,...] [PART...]
+
+Parts are options, engine, trickle, format and trim; NAME is as in the tables.
 
 All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it
 works; its figures mean little.
@@ -11,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import signal
 import statistics
 import sys
@@ -76,8 +77,10 @@ def check_product():
     source = "".join((figures.TOP / "init" / "disk" / name).read_text(encoding="utf-8")
                      for name in os.listdir(figures.TOP / "init" / "disk") if name.endswith(".c"))
     access, options = KEEL_OPTIONS.split(",", 1)
-    if access != "noatime" or "MS_NOATIME" not in source or not re.search(f'"{re.escape(options)}"', source):
+    if access != "noatime" or "MS_NOATIME" not in source or f'"{options}"' not in source:
         sys.exit("bench-disk: the mount options of init/disk are not those that are measured as keel's")
+    if ", ".join(f'"{word}"' for word in KEEL_MKFS) not in source or f'"{ZEROED[1]}"' not in source:
+        sys.exit("bench-disk: the mke2fs options of init/disk are not those that are measured as keel's")
 
 
 class Results:
@@ -153,7 +156,7 @@ def small(results, options, media, kind):
         for load in rotated(loads, turn):
             found, asked = disk_loads.small_steps(load, 50)
             values.setdefault(load.medium.setup.name, []).extend(found)
-            results.add(kind.name, load.medium.setup.name, {"median_us": disk_loads.quantile(found, 0.5) / 1000} | asked)
+            results.add(kind.name, load.medium.setup.name, asked | {"median_us": disk_loads.quantile(found, 0.5) / 1000})
     for name, found in values.items():
         results.add(kind.name, name, {"p99_us": disk_loads.quantile(found, 0.99) / 1000})
     for load in loads:

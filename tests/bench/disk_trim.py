@@ -153,11 +153,6 @@ class Disturbance:
         self.name, self.run, self.prepare, self.options = name, run, prepare, options
 
 
-def remove_and_settle(target):
-    remove_whole(target)
-    target.settle()
-
-
 def copy_tree(target):
     shutil.copytree(f"{target.mountpoint}/tree0", f"{target.mountpoint}/copy", symlinks=True)
     target.sync()

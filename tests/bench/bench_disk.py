@@ -155,8 +155,9 @@ def small(results, options, media, kind):
     for turn in range(3 if options.quick else SMALL_TURNS):
         for load in rotated(loads, turn):
             found, asked = disk_loads.small_steps(load, 50)
-            values.setdefault(load.medium.setup.name, []).extend(found)
-            results.add(kind.name, load.medium.setup.name, asked | {"median_us": disk_loads.quantile(found, 0.5) / 1000})
+            name = load.medium.setup.name
+            values.setdefault(name, []).extend(found)
+            results.add(kind.name, name, asked | {"median_us": disk_loads.quantile(found, 0.5) / 1000})
     for name, found in values.items():
         results.add(kind.name, name, {"p99_us": disk_loads.quantile(found, 0.99) / 1000})
     for load in loads:

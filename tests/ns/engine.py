@@ -73,10 +73,18 @@ def copy_if_newer(source, target):
 class Disk:
     def __init__(self, path, label, device):
         self.path, self.label, self.device = path, label, device
+        self.attached = True
+
+    def detach(self):
+        """Once: soon after, the device may be somebody else's. Lazy: a namespace that is being torn down may still
+        hold it for a moment."""
+        if self.attached:
+            subprocess.run(["losetup", "-d", self.device], check=False, stderr=subprocess.DEVNULL)
+            self.attached = False
 
     def check(self):
         """e2fsck's verdict on the image, detached: 0 is clean. Its output tells of a journal to replay."""
-        subprocess.run(["losetup", "-d", self.device], check=False, stderr=subprocess.DEVNULL)
+        self.detach()
         result = subprocess.run(["e2fsck", "-fn", self.path], capture_output=True, text=True, check=False)
         return result.returncode, result.stdout + result.stderr
 
@@ -102,11 +110,12 @@ def data_disk(size="4G"):
             make_data_disk(path, label, size)
             device = subprocess.run(["losetup", "-f", "--show", path], check=True, capture_output=True,
                                     text=True).stdout.strip()
-            yield Disk(path, label, device)
+            disk = Disk(path, label, device)
+            try:
+                yield disk
+            finally:
+                disk.detach()
         finally:
-            # Lazy: a namespace that is being torn down may still hold it for a moment.
-            if "device" in locals():
-                subprocess.run(["losetup", "-d", device], check=False, stderr=subprocess.DEVNULL)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 

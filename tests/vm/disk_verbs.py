@@ -84,10 +84,8 @@ def parse_size(text):
 # ---- the verbs --------------------------------------------------------------------------------------
 
 def verb_plug(args):
-    path = pathlib.Path(args.file).absolute()
-    if not path.is_file():
-        raise VmError(f"there is no {path}")
-    plug(args.name, scsi.disk(path, args.lun, read_only=args.read_only, removable=args.removable,
+    source = args.file if args.file.startswith(scsi.NBD) else pathlib.Path(args.file).absolute()
+    plug(args.name, scsi.disk(source, args.lun, read_only=args.read_only, removable=args.removable,
                               block_size=args.block_size), args.errors)
     return 0
 
@@ -117,7 +115,7 @@ def add_plug(parser):
     parser.add_argument("--removable", action="store_true")
     parser.add_argument("--block-size", type=int, default=512, choices=(512, 4096), help="of a logical block")
     parser.add_argument("--errors", action="append", default=[], metavar="TYPE[@SECTOR]", type=scsi.error_rule)
-    parser.add_argument("file")
+    parser.add_argument("file", help=f".vhdx, .qcow2, else raw, or {scsi.NBD}PATH")
 
 
 def add_resize(parser):

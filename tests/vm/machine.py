@@ -107,6 +107,6 @@ def qemu_command(config, state):
                "-device", "vhost-user-vsock-pci,chardev=vs",
                "-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n,romfile="]
     if config["data"]:
-        disk = scsi.disk(pathlib.Path(config["data"]))
+        disk = scsi.disk(config["data"])
         command += ["-blockdev", json.dumps(scsi.image_node(disk)), "-device", json.dumps(scsi.device(disk))]
     return command

@@ -2,7 +2,7 @@
 """The guest's SCSI disks, as QEMU wants them described: on its command line (machine.py) and while it runs
 (disk_verbs.py). A disk is a dictionary:
 
-    file, format    the image
+    source, format  the image: a file, or nbd+unix:///?socket=PATH
     lun             its place on the controller, which is its name too: node disk3 behind device lun3
     read_only, removable, block_size (bytes of a logical block)
 
@@ -10,26 +10,33 @@ Errors are injected by a node between the disk's image and its device, so that t
 the guest runs. A rule is TYPE[@SECTOR] with TYPE read, write, flush, discard or write-zeroes and a sector of
 512 bytes, whatever the disk's own: each request of that type fails (EIO), or each that touches the sector.
 """
+import pathlib
+
 ERROR_TYPES = ("read", "write", "flush", "discard", "write-zeroes")
 DATA_LUN = 3  # not the first, because no order may be relied on
+NBD = "nbd+unix:///?socket="
 FORMATS = {".vhdx": "vhdx", ".qcow2": "qcow2"}
 EIO = 5
 
-def image_format(path):
-    """By the file's name; raw is what is known of no other format."""
-    return FORMATS.get(path.suffix, "raw")
+def image_format(source):
+    """By the name; raw is what is known of no other format."""
+    if source.startswith(NBD):
+        return "nbd"
+    return FORMATS.get(pathlib.Path(source).suffix, "raw")
 
 
-def disk(path, lun=DATA_LUN, **options):
-    """The description of a disk from a file."""
-    return {"file": str(path), "format": image_format(path), "lun": lun, **options}
+def disk(source, lun=DATA_LUN, **options):
+    """The description of a disk from a file or a server."""
+    return {"source": str(source), "format": image_format(str(source)), "lun": lun, **options}
 
 
 def image_node(description):
-    """What is in the file. A discard reaches the file where the format's driver can pass it on."""
-    return {"driver": description["format"], "node-name": f"disk{description['lun']}",
-            "read-only": description.get("read_only", False), "discard": "unmap",
-            "file": {"driver": "file", "filename": description["file"]}}
+    """What holds the data. A discard is passed on where the format's driver can do that."""
+    node = {"driver": description["format"], "node-name": f"disk{description['lun']}",
+            "read-only": description.get("read_only", False), "discard": "unmap"}
+    if description["format"] == "nbd":
+        return node | {"server": {"type": "unix", "path": description["source"].removeprefix(NBD)}}
+    return node | {"file": {"driver": "file", "filename": description["source"]}}
 
 
 def error_rule(text):

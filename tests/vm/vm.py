@@ -20,6 +20,7 @@ import client
 import disk_verbs
 import machine
 import rootimage
+import scsi
 import vsock
 from machine import VmError
 
@@ -58,7 +59,8 @@ success; 124 the deadline passed. sh and docker pass the command's own status th
 not be run.
 
 The data disk of guest N is build/vm/data/N.vhdx unless --data names another; down and kill keep it. It is
-LUN 3. The format of a disk's file goes by its name: .vhdx, .qcow2, else raw.
+LUN 3. The format of a disk's file goes by its name: .vhdx, .qcow2, else raw; nbd+unix:///?socket=PATH is a disk
+that somebody serves.
 Environment: KEEL_VM_DIR (state of the guests, now {base}), KEEL_ACCEL=tcg|kvm.
 """
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_AS_WANTED, EXIT_API = 1, 2, 3, 4
@@ -93,6 +95,8 @@ def prepare_data(args):
     """The data disk's file, made if it is missing, or None."""
     if args.no_data:
         return None
+    if args.data and args.data.startswith(scsi.NBD):
+        return args.data  # whoever serves it has made it
     path = pathlib.Path(args.data).absolute() if args.data else machine.default_data_file(args.name)
     if args.fresh:
         path.unlink(missing_ok=True)
@@ -389,7 +393,7 @@ def verb_list(_args):
 def add_up(parser):
     parser.add_argument("--mem", default="2G")
     parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--data", metavar="FILE", help="data disk (.vhdx, .qcow2, else raw)")
+    parser.add_argument("--data", metavar="FILE", help=f"data disk (.vhdx, .qcow2, else raw, or {scsi.NBD}PATH)")
     parser.add_argument("--data-size", default="8G", help="size of a data disk that is made")
     parser.add_argument("--fresh", action="store_true", help="start with a new, blank data disk")
     parser.add_argument("--append", default="", metavar="CMDLINE", help="added to the kernel command line")

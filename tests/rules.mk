@@ -26,6 +26,13 @@ test-fault: rootfs
 	@$(call inner,build) ns-programs
 	@tests/run fault
 
+## test-powercut: cut the power of real guests, see that nothing durable is lost (make soak N=200: so many cuts)
+test-powercut: lab-image
+	@tests/run powercut
+
+soak: lab-image
+	@KEEL_CUTS=$(N) tests/run powercut
+
 ## test-vm: boot real guests
 test-vm: lab-image
 	@tests/run vm
@@ -41,4 +48,4 @@ bench-init: lab-image
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_init.py $(T)
 
-.PHONY: bench bench-init lab-image run test test-ns test-fault test-vm
+.PHONY: bench bench-init lab-image run soak test test-powercut test-ns test-fault test-vm

@@ -22,7 +22,7 @@ import medium
 
 BOOT_SECONDS = guests.BOOT_SECONDS
 REFUSED_SECONDS = 15  # that long the stage may be failed before it is final: a disk may be settling
-COPY = pathlib.Path(machine.BUILD / "vm" / "cuts")
+DISKS = machine.BUILD / "vm" / "cuts"
 
 
 def run(*command, seconds=120):
@@ -55,21 +55,34 @@ def file_system_errors(path):
             raw.unlink()
 
 
+@contextlib.contextmanager
+def evidence(path, result):
+    """Keeps a disk as the cut left it if what follows fails."""
+    copy = path.with_name(f"failed-{result.phase}-{result.seed}{path.suffix}")
+    copy_disk(path, copy)
+    try:
+        yield
+    except (harness.Failure, OSError) as error:
+        raise harness.Failure(f"{harness.describe(error)}\nthe disk after the cut: {copy}") from error
+    else:
+        copy.unlink()
+
+
 class Machine:
     """One guest, its disk's file, and the medium while it runs."""
 
-    def __init__(self, name, path, append="", lying=False):
-        self.name, self.path, self.append, self.lying = name, path, append, lying
+    def __init__(self, name, path, append=""):
+        self.name, self.path, self.append = name, path, append
         self.medium = None
 
     def boot(self):
+        """One CPU: a second one's timer dies now and then when an emulated guest boots on a busy machine."""
         data = str(self.path)
         machine.make_base()
         if self.path.suffix != ".vhdx":
-            cache = medium.Cache(self.path, self.lying)
-            self.medium = medium.Medium(cache, machine.BASE / f"{self.name}.nbd").start()
+            self.medium = medium.Medium(medium.Cache(self.path), machine.BASE / f"{self.name}.nbd").start()
             data = self.medium.url
-        guests.must("up", self.name, "--no-wait", "--mem", "1G", "--data", data, "--append",
+        guests.must("up", self.name, "--no-wait", "--mem", "1G", "--cpus", "1", "--data", data, "--append",
                     f"mitigations=off {self.append}".strip())
 
     def health(self):
@@ -134,8 +147,12 @@ class Machine:
             self.medium = None
 
     def tree(self, directory):
-        """{name: content} of the files of a directory in the guest."""
-        archive = io.BytesIO(guests.vm("sh", self.name, f"tar -C {directory} -cf - . 2>/dev/null").stdout)
+        """{name: content} of the files of a directory in the guest; {} if that is not there."""
+        result = guests.vm("sh", self.name, f"test ! -d {directory} || tar -C {directory} -cf - .")
+        harness.check(result.returncode == 0, f"reading {directory}: {result.stderr.decode(errors='replace')}")
+        if not result.stdout:
+            return {}
+        archive = io.BytesIO(result.stdout)
         with tarfile.open(fileobj=archive) as files:
             return {os.path.basename(entry.name): files.extractfile(entry).read() for entry in files if entry.isreg()}
 

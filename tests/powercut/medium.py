@@ -8,18 +8,19 @@ the versions that a page has had since the last flush. That is all that a disk w
 more than most do. Only discards are as orderly as writes: a discarded page reads as zero once it is discarded.
 
 The medium is a sparse raw file and holds what is durable, nothing else: after settle(), or while the guest has its file
-system frozen, it may be read by others. A server with `lying` says yes to flushes and does nothing: it
-shows that the suite notices.
+system frozen, it may be read by others.
 """
 import collections
 import ctypes
 import os
+import pathlib
 import random
 import socket
 import struct
 import threading
 
 PAGE = 4096
+CHANCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of an unflushed page to have reached the medium
 CACHE_PAGES = 16384  # 64 MiB: beyond it the oldest pages reach the medium by themselves
 ZEROES = bytes(PAGE)
 
@@ -59,9 +60,8 @@ def pieces(offset, length):
 class Cache:
     """The medium and, for each page written since the last flush, its versions, oldest first."""
 
-    def __init__(self, path, lying=False):
+    def __init__(self, path):
         self.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self.lying = lying
         self.size = os.fstat(self.fd).st_size
         self.pages = collections.OrderedDict()
 
@@ -122,18 +122,18 @@ class Cache:
 
     def persist(self, offset, length):
         """What was written there is durable now (FUA)."""
-        for page, _, _ in [] if self.lying else pieces(offset, length):
+        for page, _, _ in pieces(offset, length):
             versions = self.pages.pop(page, None)
             if versions:
                 self.store(page, versions[-1])
 
     def flush(self):
-        while self.pages and not self.lying:
+        while self.pages:
             self.evict()
 
     def settle(self, rng):
         """The power is off: each page keeps one of its versions, or what the medium had. (kept, lost) pages."""
-        chance, kept, lost = rng.choice((0.0, 0.25, 0.5, 0.75, 1.0)), 0, 0
+        chance, kept, lost = rng.choice(CHANCES), 0, 0
         for page in sorted(self.pages):
             if rng.random() < chance:
                 self.store(page, rng.choice(self.pages[page]))
@@ -168,8 +168,7 @@ class Medium:
         return f"nbd+unix:///?socket={self.address}"
 
     def start(self):
-        if os.path.exists(self.address):
-            os.unlink(self.address)
+        pathlib.Path(self.address).unlink(missing_ok=True)
         self.listener.bind(self.address)
         self.listener.listen(1)
         self.thread.start()
@@ -210,6 +209,7 @@ class Medium:
                 except OSError:
                     pass
                 sock.close()
+        pathlib.Path(self.address).unlink(missing_ok=True)
         self.thread.join(10)
         if self.failure:
             raise self.failure

@@ -16,6 +16,7 @@ import guests
 import harness
 import ledger
 import machines
+from cut import Cut, suffix
 from machines import Machine, run
 
 MIB = 1 << 20
@@ -135,31 +136,7 @@ PHASES = {phase.name: phase for phase in (
 )}
 
 
-# ---- one cut ---------------------------------------------------------------------------------------
-
-@dataclasses.dataclass
-class Cut:
-    """What came of one cut: a line of the soak's output."""
-    phase: str
-    kind: str
-    seed: int
-    point: str = ""
-    kept: int = 0
-    lost: int = 0
-    reported: int = 0
-    verified: int = 0
-    problem: str = ""
-
-    def __str__(self):
-        words = [f"{self.phase:8} {self.kind:5} seed={self.seed:<10} {self.point:18} "
-                 f"unflushed kept {self.kept:4} lost {self.lost:4}  reported {self.reported:5} "
-                 f"verified {self.verified:5}  {'FAILED' if self.problem else 'ok'}"]
-        return "\n".join([*words, *(f"    {line}" for line in self.problem.splitlines())])
-
-
-def suffix(kind):
-    return ".vhdx" if kind == "vhdx" else ".raw"
-
+# ---- a lot of cuts -----------------------------------------------------------------------------------
 
 class Stopwatch:
     """Sets `stop` so many seconds after the first write to a file that QEMU has open; seconds() since then."""
@@ -190,16 +167,28 @@ class Stopwatch:
         return time.monotonic() - self.start
 
 
+def draw_seed(low=0.0, high=1.0):
+    """A seed whose first draw, which is the moment of the cut, lies between the two."""
+    while True:
+        seed = random.SystemRandom().randrange(1 << 32)
+        if low <= random.Random(seed).random() < high:
+            return seed
+
+
 class Lot:
     """Cuts of one phase on one kind of disk, by one guest."""
 
-    def __init__(self, phase, kind, guest, lying=False):
-        self.phase, self.kind, self.guest, self.lying = phase, kind, guest, lying
-        machines.COPY.mkdir(parents=True, exist_ok=True)
-        self.base = phase.make(machines.COPY / f"{guest}.base", guest)
-        self.path = machines.COPY / f"{guest}{suffix(kind)}"
-        self.box = Machine(guest, self.path, phase.append, lying)
+    def __init__(self, phase, kind, guest):
+        self.phase, self.kind, self.guest = phase, kind, guest
+        self.path = machines.DISKS / f"{guest}{suffix(kind)}"
+        self.box = Machine(guest, self.path, phase.append)
         self.reporter = None
+        self.base = Base(machines.DISKS / f"{guest}.base")
+        self.total = None
+
+    def begin(self):
+        machines.DISKS.mkdir(parents=True, exist_ok=True)
+        self.base = self.phase.make(self.base.path, self.guest)
         self.total = self.measure()
 
     def discard(self):
@@ -254,23 +243,33 @@ class Lot:
         phase(medium.off)
         return medium.writes - before
 
+    def seeds(self, count):
+        """Random ones, spread over the phase."""
+        return [draw_seed(part / count, (part + 1) / count) for part in range(count)]
+
+    def limit(self, rng, result):
+        part = rng.random()
+        if self.kind == "cache":
+            writes = 1 + int(part * self.total)
+            result.point = f"{writes}/{self.total} writes"
+            return writes
+        result.point = f"{part * self.total:.2f}/{self.total:.2f} s"
+        return part * self.total
+
     def cut(self, seed):
         """One cut: a Cut, with its problem if something is not as it must be."""
-        rng = random.Random(seed)
         result = Cut(self.phase.name, self.kind, seed)
-        limit = rng.random() * self.total
-        limit = 1 + int(limit) if self.kind == "cache" else limit
-        result.point = f"{limit}/{self.total} writes" if self.kind == "cache" else f"{limit:.2f}/{self.total:.2f} s"
         machines.copy_disk(self.base.path, self.path)
         ledgers = dict(self.base.ledgers)
         try:
-            self.run_phase(ledgers, limit)
+            self.run_phase(ledgers, self.limit(random.Random(seed), result))
             result.kept, result.lost = self.box.cut(seed)
             self.finish_reports()
             result.reported = sum(each.count() for each in ledgers.values())
-            self.box.boot()
-            self.box.wait_disk()
-            result.verified = self.verify(ledgers)
+            with machines.evidence(self.path, result):
+                self.box.boot()
+                self.box.wait_disk()
+                result.verified = self.verify(ledgers)
         except (harness.Failure, OSError) as error:
             result.problem = harness.describe(error)
         finally:

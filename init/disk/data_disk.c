@@ -1,101 +1,89 @@
 /* SPDX-License-Identifier: MIT
  *
- * data_disk.c - the effects of the policy's decisions, called by disk_stage.c. Whatever fails
- * leaves the disk as it is and ends in a sentence; nothing is retried with more force.
- *
- * Mount options: noatime, because reading images must not write (each access time is a journal
- * transaction and a block more in the host's VHDX); errors=remount-ro, because after a metadata
- * error every further write can make it worse, and panic would take the healthy part of the guest
- * along. The rest is ext4's default: data=ordered and barriers keep what was fsynced through a
- * power cut.
+ * data_disk.c - the effects of the policy's decisions, called by disk_stage.c and the verbs. Whatever fails leaves the disk
+ * as it is; nothing is retried with more force.
  */
 #include "init/disk/data_disk.h"
 
+#include <fcntl.h>
+#include <linux/ext4.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "init/disk/command.h"
-#include "init/disk/disk_policy.h"
+#include "init/disk/e2fsck.h"
 #include "init/disk/mount_table.h"
+#include "init/disk/reason.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define MKE2FS "/usr/sbin/mke2fs"
 #define E2FSCK "/usr/sbin/e2fsck"
 
-#define FAIL(reason_, size_, rc_, ...) (snprintf((reason_), (size_), __VA_ARGS__), (rc_))
+/* Each with its reason; docs/data-disk.md has the figures.
+ * noatime: reading images must not write; each access time would be a journal transaction and a block more in the disk's
+ *   file on the host.
+ * errors=remount-ro: after a metadata error every further write can make it worse, and panic would take the
+ *   healthy part of the guest along.
+ * Not discard: freed space is given back in batches (verb_trim.c).
+ * The rest is ext4's default: data=ordered and barriers keep what was fsynced through a power cut. */
+#define MOUNT_FLAGS   MS_NOATIME
+#define MOUNT_OPTIONS "errors=remount-ro"
 
-int data_disk_format(const char *device, const char *label, char *reason, size_t reason_size)
+struct check {
+	struct e2fsck_progress progress;
+	data_disk_progress_fn *fn;
+	void *ctx;
+};
+
+static void on_progress(void *ctx, const char *data, size_t len)
 {
-	/* -m 1: on a disk for data a reserve of 5 % is waste, but none at all fragments and leaves
-	 * no room to clean up. lazy_itable_init: the kernel zeroes the inode tables later, and a
-	 * blank disk has them zero already. nodiscard: there is nothing on it to give back. */
-	const char *const argv[] = {MKE2FS, "-q", "-t", "ext4", "-L", label, "-m", "1", "-E",
-		"lazy_itable_init=1,nodiscard", device, NULL};
-	int status = command_run(argv);
+	struct check *check = ctx;
 
-	if (status < 0)
-		return FAIL(reason, reason_size, status, "cannot run %s: %s", MKE2FS,
-			strerror(-status));
-	if (status != 0)
-		return FAIL(reason, reason_size, -EIO,
-			"mke2fs %s failed with status %d; see dmesg for its words", device, status);
-	return 0;
+	if (e2fsck_progress_feed(&check->progress, data, len))
+		check->fn(check->ctx, check->progress.permille);
 }
 
-int data_disk_check(const char *device, char *reason, size_t reason_size)
+enum disk_check data_disk_check(const char *device, data_disk_progress_fn *progress, void *ctx,
+	int *status)
 {
-	const char *const argv[] = {E2FSCK, "-p", device, NULL};
-	int status = command_run(argv);
+	/* -f: what led here may not have left the error flag, and then -p would only look at the superblock. */
+	const char *const argv[] = {
+		E2FSCK, "-f", "-p", "-C", COMMAND_PROGRESS_TEXT, device, NULL};
+	struct check check = {.fn = progress, .ctx = ctx};
+	struct command command = {.argv = argv, .progress = on_progress, .ctx = &check};
 
-	if (status < 0)
-		return FAIL(reason, reason_size, status, "cannot run %s to check %s: %s", E2FSCK,
-			device, strerror(-status));
-	if (!disk_policy_check_passed(status))
-		return FAIL(reason, reason_size, -EUCLEAN,
-			"%s needs a decision (e2fsck -p ended with %d): copy the disk, then run "
-			"e2fsck -f %s in the "
-			"guest and reboot",
-			device, status, device);
-	log_info("e2fsck -p %s: %s", device, status == 0 ? "clean" : "repaired");
-	return 0;
+	*status = command_run(&command);
+	log_info("e2fsck -f -p %s ended with %d: %s", device, *status, command.words);
+	return e2fsck_judge(*status);
 }
 
-static int mount_ext4(const char *device, const char *mountpoint)
-{
-	if (mount(device, mountpoint, "ext4", MS_NOATIME, "errors=remount-ro") < 0)
-		return -errno;
-	return 0;
-}
-
-int data_disk_mount(const char *device, const char *mountpoint, bool check, char *reason,
-	size_t reason_size)
+int data_disk_mount(const char *device, const char *mountpoint, bool rescue)
 {
 	int rc = file_make_dirs(mountpoint);
 
 	if (rc < 0)
-		return FAIL(reason, reason_size, rc, "make directory %s: %s", mountpoint,
-			strerror(-rc));
-	if (check) {
-		rc = data_disk_check(device, reason, reason_size);
-		if (rc < 0)
-			return rc;
-	}
-	rc = mount_ext4(device, mountpoint);
-	if (rc < 0 && !check && rc != -EBUSY) {
-		log_warning("mount %s on %s: %s; checking it", device, mountpoint, strerror(-rc));
-		rc = data_disk_check(device, reason, reason_size);
-		if (rc < 0)
-			return rc;
-		rc = mount_ext4(device, mountpoint);
-	}
-	if (rc < 0)
-		return FAIL(reason, reason_size, rc,
-			"mount %s on %s: %s; see dmesg for the kernel's reason", device, mountpoint,
-			strerror(-rc));
+		return rc;
+	if (mount(device, mountpoint, "ext4", MOUNT_FLAGS | (rescue ? MS_RDONLY : 0),
+		    rescue ? "noload" : MOUNT_OPTIONS) < 0)
+		return -errno;
 	return 0;
+}
+
+int data_disk_grow(const char *mountpoint, uint64_t device_bytes)
+{
+	/* The one ioctl that resize2fs makes of an online growth too. resize2fs would add a process, a look at the
+	 * device while it is mounted, and messages to read. */
+	_cleanup_close_ int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	uint64_t blocks;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	blocks = device_bytes / (uint64_t)fs.f_bsize;
+	return ioctl(fd, EXT4_IOC_RESIZE_FS, &blocks) < 0 ? -errno : 0;
 }
 
 /* 1 if `target` is a mount of `directory` of the file system that holds it, 0 if nothing is mounted
@@ -126,7 +114,7 @@ static int bind_one(const char *mountpoint, const char *directory, const char *t
 	if (rc > 0)
 		return 0;
 	if (rc < 0)
-		return FAIL(reason, reason_size, rc, "%s is a mount of something else; unmount it",
+		return REASON_FAIL(reason, reason_size, rc, "%s is a mount of something else; unmount it",
 			target);
 	(void)snprintf(source, sizeof(source), "%s/%s", mountpoint, directory);
 	rc = file_make_dirs(source);
@@ -135,7 +123,7 @@ static int bind_one(const char *mountpoint, const char *directory, const char *t
 	if (rc == 0 && mount(source, target, NULL, MS_BIND, NULL) < 0)
 		rc = -errno;
 	if (rc < 0)
-		return FAIL(reason, reason_size, rc, "bind %s to %s: %s", source, target,
+		return REASON_FAIL(reason, reason_size, rc, "bind %s to %s: %s", source, target,
 			strerror(-rc));
 	return 0;
 }

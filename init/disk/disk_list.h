@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * disk_list.h - `keel-disk list`.
+ * disk_list.h - what there is, and what would be decided after the deadline. Changes nothing, and does not read a disk for
+ * blankness.
  */
 #pragma once
 
-#include "init/disk/disk_scan.h"
-#include "lib/config.h"
+#include "init/disk/job.h"
 
-/* Prints every block device, why it is or is not a candidate, and what would be decided after the
- * deadline. 0 or -errno. */
-int disk_list_print(const struct config *config,
-	const struct disk_scan_options *options) MUST_CHECK;
+/* 0 or -errno. */
+int disk_list_decide(const struct job *job, struct disk_scan *scan,
+	struct disk_decision *decision) MUST_CHECK;

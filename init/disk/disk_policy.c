@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * disk_policy.c - the decision about the data disk. Pure; called by disk_stage.c after each scan.
- * What always holds: a disk is formatted only if nothing speaks against it, and two disks that
- * could be ours are never chosen between.
+ * disk_policy.c - the decision about the data disk. Pure; called by disk_stage.c after each scan. What always holds: a
+ * disk is formatted only if nothing speaks against it, and two disks that could be ours are never chosen between.
  */
 #include "init/disk/disk_policy.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+
+#include "init/disk/disk_judge.h"
 
 const char *disk_exclusion_name(enum disk_exclusion exclusion)
 {
@@ -20,43 +20,47 @@ const char *disk_exclusion_name(enum disk_exclusion exclusion)
 	return exclusion < ARRAY_SIZE(names) ? names[exclusion] : "?";
 }
 
+const char *disk_action_name(enum disk_action action)
+{
+	static const char *const names[] = {"wait", "keep", "grow", "mount", "replay+mount",
+		"check+mount", "check-blank", "format", "rescue", "refuse"};
+
+	static_assert(ARRAY_SIZE(names) == DISK_ACTION_REFUSE + 1, "a name for each action");
+	return action < ARRAY_SIZE(names) ? names[action] : "?";
+}
+
 bool disk_policy_check_passed(int exit_status)
 {
 	return exit_status == 0 || exit_status == 1;
 }
 
-bool disk_policy_superblock_error(const unsigned char superblock[1024])
-{
-	enum { MAGIC_OFFSET = 0x38, STATE_OFFSET = 0x3a, STATE_ERROR = 2 };
+/* What the wanted disk is called in sentences. */
+struct wanted_text {
+	char text[64];
+};
 
-	return superblock[MAGIC_OFFSET] == 0x53 && superblock[MAGIC_OFFSET + 1] == 0xef &&
-	       (superblock[STATE_OFFSET] & STATE_ERROR) != 0;
+static struct wanted_text describe_wanted(const struct disk_policy_input *input)
+{
+	struct wanted_text wanted;
+
+	(void)snprintf(wanted.text, sizeof(wanted.text), "%s %s",
+		input->uuid[0] ? "with UUID" : "labelled",
+		input->uuid[0] ? input->uuid : input->label);
+	return wanted;
 }
 
-#define DECIDE(decision_, action_, index_, ...)                                                \
-	do {                                                                                   \
-		(decision_)->action = (action_);                                               \
-		(decision_)->index = (index_);                                                 \
-		(void)snprintf((decision_)->reason, sizeof((decision_)->reason), __VA_ARGS__); \
-	} while (0)
-
-static bool has_label(const struct disk_policy_input *input, const struct disk_facts *disk)
+/* What is mounted there and is no block device that we know. */
+static void refuse_occupied(const struct disk_policy_input *input, struct disk_decision *decision)
 {
-	return disk->content == DISK_CONTENT_DATA && strcmp(disk->label, input->label) == 0;
-}
-
-static bool has_identity(const struct disk_policy_input *input, const struct disk_facts *disk)
-{
-	/* Whoever limits the choice on the command line has looked at the others. */
-	if (disk->exclusion == DISK_EXCLUSION_NOT_NAMED)
-		return false;
-	return has_label(input, disk) &&
-	       (input->uuid[0] == '\0' || strcasecmp(disk->uuid, input->uuid) == 0);
-}
-
-static bool is_data_disk(const struct disk_policy_input *input, const struct disk_facts *disk)
-{
-	return has_identity(input, disk) && strcmp(disk->type, "ext4") == 0;
+	if (strncmp(input->mounted_source, "/dev/", 5) == 0)
+		DISK_DECIDE(decision, REFUSE, VANISHED, DISK_INDEX_NONE,
+			"%s, mounted on %s, is no longer there; attach it again and run keelctl disk "
+			"repair",
+			input->mounted_source, input->mountpoint);
+	else
+		DISK_DECIDE(decision, REFUSE, MOUNT_POINT_BUSY, DISK_INDEX_NONE,
+			"%s holds %.48s, which is not the data disk; unmount it", input->mountpoint,
+			input->mounted_source);
 }
 
 /* Rule 1. Returns false if the mount point is free. */
@@ -67,70 +71,47 @@ static bool decide_mounted(const struct disk_policy_input *input, struct disk_de
 
 		if (!disk->at_mountpoint)
 			continue;
-		if (is_data_disk(input, disk))
-			DECIDE(decision, DISK_ACTION_KEEP, i, "%s is mounted on %s", disk->device,
-				input->mountpoint);
+		if (disk->content == DISK_CONTENT_UNREADABLE)
+			DISK_DECIDE(decision, REFUSE, READ_ERROR, i,
+				"%s, mounted on %s, cannot be read any more; see dmesg, attach it again "
+				"and run keelctl disk repair",
+				disk->device, input->mountpoint);
+		else if (disk_judge_claims(input, disk))
+			disk_judge_mounted(input, i, decision);
 		else
-			DECIDE(decision, DISK_ACTION_REFUSE, i,
-				"%s holds %s, which is not the disk labelled %s; unmount it",
-				input->mountpoint, disk->device, input->label);
+			DISK_DECIDE(decision, REFUSE, MOUNT_POINT_BUSY, i,
+				"%s holds %s, which is not the disk %s; unmount it",
+				input->mountpoint, disk->device, describe_wanted(input).text);
 		return true;
 	}
 	if (input->mounted_source[0] == '\0')
 		return false;
-	DECIDE(decision, DISK_ACTION_REFUSE, DISK_INDEX_NONE,
-		"%s holds %.48s, which is not the disk labelled %s; unmount it", input->mountpoint,
-		input->mounted_source, input->label);
+	refuse_occupied(input, decision);
 	return true;
 }
 
-/* Rule 3. */
-static void decide_found(const struct disk_policy_input *input, size_t index,
-	struct disk_decision *decision)
-{
-	const struct disk_facts *disk = &input->disks[index];
-
-	if (disk->exclusion != DISK_EXCLUSION_NONE)
-		DECIDE(decision, DISK_ACTION_REFUSE, index,
-			"%s is labelled %s but is %s%s%s; release it, or attach another disk of "
-			"that label",
-			disk->device, input->label, disk_exclusion_name(disk->exclusion),
-			disk->exclusion_detail[0] ? ": " : "", disk->exclusion_detail);
-	else if (strcmp(disk->type, "ext4") != 0)
-		DECIDE(decision, DISK_ACTION_REFUSE, index,
-			"%s is labelled %s but holds %s, not ext4; change its label or attach the "
-			"right disk",
-			disk->device, input->label, disk->type);
-	else if (disk->ext4_error)
-		DECIDE(decision, DISK_ACTION_CHECK_AND_MOUNT, index,
-			"%s carries the error flag of ext4", disk->device);
-	else
-		DECIDE(decision, DISK_ACTION_MOUNT, index, "%s is labelled %s", disk->device,
-			input->label);
-}
-
-/* Rules 2 and 3. Returns false if no device has our identity. */
-static bool decide_identity(const struct disk_policy_input *input, struct disk_decision *decision)
+/* Rules 2 and 3. Returns false if no device claims to be ours. */
+static bool decide_claimed(const struct disk_policy_input *input, struct disk_decision *decision)
 {
 	size_t first = DISK_INDEX_NONE;
 
 	for (size_t i = 0; i < input->count; i++) {
-		if (!has_identity(input, &input->disks[i]))
+		if (!disk_judge_claims(input, &input->disks[i]))
 			continue;
 		if (first != DISK_INDEX_NONE) {
-			DECIDE(decision, DISK_ACTION_REFUSE, DISK_INDEX_NONE,
-				"%s and %s are both labelled %s; %s", input->disks[first].device,
-				input->disks[i].device, input->label,
+			DISK_DECIDE(decision, REFUSE, TWO_DISKS, DISK_INDEX_NONE,
+				"%s and %s are both disks %s; %s", input->disks[first].device,
+				input->disks[i].device, describe_wanted(input).text,
 				input->uuid[0]
-					? "and have the same UUID; detach one"
-					: "detach one, or pin disk.uuid in /etc/keel/keel.conf");
+					? "detach one"
+					: "detach one, or choose: disk.data=UUID=... in keel.conf");
 			return true;
 		}
 		first = i;
 	}
 	if (first == DISK_INDEX_NONE)
 		return false;
-	decide_found(input, first, decision);
+	disk_judge_found(input, first, decision);
 	return true;
 }
 
@@ -148,10 +129,36 @@ static size_t count_unused(const struct disk_policy_input *input, size_t *only)
 	return count;
 }
 
-/* Could be formatted if it proves to be blank. */
+/* A disk that cannot be read could be ours: while it is there, no other becomes the data disk. Drives without a medium are
+ * unreadable too. */
+static bool could_be_ours(const struct disk_facts *disk)
+{
+	return disk->content == DISK_CONTENT_UNREADABLE &&
+	       disk->exclusion != DISK_EXCLUSION_VIRTUAL &&
+	       disk->exclusion != DISK_EXCLUSION_EMPTY &&
+	       disk->exclusion != DISK_EXCLUSION_NOT_NAMED &&
+	       disk->exclusion != DISK_EXCLUSION_REMOVABLE;
+}
+
+static bool any_could_be_ours(const struct disk_policy_input *input)
+{
+	for (size_t i = 0; i < input->count; i++)
+		if (could_be_ours(&input->disks[i]))
+			return true;
+	return false;
+}
+
+static bool can_hold_data(const struct disk_facts *disk)
+{
+	return disk->size_bytes <= DISK_SIZE_MAX && disk->logical_block_size <= DISK_BLOCK_SIZE_MAX;
+}
+
+/* Could be formatted if it proves to be blank. The remains of a file system are no place to look for blankness in samples,
+ * unless they are our own. */
 static bool maybe_blank(const struct disk_facts *disk)
 {
-	return disk->content == DISK_CONTENT_NOTHING && !disk->partition;
+	return disk->content == DISK_CONTENT_NOTHING && !disk->partition && can_hold_data(disk) &&
+	       (disk->format_intent || !disk->backup.valid);
 }
 
 /* The action part of rule 4. Returns false if there is nothing to format. */
@@ -160,94 +167,163 @@ static bool decide_format(const struct disk_policy_input *input, struct disk_dec
 	size_t only = DISK_INDEX_NONE;
 	const struct disk_facts *disk;
 
-	if (!input->format_blank || input->uuid[0] || count_unused(input, &only) != 1)
+	if (!input->format_blank || input->uuid[0] || count_unused(input, &only) != 1 ||
+		any_could_be_ours(input))
 		return false;
 	disk = &input->disks[only];
-	if (!maybe_blank(disk) || disk->blank == DISK_BLANK_NOT_ZERO ||
-		disk->blank == DISK_BLANK_READ_ERROR)
+	if (!maybe_blank(disk) || disk->blank == DISK_BLANK_READ_ERROR ||
+		(disk->blank == DISK_BLANK_NOT_ZERO && !disk->format_intent))
 		return false;
 	if (!input->settled)
-		DECIDE(decision, DISK_ACTION_WAIT, DISK_INDEX_NONE,
+		DISK_DECIDE(decision, WAIT, BLANK, DISK_INDEX_NONE,
 			"waiting for a disk labelled %s before %s is formatted", input->label,
 			disk->device);
+	else if (disk->format_intent)
+		DISK_DECIDE(decision, FORMAT, OK, only,
+			"%s was blank when a format of it was interrupted", disk->device);
 	else if (disk->blank == DISK_BLANK_UNCHECKED)
-		DECIDE(decision, DISK_ACTION_CHECK_BLANK, only,
+		DISK_DECIDE(decision, CHECK_BLANK, OK, only,
 			"reading %s to see whether it is blank", disk->device);
 	else
-		DECIDE(decision, DISK_ACTION_FORMAT, only, "%s is blank and the only unused disk",
+		DISK_DECIDE(decision, FORMAT, OK, only, "%s is blank and the only unused disk",
 			disk->device);
 	return true;
 }
 
-/* What is known about the one unused device that is not our disk. */
-static void explain_one(const struct disk_policy_input *input, const struct disk_facts *disk,
-	char *text, size_t size)
+/* What is the matter when no disk is ours, and what can be done. */
+struct absence {
+	enum disk_situation situation;
+	char what[96];
+	char way_out[64];
+};
+
+#define ABSENCE(absence_, situation_, way_out_, ...)                                               \
+	do {                                                                                       \
+		(absence_)->situation = DISK_SITUATION_##situation_;                               \
+		(void)snprintf((absence_)->what, sizeof((absence_)->what), __VA_ARGS__);           \
+		(void)snprintf((absence_)->way_out, sizeof((absence_)->way_out), "%s", (way_out_)); \
+	} while (0)
+
+#define ATTACH       "attach it: wsl --mount --vhd FILE --bare"
+#define LIST         "see keelctl disk list"
+#define INIT         "if it is not wanted: keelctl disk init"
+#define FORMAT_BLANK "set disk.format=blank, or run keelctl disk init"
+
+/* A label is whatever the disk says: nothing of it may reach a terminal as a command. */
+static void copy_printable(const char *label, char *clean, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size - 1 && label[i]; i++)
+		clean[i] = label[i] >= ' ' && label[i] <= '~' ? label[i] : '?';
+	clean[i] = '\0';
+}
+
+/* The one unused device on which libblkid knows nothing. */
+static void explain_nothing(const struct disk_policy_input *input, const struct disk_facts *disk,
+	struct absence *absence)
 {
 	const char *device = disk->device;
+
+	if (disk->blank == DISK_BLANK_READ_ERROR)
+		ABSENCE(absence, READ_ERROR, "see dmesg, and attach a sound disk",
+			"%s has read errors", device);
+	else if (disk->size_bytes > DISK_SIZE_MAX)
+		ABSENCE(absence, TOO_LARGE, ATTACH, "%s is larger than a VHDX can be (64 TiB)",
+			device);
+	else if (disk->logical_block_size > DISK_BLOCK_SIZE_MAX)
+		ABSENCE(absence, BLOCK_SIZE, ATTACH, "%s has sectors of %u bytes", device,
+			(unsigned int)disk->logical_block_size);
+	else if (disk->backup.valid && !disk->format_intent)
+		ABSENCE(absence, FOREIGN, LIST, "%s holds another ext4 without its superblock",
+			device);
+	else if (disk->blank == DISK_BLANK_NOT_ZERO && !disk->format_intent)
+		ABSENCE(absence, NOT_BLANK, INIT, "%s is unknown but not blank", device);
+	else
+		ABSENCE(absence, BLANK,
+			input->format_blank || input->uuid[0] || disk->partition ? INIT
+										 : FORMAT_BLANK,
+			"%s looks empty", device);
+}
+
+/* The one unused device, which is not our disk. */
+static void explain_one(const struct disk_policy_input *input, const struct disk_facts *disk,
+	struct absence *absence)
+{
+	const char *device = disk->device;
+	char label[17];
 
 	switch (disk->content) {
 	case DISK_CONTENT_DATA:
 	case DISK_CONTENT_PARTITIONS:
-		(void)snprintf(text, size, "%s holds %s%s%.16s", device, disk->type,
-			disk->label[0] ? " labelled " : "", disk->label);
+		copy_printable(disk->label, label, sizeof(label));
+		if (strcmp(disk->type, "crypto_LUKS") == 0)
+			ABSENCE(absence, ENCRYPTED, ATTACH, "%s is encrypted (LUKS)", device);
+		else
+			ABSENCE(absence, FOREIGN, INIT, "%s holds %s%s%s", device, disk->type,
+				label[0] ? " labelled " : "", label);
 		return;
 	case DISK_CONTENT_AMBIVALENT:
-		(void)snprintf(text, size, "%s has more than one signature (see wipefs)", device);
+		ABSENCE(absence, AMBIVALENT, "see wipefs(8) and keelctl disk list",
+			"%s has more than one signature", device);
 		return;
 	case DISK_CONTENT_UNREADABLE:
-		(void)snprintf(text, size, "%s cannot be read", device);
+		ABSENCE(absence, READ_ERROR, "see dmesg, and attach it again", "%s cannot be read",
+			device);
 		return;
 	case DISK_CONTENT_NOTHING:
 		break;
 	}
-	if (disk->blank == DISK_BLANK_NOT_ZERO)
-		(void)snprintf(text, size, "%s is unknown but not blank", device);
-	else if (disk->blank == DISK_BLANK_READ_ERROR)
-		(void)snprintf(text, size, "%s has read errors", device);
-	else if (!input->format_blank && !disk->partition && !input->uuid[0])
-		(void)snprintf(text, size, "%s looks empty and disk.format=blank would format it",
-			device);
-	else
-		(void)snprintf(text, size, "%s looks empty", device);
+	explain_nothing(input, disk, absence);
 }
 
-/* The detail of "no such disk", the most telling first. */
-static void explain_none(const struct disk_policy_input *input, char *text, size_t size)
+/* The pinned disk is not there, but one with the label is. */
+static const struct disk_facts *find_other_uuid(const struct disk_policy_input *input)
 {
+	for (size_t i = 0; i < input->count; i++)
+		if (input->disks[i].content == DISK_CONTENT_DATA &&
+			input->disks[i].exclusion != DISK_EXCLUSION_NOT_NAMED &&
+			strcmp(input->disks[i].label, input->label) == 0)
+			return &input->disks[i];
+	return NULL;
+}
+
+/* The most telling first. */
+static void explain_none(const struct disk_policy_input *input, struct absence *absence)
+{
+	const struct disk_facts *other = find_other_uuid(input);
 	size_t only = DISK_INDEX_NONE;
 	size_t unused = count_unused(input, &only);
 
-	for (size_t i = 0; i < input->count; i++) {
-		if (!has_label(input, &input->disks[i]) ||
-			input->disks[i].exclusion == DISK_EXCLUSION_NOT_NAMED)
-			continue;
-		(void)snprintf(text, size, "%s has the label but not the UUID of disk.uuid",
-			input->disks[i].device);
-		return;
-	}
-	if (unused == 0)
-		(void)snprintf(text, size, "no unused disk at all");
-	else if (unused == 1)
-		explain_one(input, &input->disks[only], text, size);
-	else
-		(void)snprintf(text, size, "%zu other unused devices, among them %s", unused,
+	if (other)
+		ABSENCE(absence, OTHER_UUID, "correct disk.data or attach the right disk",
+			"%s is labelled %s", other->device, input->label);
+	else if (unused > 1)
+		ABSENCE(absence, NOT_FOUND, LIST, "%zu unused devices, among them %s", unused,
 			input->disks[only].device);
+	else if (unused == 1 && !(input->disks[only].content == DISK_CONTENT_NOTHING &&
+					any_could_be_ours(input)))
+		explain_one(input, &input->disks[only], absence);
+	else if (any_could_be_ours(input))
+		ABSENCE(absence, READ_ERROR, "see dmesg and keelctl disk list",
+			"a disk that cannot be read could be it");
+	else
+		ABSENCE(absence, NO_DISK, ATTACH, "no unused disk at all");
 }
 
 void disk_policy_decide(const struct disk_policy_input *input, struct disk_decision *decision)
 {
-	char detail[100];
+	struct absence absence = {0};
 
-	if (decide_mounted(input, decision) || decide_identity(input, decision) ||
+	if (decide_mounted(input, decision) || decide_claimed(input, decision) ||
 		decide_format(input, decision))
 		return;
-	explain_none(input, detail, sizeof(detail));
-	if (!input->deadline_passed)
-		DECIDE(decision, DISK_ACTION_WAIT, DISK_INDEX_NONE,
-			"waiting for a disk labelled %s (%s)", input->label, detail);
+	explain_none(input, &absence);
+	if (input->deadline_passed)
+		DISK_DECIDE(decision, REFUSE, NO_DISK, DISK_INDEX_NONE, "no disk %s: %s; %s",
+			describe_wanted(input).text, absence.what, absence.way_out);
 	else
-		DECIDE(decision, DISK_ACTION_REFUSE, DISK_INDEX_NONE,
-			"no disk labelled %s: %s; attach it, or make one: mke2fs -t ext4 -L %s "
-			"DEVICE",
-			input->label, detail, input->label);
+		DISK_DECIDE(decision, WAIT, NO_DISK, DISK_INDEX_NONE, "waiting for a disk %s (%s)",
+			describe_wanted(input).text, absence.what);
+	decision->situation = absence.situation;
 }

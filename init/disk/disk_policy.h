@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * disk_policy.h - what to do about the data disk, decided from facts alone: no I/O, no clock. The
- * facts come from disk_scan.h; disk_stage.c carries the decisions out.
+ * facts come from disk_scan.h; disk_stage.c carries the decisions out and comes back with what came of it.
  */
 #pragma once
 
+#include "init/disk/marker.h"
+#include "init/disk/superblock.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
 #define DISK_SIZE_MIN (UINT64_C(64) << 20) /* less than this is no place for containers */
+#define DISK_SIZE_MAX (UINT64_C(64) << 40) /* the largest VHDX ([MS-VHDX] 2.6.2.1) */
+#define DISK_GROW_MIN (UINT64_C(16) << 20) /* a device larger by less than that is not grown into */
 
 /* Why a block device is not a candidate. Recorded for all, so that `keel-disk list` can tell. */
 enum disk_exclusion {
@@ -35,20 +39,49 @@ enum disk_content {
 /* Only looked at when it matters: it reads much. */
 enum disk_blank {
 	DISK_BLANK_UNCHECKED,
-	DISK_BLANK_ZERO, /* all that was read is zero: disk_blank.h says how much that is */
+	DISK_BLANK_ZERO, /* all that was read is zero: disk_probe.h says how much that is */
 	DISK_BLANK_NOT_ZERO,
 	DISK_BLANK_READ_ERROR, /* never counts as blank */
+};
+
+/* /.keel-disk of an ext4, read without mounting. */
+enum disk_marker {
+	DISK_MARKER_UNCHECKED, /* not an ext4 that could be ours */
+	DISK_MARKER_NONE,
+	DISK_MARKER_VALID,
+	DISK_MARKER_NEWER, /* a later schema */
+	DISK_MARKER_BAD,   /* there, but no marker; or of another UUID; or it cannot be read */
+};
+
+/* What this run found out by doing; forgotten when somebody else writes to the device. */
+enum disk_check {
+	DISK_CHECK_NONE,
+	DISK_CHECK_PASSED,
+	DISK_CHECK_NEEDS_DECISION, /* e2fsck -p left errors */
+	DISK_CHECK_CANNOT_RUN,     /* not started, killed, or an operational error */
 };
 
 struct disk_facts {
 	char device[32]; /* "/dev/sda" */
 	uint64_t size_bytes;
+	uint32_t logical_block_size;
 	bool partition;
 	bool at_mountpoint; /* mounted on the configured mount point */
-	bool ext4_error;    /* the kernel or e2fsck left the error flag in the superblock */
+	bool mounted_read_only; /* there, read-only (rescue, or remounted by the kernel after an error) */
 	enum disk_exclusion exclusion;
 	enum disk_content content;
 	enum disk_blank blank;
+	/* A format of ours began here and did not end: proven blank then (format_intent.h). Also set beside a whole file
+	 * system of ours; then the record is to be zeroed before that is mounted. */
+	bool format_intent;
+	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
+	struct superblock backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
+	enum disk_marker marker;
+	struct marker marker_content; /* VALID and NEWER */
+	enum disk_check check;
+	int check_status; /* exit status of e2fsck, of NEEDS_DECISION and CANNOT_RUN */
+	int mount_error;  /* errno of the last attempt to mount since the last check, 0: none */
+	int grow_error;   /* the same of growing */
 	char exclusion_detail[64];
 	char type[24];
 	char label[24];
@@ -56,11 +89,12 @@ struct disk_facts {
 };
 
 struct disk_policy_input {
-	const char *label;
-	const char *uuid; /* "" = any */
+	const char *label; /* never "" */
+	const char *uuid;  /* pinned, "" = not */
 	const char *mountpoint;
 	const char *mounted_source; /* what is mounted there, "" = nothing */
 	bool format_blank;          /* configuration allows formatting */
+	bool rescue_read_only;      /* disk.damaged=read-only */
 	bool settled;               /* no block device came or went for a while */
 	bool deadline_passed;
 	const struct disk_facts *disks;
@@ -69,11 +103,14 @@ struct disk_policy_input {
 
 enum disk_action {
 	DISK_ACTION_WAIT,
-	DISK_ACTION_KEEP, /* is mounted where it belongs already */
+	DISK_ACTION_KEEP, /* is mounted where it belongs already, and as large as its device */
+	DISK_ACTION_GROW, /* mounted where it belongs; the device is larger than the file system */
 	DISK_ACTION_MOUNT,
+	DISK_ACTION_REPLAY_AND_MOUNT, /* the journal is dirty: the kernel replays it while mounting */
 	DISK_ACTION_CHECK_AND_MOUNT, /* e2fsck -p first */
 	DISK_ACTION_CHECK_BLANK,     /* find out `blank` of disks[index], then decide again */
 	DISK_ACTION_FORMAT,
+	DISK_ACTION_RESCUE, /* mount read-only, do not start the engine */
 	DISK_ACTION_REFUSE, /* wait on: what changes may help */
 };
 
@@ -81,28 +118,25 @@ enum disk_action {
 
 struct disk_decision {
 	enum disk_action action;
+	enum disk_situation situation;
 	size_t index; /* of the disk in question, DISK_INDEX_NONE if there is no single one */
 	char reason[CONTROL_REASON_MAX]; /* one sentence; for WAIT and REFUSE with the way out */
 };
-
-/* Rules, first match wins:
- * 1. Something is mounted on the mount point: our disk is kept, anything else refused.
- * 2. Two devices with our identity (label, and UUID if pinned): refused, whatever else is known of
- * them.
- * 3. One: mounted if it is an unused ext4 (checked before if it carries the error flag), else
- * refused.
- * 4. None: waited for; after the deadline refused. Only if the configuration says so, no UUID is
- *    pinned, and there is exactly one unused device, a whole disk on which libblkid knows nothing,
- * and it is proven blank, it is formatted. */
-void disk_policy_decide(const struct disk_policy_input *input, struct disk_decision *decision);
 
 /* Whether the file system may be mounted after `e2fsck -p` ended with this exit status (e2fsck(8):
  * 0 clean, 1 corrected, 2 reboot needed, 4 left uncorrected, 8 and up operational). */
 bool disk_policy_check_passed(int exit_status);
 
-/* The error flag (s_state & 2) of an ext4 superblock, the 1024 bytes at offset 1024 of the device
- * (Documentation/filesystems/ext4/super.rst). False for anything that is no ext superblock. */
-bool disk_policy_superblock_error(const unsigned char superblock[1024]);
+/* Rules, the first match wins:
+ * 1. Something is mounted on the mount point: our disk is kept (and grown), anything else refused.
+ * 2. Two disks claim to be ours (disk_judge.h): refused, whatever else is known of them.
+ * 3. One does: the list in disk_judge_found() says what is done with it.
+ * 4. None does: waited for; after the deadline refused. Only if the configuration says so, no UUID is pinned, there
+ *    is exactly one unused device and no unreadable one, it is a whole disk on which libblkid knows nothing and no
+ *    backup superblock is found, and it is proven blank, it is formatted. */
+void disk_policy_decide(const struct disk_policy_input *input, struct disk_decision *decision);
 
+/* "mount", "replay+mount", "check+mount", "grow", "format", "wait", "refuse", ... */
+const char *disk_action_name(enum disk_action action);
 /* "read-only", "mounted", ... */
 const char *disk_exclusion_name(enum disk_exclusion exclusion);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "init/disk/format_intent.h"
 #include "lib/log.h"
 
 #define PIECE        (UINT64_C(1) << 20)
@@ -54,9 +55,54 @@ static void read_signatures(blkid_probe probe, struct disk_facts *disk)
 	}
 }
 
+static bool read_superblock(int fd, uint64_t offset, struct superblock *superblock)
+{
+	unsigned char bytes[SUPERBLOCK_BYTES];
+
+	if (pread(fd, bytes, sizeof(bytes), (off_t)offset) != sizeof(bytes))
+		return false;
+	superblock_parse(bytes, offset, superblock);
+	return true;
+}
+
+/* Where the first superblock is lost: the first backup that is whole. */
+static void find_backup(int fd, struct disk_facts *disk)
+{
+	uint64_t offset;
+
+	for (size_t i = 0; (offset = superblock_backup_offset(i)) != 0 && !disk->backup.valid; i++)
+		if (offset + SUPERBLOCK_BYTES <= disk->size_bytes)
+			(void)read_superblock(fd, offset, &disk->backup);
+}
+
+/* Remains of a file system that is not the one that was to be made are somebody's. */
+static void find_format_intent(int fd, struct disk_facts *disk)
+{
+	unsigned char record[FORMAT_INTENT_BYTES];
+	struct format_intent intent;
+
+	if (pread(fd, record, sizeof(record), FORMAT_INTENT_OFFSET) == sizeof(record) &&
+		format_intent_decode(record, disk->size_bytes, &intent))
+		disk->format_intent =
+			!disk->backup.valid || strcmp(disk->backup.uuid, intent.uuid) == 0;
+}
+
+static void read_own_records(int fd, struct disk_facts *disk)
+{
+	/* libblkid reports read errors at some offsets as "nothing there": where all signatures that matter
+	 * are, look again. */
+	if (!read_superblock(fd, SUPERBLOCK_OFFSET, &disk->superblock)) {
+		disk->content = DISK_CONTENT_UNREADABLE;
+		return;
+	}
+	if (disk->content == DISK_CONTENT_NOTHING)
+		find_backup(fd, disk);
+	if (disk->content == DISK_CONTENT_NOTHING || disk->superblock.valid)
+		find_format_intent(fd, disk);
+}
+
 void disk_probe_content(struct disk_facts *disk)
 {
-	unsigned char superblock[1024];
 	_cleanup_close_ int fd = open(disk->device, O_RDONLY | O_CLOEXEC);
 	blkid_probe probe;
 
@@ -73,12 +119,8 @@ void disk_probe_content(struct disk_facts *disk)
 	}
 	read_signatures(probe, disk);
 	blkid_free_probe(probe);
-	/* libblkid reports read errors at some offsets as "nothing there": where all signatures
-	 * that matter are, look again. */
-	if (pread(fd, superblock, sizeof(superblock), 1024) != sizeof(superblock))
-		disk->content = DISK_CONTENT_UNREADABLE;
-	else if (strcmp(disk->type, "ext4") == 0)
-		disk->ext4_error = disk_policy_superblock_error(superblock);
+	if (disk->content != DISK_CONTENT_UNREADABLE)
+		read_own_records(fd, disk);
 }
 
 /* Where the piece-th of PIECES_MAX reads begins on a device that is larger than all of them

@@ -12,12 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "init/disk/disk_probe.h"
+#include "init/disk/marker_read.h"
 #include "init/disk/mount_table.h"
 #include "lib/file.h"
 #include "lib/log.h"
+
+#define ATTEMPTS 5
+
+static const struct timespec attempt_pause = {.tv_nsec = 20000000};
 
 #define SECTOR 512 /* unit of /sys/class/block/NAME/size, whatever the device's own is */
 
@@ -58,8 +64,6 @@ static void exclude(struct disk_facts *disk, enum disk_exclusion exclusion, cons
  * Another prober's claim lasts microseconds: look again before believing it. */
 static bool is_busy(const char *device, int attempts)
 {
-	const struct timespec pause = {.tv_nsec = 20000000};
-
 	for (int attempt = 1;; attempt++) {
 		_cleanup_close_ int fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC);
 
@@ -67,11 +71,11 @@ static bool is_busy(const char *device, int attempts)
 			return false;
 		if (attempt >= attempts)
 			return true;
-		(void)nanosleep(&pause, NULL);
+		(void)nanosleep(&attempt_pause, NULL);
 	}
 }
 
-/* Sets at_mountpoint and excludes what is mounted in our namespace. */
+/* Sets at_mountpoint, mounted_read_only, and excludes what is mounted in our namespace. */
 static void check_mounted(const struct disk_scan_options *options, const char *name,
 	struct disk_facts *disk)
 {
@@ -84,8 +88,10 @@ static void check_mounted(const struct disk_scan_options *options, const char *n
 		sscanf(text, "%9u:%9u", &major, &minor) != 2)
 		return;
 	if (mount_table_find_target(options->mountpoint, &entry) == 0 && entry.major == major &&
-		entry.minor == minor)
+		entry.minor == minor) {
 		disk->at_mountpoint = true;
+		disk->mounted_read_only = entry.read_only;
+	}
 	if (mount_table_find_device(major, minor, &entry) == 0)
 		exclude(disk, DISK_EXCLUSION_MOUNTED,
 			disk->at_mountpoint ? options->mountpoint : entry.target);
@@ -97,6 +103,9 @@ static bool check_device(const struct disk_scan_options *options, const char *na
 {
 	disk->size_bytes = read_number(name, "size", 0) * SECTOR;
 	disk->partition = read_number(name, "partition", 0) != 0;
+	/* A partition's own directory lies in that of its disk. */
+	disk->logical_block_size = (uint32_t)read_number(name,
+		disk->partition ? "../queue/logical_block_size" : "queue/logical_block_size", SECTOR);
 	if (disk->size_bytes == 0) {
 		exclude(disk, DISK_EXCLUSION_EMPTY, "");
 		return false;
@@ -112,7 +121,6 @@ static bool check_device(const struct disk_scan_options *options, const char *na
 	check_mounted(options, name, disk);
 	if (read_number(name, "ro", 0) != 0)
 		exclude(disk, DISK_EXCLUSION_READ_ONLY, "");
-	/* A partition's own directory lies in that of its disk. */
 	if (read_number(name, disk->partition ? "../removable" : "removable", 0) != 0)
 		exclude(disk, DISK_EXCLUSION_REMOVABLE, "");
 	if (disk->size_bytes < DISK_SIZE_MIN)
@@ -120,9 +128,46 @@ static bool check_device(const struct disk_scan_options *options, const char *na
 	return true;
 }
 
+/* The label or the UUID that is looked for; says nothing about the marker. */
+static bool may_be_ours(const struct disk_scan_options *options, const struct disk_facts *disk)
+{
+	return strcmp(disk->label, options->label) == 0 ||
+	       (options->uuid[0] && strcasecmp(disk->uuid, options->uuid) == 0);
+}
+
+/* A mounted file system changes while it is read, and a superblock caught halfway has a wrong checksum. */
+static void probe_mounted(struct disk_facts *disk)
+{
+	const struct disk_facts before = *disk;
+
+	for (int attempt = 1; attempt < ATTEMPTS; attempt++) {
+		disk_probe_content(disk);
+		if (disk->content == DISK_CONTENT_DATA && disk->superblock.valid)
+			return;
+		(void)nanosleep(&attempt_pause, NULL);
+		*disk = before;
+	}
+	disk_probe_content(disk);
+}
+
+static void probe_device(const struct disk_scan_options *options, struct disk_facts *disk)
+{
+	if (disk->at_mountpoint)
+		probe_mounted(disk);
+	else
+		disk_probe_content(disk);
+	/* What libext2fs could misread, with features that it does not know, is not given to it. */
+	if (may_be_ours(options, disk) && strcmp(disk->type, "ext4") == 0 &&
+		disk->superblock.valid && disk->superblock.unknown_incompat == 0)
+		disk->marker = marker_read(disk->device, disk->superblock.uuid,
+			&disk->marker_content);
+}
+
 static void scan_device(const struct disk_scan_options *options, const char *name,
 	struct disk_facts *disk)
 {
+	bool ours;
+
 	*disk = (struct disk_facts){.content = DISK_CONTENT_NOTHING};
 	(void)snprintf(disk->device, sizeof(disk->device), "/dev/%.26s", name);
 	/* sysfs writes ! for the / in names like cciss/c0d0. */
@@ -130,17 +175,15 @@ static void scan_device(const struct disk_scan_options *options, const char *nam
 		*p = '/';
 	if (!check_device(options, name, disk))
 		return;
-	disk_probe_content(disk);
+	probe_device(options, disk);
+	ours = may_be_ours(options, disk);
 	/* Patience is for what may be ours or blank. The other disks of a machine (the root's, swap, other
 	 * distros') are busy for good, and each would cost the boot a tenth of a second. */
 	if (disk->exclusion == DISK_EXCLUSION_NONE &&
-		is_busy(disk->device, disk->content == DISK_CONTENT_NOTHING ||
-						      strcmp(disk->label, options->label) == 0
-					      ? 5
-					      : 1))
+		is_busy(disk->device,
+			disk->content == DISK_CONTENT_NOTHING || ours ? ATTEMPTS : 1))
 		exclude(disk, DISK_EXCLUSION_BUSY, "swap, mapped, or mounted elsewhere");
-	if (has_prefix(name, "loop") && options->only_count == 0 &&
-		strcmp(disk->label, options->label) != 0)
+	if (has_prefix(name, "loop") && options->only_count == 0 && !ours)
 		exclude(disk, DISK_EXCLUSION_VIRTUAL, "loop device");
 }
 

@@ -13,6 +13,7 @@
 
 struct disk_scan_options {
 	const char *label;
+	const char *uuid; /* pinned, "" = not */
 	const char *mountpoint;
 	/* Not empty: only these devices ("/dev/loop3") are candidates, and loop devices among them
 	 * count as disks. */
@@ -27,6 +28,6 @@ struct disk_scan {
 	struct disk_facts disks[DISK_SCAN_MAX];
 };
 
-/* Reads /sys/class/block, /proc/self/mountinfo and the signatures on every device that has a
- * medium. `blank` is left unchecked. 0, or -errno if /sys/class/block cannot be read. */
+/* Reads /sys/class/block, /proc/self/mountinfo, the signatures on every device that has a medium, and the marker of those that
+ * may be ours. `blank` is left unchecked. 0, or -errno if /sys/class/block cannot be read. */
 int disk_scan_run(const struct disk_scan_options *options, struct disk_scan *scan) MUST_CHECK;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * disk_stage.c - the loop around the policy. Called by main.c. Wakes on block uevents and on two
- * timers, never polls; between two events nothing runs.
+ * disk_stage.c - the loop around the policy. Called by main.c. Wakes on block uevents, on writes to a device that could
+ * become ours, and on two timers; never polls. Between two events nothing runs.
  *
- * A refusal is reported as FAILED and waited on: the next event (the right disk arrives, the second
- * one is detached) leads to a new decision, and DONE replaces the failure. What does not make an
- * event, a repair by hand say, needs a restart of the helper or a reboot.
+ * After every action the devices are looked at again, and the policy decides again with what came of it: so a mount
+ * is followed by growth, a check that found too much by a refusal or a rescue. What came of an action is kept by device and
+ * forgotten when somebody else writes to that device.
+ *
+ * A refusal is reported as FAILED and waited on: the next event (the right disk arrives, the second one is detached, a
+ * repair by hand ends) leads to a new decision, and DONE replaces the failure.
  *
  * "Settled" means that no block device came or went for SETTLE_US: nobody tells us that all drivers
  * are loaded, and a blank disk may show up before the labelled one. Should that one come later
@@ -16,101 +19,28 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init/disk/data_disk.h"
+#include "init/disk/device_watch.h"
+#include "init/disk/disk_action.h"
 #include "init/disk/disk_probe.h"
-#include "init/disk/uevent.h"
 #include "lib/clock.h"
-#include "lib/control.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/netlink/uevent.h"
 
-#define SETTLE_US USEC_PER_SEC
+#define SETTLE_US  USEC_PER_SEC
+#define ROUNDS_MAX 16 /* actions in a row; the longest sensible row is check, format, mount, grow, keep */
 
 struct disk_stage {
 	const struct config *config;
 	const struct disk_scan_options *options;
 	struct loop loop;
-	struct loop_source uevents;
+	struct loop_source uevents, writes;
 	struct loop_timer deadline, settle;
 	bool deadline_passed, settled;
-	bool format_tried; /* once a run is enough: what failed then fails again */
-	bool formatted;
-	enum stage_state last_state;
-	char last_reason[CONTROL_REASON_MAX];
+	struct disk_action_state actions;
+	struct device_watch watch;
 	struct disk_scan scan;
 };
-
-static void report_disk(struct disk_stage *stage, enum stage_state state,
-	enum disk_state disk_state, size_t index, const char *reason)
-{
-	struct control_disk disk = {.state = (uint8_t)disk_state, .formatted = stage->formatted};
-
-	if (state == stage->last_state && strcmp(reason, stage->last_reason) == 0)
-		return;
-	stage->last_state = state;
-	(void)snprintf(stage->last_reason, sizeof(stage->last_reason), "%s", reason);
-	if (index != DISK_INDEX_NONE) {
-		const struct disk_facts *facts = &stage->scan.disks[index];
-
-		disk.size_bytes = facts->size_bytes;
-		memcpy(disk.device, facts->device, sizeof(disk.device));
-		memcpy(disk.uuid, facts->uuid, sizeof(disk.uuid));
-		memcpy(disk.label, facts->label, sizeof(disk.label));
-	}
-	if (disk_state == DISK_STATE_MOUNTED)
-		(void)snprintf(disk.mountpoint, sizeof(disk.mountpoint), "%s",
-			stage->config->disk.mountpoint);
-	(void)snprintf(disk.reason, sizeof(disk.reason), "%s", reason);
-	stage_report_send(state, &disk, "%s", reason);
-}
-
-/* Mounted by us now or by an earlier run: bind, report, done. */
-static void finish_mounted(struct disk_stage *stage, size_t index)
-{
-	const struct disk_facts *disk = &stage->scan.disks[index];
-	char reason[CONTROL_REASON_MAX];
-
-	if (data_disk_bind(stage->config->disk.mountpoint, reason, sizeof(reason)) < 0) {
-		report_disk(stage, STAGE_STATE_FAILED, DISK_STATE_REFUSED, index, reason);
-		return;
-	}
-	(void)snprintf(reason, sizeof(reason), "%s%s mounted on %s", disk->device,
-		stage->formatted ? " formatted and" : "", stage->config->disk.mountpoint);
-	report_disk(stage, STAGE_STATE_DONE, DISK_STATE_MOUNTED, index, reason);
-	stage->loop.stop = true;
-}
-
-static void mount_disk(struct disk_stage *stage, size_t index, bool check, const char *why)
-{
-	const struct disk_facts *disk = &stage->scan.disks[index];
-	char reason[CONTROL_REASON_MAX];
-
-	report_disk(stage, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, index, why);
-	if (data_disk_mount(disk->device, stage->config->disk.mountpoint, check, reason,
-		    sizeof(reason)) < 0)
-		report_disk(stage, STAGE_STATE_FAILED, DISK_STATE_REFUSED, index, reason);
-	else
-		finish_mounted(stage, index);
-}
-
-/* Returns true if the disk is formatted and a new scan will find it. */
-static bool format_disk(struct disk_stage *stage, size_t index, const char *why)
-{
-	const struct disk_facts *disk = &stage->scan.disks[index];
-	char reason[CONTROL_REASON_MAX];
-
-	log_info("formatting %s (%llu MiB): %s", disk->device,
-		(unsigned long long)(disk->size_bytes >> 20), why);
-	(void)snprintf(reason, sizeof(reason), "formatting %s, which is blank", disk->device);
-	report_disk(stage, STAGE_STATE_RUNNING, DISK_STATE_FORMATTING, index, reason);
-	stage->format_tried = true;
-	if (data_disk_format(disk->device, stage->config->disk.label, reason, sizeof(reason)) < 0) {
-		report_disk(stage, STAGE_STATE_FAILED, DISK_STATE_REFUSED, index, reason);
-		return false;
-	}
-	stage->formatted = true;
-	return true;
-}
 
 static void restart_settle(struct disk_stage *stage);
 
@@ -123,7 +53,21 @@ static bool devices_changed(struct disk_stage *stage)
 	return true;
 }
 
-/* One decision on the current facts. Returns true if there is to be another scan at once. */
+static void forget_device(void *ctx, const char *device)
+{
+	struct disk_stage *stage = ctx;
+
+	log_info("%s was written to by somebody; looking at it again", device);
+	disk_action_forget(&stage->actions, device);
+}
+
+static void ignore_write(void *ctx, const char *device)
+{
+	(void)ctx;
+	(void)device;
+}
+
+/* One decision on the current facts. Returns true if there is to be another look at once. */
 static bool decide_once(struct disk_stage *stage)
 {
 	const struct config *config = stage->config;
@@ -133,65 +77,64 @@ static bool decide_once(struct disk_stage *stage)
 		.mountpoint = config->disk.mountpoint,
 		.mounted_source = stage->scan.mounted_source,
 		.format_blank = config->disk.format == CONFIG_DISK_FORMAT_BLANK &&
-				!stage->format_tried && !stage->scan.overflow,
+				!stage->actions.format_tried && !stage->scan.overflow,
+		.rescue_read_only = config->disk.damaged == CONFIG_DISK_DAMAGED_READ_ONLY,
 		.settled = stage->settled,
 		.deadline_passed = stage->deadline_passed,
 		.disks = stage->scan.disks,
 		.count = stage->scan.count,
 	};
 	struct disk_decision decision;
-	struct disk_facts *disk;
+	enum disk_result result;
 
 	disk_policy_decide(&input, &decision);
 	if (decision.action == DISK_ACTION_CHECK_BLANK) {
-		disk = &stage->scan.disks[decision.index];
-		report_disk(stage, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, decision.index,
-			decision.reason);
+		struct disk_facts *disk = &stage->scan.disks[decision.index];
+
+		disk_action_report(&stage->actions, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, disk,
+			&decision, decision.reason);
 		disk->blank = disk_probe_blank(disk->device, disk->size_bytes);
 		if (devices_changed(stage))
 			return true;
 		disk_policy_decide(&input, &decision);
 	}
-	switch (decision.action) {
-	case DISK_ACTION_WAIT:
-	case DISK_ACTION_CHECK_BLANK:
-		report_disk(stage, STAGE_STATE_RUNNING, DISK_STATE_WAITING, decision.index,
-			decision.reason);
-		break;
-	case DISK_ACTION_KEEP:
-		finish_mounted(stage, decision.index);
-		break;
-	case DISK_ACTION_MOUNT:
-	case DISK_ACTION_CHECK_AND_MOUNT:
-		mount_disk(stage, decision.index, decision.action == DISK_ACTION_CHECK_AND_MOUNT,
-			decision.reason);
-		break;
-	case DISK_ACTION_FORMAT:
-		return format_disk(stage, decision.index, decision.reason);
-	case DISK_ACTION_REFUSE:
-		report_disk(stage, STAGE_STATE_FAILED,
-			decision.index == DISK_INDEX_NONE && input.mounted_source[0] == '\0'
-				? DISK_STATE_WAITING
-				: DISK_STATE_REFUSED,
-			decision.index, decision.reason);
-		break;
+	result = disk_action_run(&stage->actions, &decision,
+		decision.index == DISK_INDEX_NONE ? NULL : &stage->scan.disks[decision.index],
+		stage->scan.mounted_source[0] != '\0');
+	if (result == DISK_RESULT_DONE)
+		stage->loop.stop = true;
+	if (result != DISK_RESULT_AGAIN)
+		return false;
+	/* Our own programs have closed the device by now: that is no news. */
+	(void)device_watch_drain(&stage->watch, ignore_write, NULL);
+	return true;
+}
+
+static bool scan_once(struct disk_stage *stage)
+{
+	static const struct disk_decision none = {.index = DISK_INDEX_NONE};
+	int rc = disk_scan_run(stage->options, &stage->scan);
+
+	if (rc < 0) {
+		log_error("scan /sys/class/block: %s", strerror(-rc));
+		disk_action_report(&stage->actions, STAGE_STATE_FAILED, DISK_STATE_UNKNOWN, NULL,
+			&none, "/sys/class/block cannot be read");
+		return false;
 	}
-	return false;
+	disk_action_recall(&stage->actions, &stage->scan);
+	return decide_once(stage);
 }
 
 static void scan_and_decide(struct disk_stage *stage)
 {
-	int rc;
-
-	do {
-		rc = disk_scan_run(stage->options, &stage->scan);
-		if (rc < 0) {
-			log_error("scan /sys/class/block: %s", strerror(-rc));
-			report_disk(stage, STAGE_STATE_FAILED, DISK_STATE_UNKNOWN, DISK_INDEX_NONE,
-				"/sys/class/block cannot be read");
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		if (scan_once(stage))
+			continue;
+		/* Before going to sleep: what is written from here on is noticed. */
+		if (stage->loop.stop || !device_watch_set(&stage->watch, &stage->scan))
 			return;
-		}
-	} while (decide_once(stage));
+	}
+	log_error("%d decisions in a row led to no end; waiting for an event", ROUNDS_MAX);
 }
 
 static void on_settle(struct loop_timer *timer)
@@ -230,6 +173,15 @@ static void on_uevent(struct loop_source *source, uint32_t epoll_events)
 	scan_and_decide(stage);
 }
 
+static void on_write(struct loop_source *source, uint32_t epoll_events)
+{
+	struct disk_stage *stage = source->ctx;
+
+	(void)epoll_events;
+	if (device_watch_drain(&stage->watch, forget_device, stage))
+		scan_and_decide(stage);
+}
+
 static int start_stage(struct disk_stage *stage, int uevent_fd)
 {
 	int rc = loop_init(&stage->loop);
@@ -237,6 +189,9 @@ static int start_stage(struct disk_stage *stage, int uevent_fd)
 	if (rc < 0)
 		return rc;
 	rc = loop_add(&stage->loop, &stage->uevents, uevent_fd, EPOLLIN, on_uevent, stage);
+	if (rc < 0)
+		return rc;
+	rc = loop_add(&stage->loop, &stage->writes, stage->watch.fd, EPOLLIN, on_write, stage);
 	if (rc < 0)
 		return rc;
 	loop_timer_set(&stage->loop, &stage->deadline,
@@ -253,8 +208,12 @@ int disk_stage_run(const struct config *config, const struct disk_scan_options *
 	int rc;
 
 	stage = (struct disk_stage){.config = config, .options = options};
-	rc = uevent_fd < 0 ? uevent_fd : start_stage(&stage, uevent_fd);
+	stage.actions.config = config;
+	rc = device_watch_open(&stage.watch);
+	if (rc == 0)
+		rc = uevent_fd < 0 ? uevent_fd : start_stage(&stage, uevent_fd);
 	loop_fini(&stage.loop);
+	close_p(&stage.watch.fd);
 	if (rc < 0)
 		stage_report_send(STAGE_STATE_FAILED, NULL, "cannot wait for disks: %s",
 			strerror(-rc));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * mount_table.c - reads /proc/self/mountinfo line by line: with containers running it has no
- * useful upper bound. Used by disk_scan.c and data_mount.c.
+ * useful upper bound. Used by disk_scan.c and data_disk.c.
  */
 #include "init/disk/mount_table.h"
 
@@ -37,9 +37,24 @@ static bool next_field(const char **cursor, const char **field, size_t *len)
 	return *len > 0;
 }
 
+/* "ro" among comma-separated options. */
+static bool has_read_only(const char *options, size_t len)
+{
+	const char *end = options + len;
+
+	for (const char *p = options; p < end;) {
+		size_t word = strcspn(p, ", \n");
+
+		if (word == 2 && memcmp(p, "ro", 2) == 0)
+			return true;
+		p += word + 1;
+	}
+	return false;
+}
+
 int mount_entry_parse(struct mount_entry *entry, const char *line)
 {
-	enum { FIELD_DEVICE = 2, FIELD_ROOT = 3, FIELD_TARGET = 4, FIELD_OPTIONAL = 6 };
+	enum { FIELD_DEVICE = 2, FIELD_ROOT = 3, FIELD_TARGET = 4, FIELD_OPTIONS = 5, FIELD_OPTIONAL = 6 };
 	const char *cursor = line, *field;
 	size_t len;
 	int index = 0;
@@ -53,6 +68,8 @@ int mount_entry_parse(struct mount_entry *entry, const char *line)
 			decode_field(field, len, entry->root, sizeof(entry->root));
 		if (index == FIELD_TARGET)
 			decode_field(field, len, entry->target, sizeof(entry->target));
+		if (index == FIELD_OPTIONS)
+			entry->read_only = has_read_only(field, len);
 		/* Optional fields end with a single hyphen, then come type and source. */
 		if (index >= FIELD_OPTIONAL && len == 1 && *field == '-')
 			break;
@@ -63,6 +80,9 @@ int mount_entry_parse(struct mount_entry *entry, const char *line)
 	if (!next_field(&cursor, &field, &len))
 		return -EINVAL;
 	decode_field(field, len, entry->source, sizeof(entry->source));
+	/* The options of the file system: after an error the kernel sets its flag there. */
+	if (next_field(&cursor, &field, &len) && has_read_only(field, len))
+		entry->read_only = true;
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "init/disk/mount_table.h"
-#include "init/disk/uevent.h"
+#include "lib/netlink/uevent.h"
 #include "init/modules/module_list.h"
 #include "init/unmount.h"
 

@@ -14,6 +14,7 @@ import scenarios_boot  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
 import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
+import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401

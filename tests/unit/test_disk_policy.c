@@ -84,7 +84,7 @@ static void test_our_disk_is_mounted(void **state)
 	input.deadline_passed = true;
 	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdb has the label but not the UUID");
 	input.uuid = UUID;
-	disks[1].ext4_error = true;
+	disks[1].superblock.error = true;
 	assert_decision(&input, DISK_ACTION_CHECK_AND_MOUNT, "/dev/sdb carries the error flag");
 }
 
@@ -178,7 +178,7 @@ static struct disk_facts make_kind(unsigned int kind, const char *device)
 		return make_disk(device, "ext4", LABEL);
 	case 1:
 		disk = make_disk(device, "ext4", LABEL);
-		disk.ext4_error = true;
+		disk.superblock.error = true;
 		return disk;
 	case 2:
 		disk = make_disk(device, "ext4", LABEL);
@@ -291,7 +291,13 @@ static void check_invariants(const struct disk_policy_input *input)
 		assert_ptr_equal(disk, census.identity);
 		assert_int_equal(disk->exclusion, DISK_EXCLUSION_NONE);
 		assert_string_equal(disk->type, "ext4");
-		assert_int_equal(disk->ext4_error, decision.action == DISK_ACTION_CHECK_AND_MOUNT);
+		assert_int_equal(disk->superblock.error,
+			decision.action == DISK_ACTION_CHECK_AND_MOUNT);
+		break;
+	case DISK_ACTION_GROW:
+	case DISK_ACTION_REPLAY_AND_MOUNT:
+	case DISK_ACTION_RESCUE:
+		fail();
 		break;
 	case DISK_ACTION_KEEP:
 		assert_true(disk->at_mountpoint);
@@ -374,21 +380,6 @@ static void test_e2fsck_status(void **state)
 		assert_int_equal(disk_policy_check_passed(status), status < 2);
 }
 
-static void test_superblock_error_flag(void **state)
-{
-	unsigned char superblock[1024] = {0};
-
-	(void)state;
-	superblock[0x3a] = 2;
-	assert_false(disk_policy_superblock_error(superblock));
-	superblock[0x38] = 0x53;
-	assert_false(disk_policy_superblock_error(superblock));
-	superblock[0x39] = 0xef;
-	assert_true(disk_policy_superblock_error(superblock));
-	superblock[0x3a] = 1 | 4; /* clean, orphans */
-	assert_false(disk_policy_superblock_error(superblock));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,7 +392,6 @@ int main(void)
 		cmocka_unit_test(test_invariants_hold_for_every_input),
 		cmocka_unit_test(test_reasons_fit),
 		cmocka_unit_test(test_e2fsck_status),
-		cmocka_unit_test(test_superblock_error_flag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

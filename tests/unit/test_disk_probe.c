@@ -18,7 +18,7 @@
 
 #include "init/disk/disk_probe.h"
 #include "init/disk/mount_table.h"
-#include "init/disk/uevent.h"
+#include "lib/netlink/uevent.h"
 
 #define MIB (UINT64_C(1) << 20)
 

@@ -1,35 +1,43 @@
 /* SPDX-License-Identifier: MIT
  *
- * uevent.c - the uevent socket. Used by disk_stage.c: an event only says "scan again", what is
- * there is read from /sys, so a lost or forged message can cost a scan and nothing else.
+ * uevent.c - the uevent socket. Used by keel-disk and keel-agent: an event only says "look again", what
+ * is there is read from /sys, so a lost or forged message can cost a look and nothing else.
+ *
+ * libmnl opens and binds the socket. Its mnl_socket is not kept, because callers hold a plain descriptor
+ * in their loop, and its receive function does not tell who sent a message.
  */
-#include "init/disk/uevent.h"
+#include "lib/netlink/uevent.h"
 
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "lib/log.h"
 
-#define UEVENT_KERNEL_GROUP 1
-#define UEVENT_RECEIVE_BUFFER \
-	(1 << 20) /* a burst of hotplug is some hundred messages of 0.5 KiB \
-	           */
+#define UEVENT_KERNEL_GROUP   1
+#define UEVENT_RECEIVE_BUFFER (1 << 20) /* a burst of hotplug is some hundred messages of 0.5 KiB */
 
 int uevent_open(void)
 {
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = UEVENT_KERNEL_GROUP};
 	const int size = UEVENT_RECEIVE_BUFFER;
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		NETLINK_KOBJECT_UEVENT);
+	struct mnl_socket *socket =
+		mnl_socket_open2(NETLINK_KOBJECT_UEVENT, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int rc;
 
-	if (fd < 0)
+	if (!socket)
 		return -errno;
 	/* The default is enough on a calm machine; a lost message is noticed (ENOBUFS) anyway. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	(void)setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+		sizeof(size));
+	rc = mnl_socket_bind(socket, UEVENT_KERNEL_GROUP, MNL_SOCKET_AUTOPID);
+	if (rc == 0)
+		rc = fcntl(mnl_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
+	if (rc < 0)
+		rc = -errno;
+	(void)mnl_socket_close(socket);
+	return rc;
 }
 
 bool uevent_is_block(const char *message, size_t len)
@@ -62,14 +70,13 @@ bool uevent_drain(int fd)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			log_info("device events were lost; scanning all devices");
+			log_info("device events were lost; looking at all devices");
 			block = true;
 			continue;
 		}
 		if (len <= 0)
 			return block;
-		/* Port 0 is the kernel; a process with CAP_NET_ADMIN could send to the group too.
-		 */
+		/* Port 0 is the kernel; a process with CAP_NET_ADMIN could send to the group too. */
 		if (sender.nl_pid == 0 && uevent_is_block(message, (size_t)len))
 			block = true;
 	}

@@ -22,6 +22,7 @@ import medium  # noqa: E402
 import phases  # noqa: E402
 import rootimage  # noqa: E402
 import workload  # noqa: E402
+from cut import Cut  # noqa: E402
 
 # Phase, kind of disk, cuts. The long ones first: two lots run at a time.
 PLAN = (("work", "cache", 4), ("work", "vhdx", 4), ("trim", "cache", 3), ("mkfs", "cache", 6), ("check", "cache", 3),
@@ -44,16 +45,30 @@ def lots():
             left -= cuts
 
 
+def tell(t, cut):
+    """One line of the TAP, and of the file from which the sum is made."""
+    t.note(*str(cut).splitlines())
+    with open(LINES, "a", encoding="utf-8") as lines:
+        lines.write(f"{cut}\n")
+
+
+def begin(t, lot, phase, kind, cuts):
+    """What cannot begin has failed all of its cuts."""
+    try:
+        lot.begin()
+    except harness.Failure:
+        for _ in range(cuts):
+            tell(t, Cut(phase, kind, 0, problem="the lot could not begin"))
+        raise
+
+
 def run_lot(t, phase, kind, cuts, guest):
-    """Each cut is told as soon as it is known, here and in the file from which the sum is made."""
     lot = workload.Chain(kind, guest) if phase == "work" else phases.Lot(phases.PHASES[phase], kind, guest)
     t.cleanup(lot.discard)
-    lot.begin()
+    begin(t, lot, phase, kind, cuts)
     for seed in [int(SEED)] if SEED else lot.seeds(cuts):
         cut = lot.cut(seed)
-        t.note(*str(cut).splitlines())
-        with open(LINES, "a", encoding="utf-8") as lines:
-            lines.write(f"{cut}\n")
+        tell(t, cut)
         with t.step(f"cut at {cut.point}, seed {seed}"):
             harness.check(not cut.problem, cut.problem)
     if phase == "work" and lot.unsynced:

@@ -232,7 +232,8 @@ static int check(const char *path, const char *name, int pages)
 	for (int i = 0; i < pages; i++) {
 		fill(want, name, 0, i, pages);
 		if (read(fd, got, PAGE) != PAGE || memcmp(want, got, PAGE) != 0) {
-			fprintf(stderr, "durable: page %d of %s is not what was written\n", i, path);
+			fprintf(stderr, "durable: page %d of %s is not what was written\n", i,
+				path);
 			return 1;
 		}
 	}
@@ -251,6 +252,7 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && strcmp(argv[1], "check") == 0)
 		return check(argv[2], argv[3], atoi(argv[4]));
-	fputs("usage: durable write DIR SEED | file PATH NAME PAGES | check PATH NAME PAGES\n", stderr);
+	fputs("usage: durable write DIR SEED | file PATH NAME PAGES | check PATH NAME PAGES\n",
+		stderr);
 	return 2;
 }

@@ -26,10 +26,12 @@ test-fault: rootfs
 	@$(call inner,build) ns-programs
 	@tests/run fault
 
-## test-powercut: cut the power of real guests, see that nothing durable is lost (make soak N=200: so many cuts)
+## test-powercut: cut the power of real guests, see that nothing durable is lost
 test-powercut: lab-image
 	@tests/run powercut
 
+## soak: the same with N cuts (default 200)
+N ?= 200
 soak: lab-image
 	@KEEL_CUTS=$(N) tests/run powercut
 

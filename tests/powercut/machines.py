@@ -174,29 +174,35 @@ class Reporter:
 
     def __init__(self, command, ledger):
         self.ledger = ledger
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
-        """Only whole lines count: the last may be cut."""
+        """Only whole lines count: the last may be cut. A removal waits for our leave."""
         for line in self.process.stdout:
-            if line.endswith(b"\n"):
-                self.ledger.take(line.decode())
+            if not line.endswith(b"\n"):
+                return
+            self.ledger.take(line.decode())
+            if line.startswith(b"going "):
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(self.process.stdin.fileno(), b"\n")
 
     def wait_reports(self, count, seconds=60):
         harness.retry_until(seconds, lambda: self.ledger.reports >= count or self.process.poll() is not None,
                             f"{count} reports")
-        harness.check(self.process.poll() is None, "the workload ended by itself")
+        if self.process.poll() is not None:
+            raise harness.Failure(f"the workload ended by itself: {self.process.stderr.read()}")
 
     def finish(self):
-        """After the cut: everything that had arrived is in the ledger."""
+        """After the cut, or the workload's end: everything that had arrived is in the ledger."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
         self.process.kill()
-        self.process.stderr.close()
-        self.thread.join(20)
         self.process.wait()
-        self.process.stdout.close()
+        self.thread.join(20)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
 
 
 def durable(name, directory, seed, ledger):

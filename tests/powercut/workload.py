@@ -93,8 +93,9 @@ class Chain:
 
     def start_writer(self, volume):
         number = self.round * 10 + VOLUMES.index(volume)
-        command = [str(guests.HERE / "vm"), "docker", "--name", self.guest, "--deadline", "0", "run", "--name",
-                   f"{volume}-{self.round}", "-v", f"{volume}:/v", BASE_IMAGE, "/bin/durable", "write", "/v", str(number)]
+        command = [str(guests.HERE / "vm"), "docker", "--name", self.guest, "--deadline", "0", "run", "-i",
+                   "--name", f"{volume}-{self.round}", "-v", f"{volume}:/v", BASE_IMAGE,
+                   "/bin/durable", "write", "/v", str(number)]
         return machines.Reporter(command, self.volumes[volume])
 
     def import_one(self, tag):

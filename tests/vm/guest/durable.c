@@ -11,7 +11,7 @@
  * page is whole, what it belongs to and how old it is. Lines on stdout (tests/powercut/ledger.py reads them):
  *
  *   file NAME PAGES             a new file and its directory entry are durable
- *   going NAME, then gone NAME  its removal has begun; is durable
+ *   going NAME, then gone NAME  its removal begins once a byte was read from stdin; is durable
  *   slot NAME GEN PAGES         a file was replaced by rename(2) with generation GEN
  *   page NAME GEN N             page N of a file was overwritten in place
  *   log NAME RECORDS            so many records of an appended file are durable
@@ -114,12 +114,15 @@ static void add_file(struct writer *writer)
 	printf("file %s %d\n", name, pages);
 }
 
+/* Only when the host knows that the file may be missing from now on: a line may be on its way for long. */
 static void remove_file(struct writer *writer)
 {
-	char name[64];
+	char name[64], leave;
 
 	snprintf(name, sizeof(name), "f%s-%u", writer->seed, writer->removed++);
 	printf("going %s\n", name);
+	if (read(STDIN_FILENO, &leave, 1) != 1)
+		die("no leave to remove", name);
 	if (unlinkat(writer->directory, name, 0) < 0)
 		die("unlink", name);
 	sync_fd(writer->directory, "directory");

@@ -18,6 +18,7 @@ NBD = "nbd+unix:///?socket="
 FORMATS = {".vhdx": "vhdx", ".qcow2": "qcow2"}
 EIO = 5
 
+
 def image_format(source):
     """By the name; raw is what is known of no other format."""
     if source.startswith(NBD):

@@ -13,38 +13,24 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "lib")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("lib", "disk", "powercut"))]
 
 import harness  # noqa: E402
 import machine  # noqa: E402
 import rootimage  # noqa: E402
 import run  # noqa: E402
+import scenarios_disk_faults  # noqa: E402,F401
+import scenarios_disk_gallery  # noqa: E402,F401
+import scenarios_disk_space  # noqa: E402,F401
 import scenarios_fault  # noqa: E402,F401
 import symbols  # noqa: E402
 import vsock  # noqa: E402
-from guests import (BOOT_SECONDS, IMAGE, data_file, docker, end, events, health, import_image, must, sh,  # noqa: E402
-                    up, vm)
+from guests import (BOOT_SECONDS, IMAGE, data_file, digest, docker, end, events, file_system_errors,  # noqa: E402
+                    health, import_image, must, sh, up, vm)
 from harness import check, contains, equal, scenario  # noqa: E402
 
 HEALTH_FIELDS = ("schema", "version", "boot_id", "mode", "status", "ready", "reason", "uptime_ms", "stages",
                  "services", "disk", "engine", "memory", "clock", "kernel")
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_system_errors(vhdx):
-    """What e2fsck has to say about the file system in a VHDX; "" if it is clean."""
-    raw = vhdx.with_suffix(".raw")
-    try:
-        subprocess.run(["qemu-img", "convert", "-O", "raw", vhdx, raw], check=True, timeout=60)
-        result = subprocess.run(["e2fsck", "-fn", raw], capture_output=True, text=True, timeout=60,
-                                check=False)
-        return "" if result.returncode == 0 else f"e2fsck {result.returncode}: {result.stdout}{result.stderr}"
-    finally:
-        raw.unlink(missing_ok=True)
 
 
 # ---- the main story --------------------------------------------------------------------------------

@@ -150,6 +150,8 @@ static void look_at_mount(struct disk_watch *watch)
 
 		if (flags == MOUNT_FLAGS_OTHER)
 			continue;
+		if (flags == MOUNT_FLAGS_WRITABLE && watch->told_read_only)
+			flags = MOUNT_FLAGS_READ_ONLY;
 		if (flags == MOUNT_FLAGS_READ_ONLY && !seen->read_only)
 			log_error("%s: the data disk is read-only", seen->kernel);
 		seen->read_only = flags == MOUNT_FLAGS_READ_ONLY;
@@ -270,6 +272,7 @@ int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 	if (stat(mountpoint, &info) < 0)
 		return -errno;
 	watch->device = info.st_dev;
+	watch->told_read_only = false;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
 	rc = find_names(watch);
 	if (rc < 0)

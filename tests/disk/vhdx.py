@@ -4,8 +4,8 @@
 
 QEMU drops discards of a VHDX and cannot resize one. Here a discarded block becomes unmapped in the block allocation
 table (its place in the file stays, and is used again), compact() moves the last blocks to where nothing is and
-cuts the file off, as Optimize-VHD does, and grow() is Resize-VHD. Image is what
-tests/powercut/medium.py serves to QEMU; used by tests/vm/scenarios_disk_space.py. [MS-VHDX] in brackets below.
+cuts the file off, as Optimize-VHD does, and grow() is Resize-VHD. Image is
+what tests/powercut/medium.py serves to QEMU; used by tests/vm/scenarios_disk_space.py. [MS-VHDX] in brackets below.
 
 The format's log is not written: who is killed in the middle leaves a file that may be inconsistent. A file whose log
 is not empty is refused.
@@ -102,14 +102,16 @@ class Image:
         struct.pack_into("<Q", header, 8, sequence + 1)
         struct.pack_into("<I", header, 4, crc32c(header))
         os.pwrite(self.fd, header, HEADERS[place == HEADERS[0]])
-        self.occupied = [(0, MIB), struct.unpack_from("<QI", header, 72)[0:1] + struct.unpack_from("<I", header, 68)]
+        log_length, log_offset = struct.unpack_from("<IQ", header, 68)
+        self.occupied = [(0, MIB), (log_offset, log_length)]
 
     def regions(self):
         """{GUID: (offset, length)} of the file's regions [2.2.3]."""
         table = os.pread(self.fd, 64 << 10, REGION_TABLE)
         if table[:4] != b"regi":
             raise VhdxError("it has no region table")
-        entries = [struct.unpack_from("<16sQI", table, 16 + 32 * n) for n in range(struct.unpack_from("<I", table, 8)[0])]
+        count = struct.unpack_from("<I", table, 8)[0]
+        entries = [struct.unpack_from("<16sQI", table, 16 + 32 * n) for n in range(count)]
         self.occupied += [entry[1:] for entry in entries]
         return {guid(name): (offset, length) for name, offset, length in entries}
 
@@ -211,15 +213,14 @@ class Image:
     def compact(self):
         """The last blocks move to the first free places; what is behind is cut off."""
         free = sorted(self.free)
-        last_first = sorted((index for index in range(len(self.table)) if self.present(index)), key=self.place,
-                            reverse=True)
-        for index, place in zip(last_first, free):
+        present = [index for index in range(len(self.table)) if self.present(index)]
+        for index, place in zip(sorted(present, key=self.place, reverse=True), free):
             if self.place(index) < place:
                 break
             os.pwrite(self.fd, os.pread(self.fd, self.block, self.place(index)), place)
             self.set_entry(index, place, PRESENT)
-        used = max((self.place(index) + self.block for index in range(len(self.table)) if self.present(index)), default=0)
-        self.end = max([used] + [offset + length for offset, length in self.occupied])
+        self.end = max([self.place(index) + self.block for index in present] +
+                       [offset + length for offset, length in self.occupied])
         os.truncate(self.fd, self.end)
         self.free = self.unused_places()
 

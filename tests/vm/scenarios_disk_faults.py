@@ -8,7 +8,8 @@ import time
 
 import gallery
 import guests
-from guests import IMAGE, data_file, docker, events, file_system_errors, import_image, must, plug, sh, up, vm, wait_health
+from guests import (IMAGE, data_file, docker, events, file_system_errors, import_image, must, plug, sh, up, vm,
+                    wait_health)
 from harness import check, contains, equal, scenario
 
 LATE_SECONDS = 20
@@ -70,8 +71,8 @@ def read_words(guest):
 def unreadable(t, guest, path, sector):
     must("errors", guest, f"read@{sector}")
     sh(guest, "echo 3 >/proc/sys/vm/drop_caches")
-    document = after(guest, lambda: vm("sh", guest, "cat /data/precious"), disk_is("io-errors"), "a sector that cannot be "
-                     "read", t.note)
+    document = after(guest, lambda: vm("sh", guest, "cat /data/precious"), disk_is("io-errors"),
+                     "a sector that cannot be read", t.note)
     equal((document["ready"], document["status"]), (True, "degraded"), "ready, status")
     contains(document["reason"], "/dev/sd", "reason")
     must("errors", guest)
@@ -111,7 +112,7 @@ def faults(t):
     for name, fault in (("a sector cannot be read", lambda: unreadable(t, guest, path, sector)),
                         ("writes fail", lambda: unwritable(t, guest, path)),
                         ("it goes away while a container runs", lambda: vanished(t, guest, path))):
-        docker(guest, "run", "-d", "--rm", "--name", f"runs-{name.split()[0]}-{name.split()[1]}", IMAGE, "/bin/sleep", "1000")
+        docker(guest, "run", "-d", "--rm", IMAGE, "/bin/sleep", "1000")
         with t.step(f"{name}: health says so at once, the way out that it names works"):
             fault()
             equal(read_words(guest), WORDS, "the words in the volume")

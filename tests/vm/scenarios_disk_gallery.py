@@ -37,8 +37,9 @@ ATTRIBUTES = (
 # In a machine the kernel finds the partition too, which is a device more.
 IN_A_MACHINE = {name: {"situation": "not-found", "words": "2 unused devices"} for name in ("gpt", "dos")}
 # The guest's configuration is gallery.FORMAT; where nothing is blank an entry without options means the same.
-HERE = [dataclasses.replace(entry, **IN_A_MACHINE.get(entry.name, {})) for entry in (*gallery.ENTRIES, *ATTRIBUTES) if entry.untouched and
-        entry.options in ({}, gallery.FORMAT) and entry.name != "blank-not-allowed"]
+HERE = [dataclasses.replace(entry, **IN_A_MACHINE.get(entry.name, {}))
+        for entry in (*gallery.ENTRIES, *ATTRIBUTES)
+        if entry.untouched and entry.options in ({}, gallery.FORMAT) and entry.name != "blank-not-allowed"]
 
 
 def build(entry, directory):

@@ -37,14 +37,24 @@ def random_file(t):
     return path
 
 
+FILL = """
+for volume in {volumes}; do
+    at=0
+    while [ $at -lt {mib} ]; do
+        n=$(({mib} - at))
+        [ $n -lt {most} ] || n={most}
+        busybox dd if={source} of=/v/$volume/$at bs=1M count=$n iflag=direct oflag=direct || exit 1
+        at=$((at + n))
+    done
+done
+"""
+
+
 def fill(guest, source, *volumes, mib=SOURCE_BYTES // MIB):
     """A container writes `mib` MiB of the random bytes, or as much as there is room for, into each of the volumes."""
     options = [word for name in volumes for word in ("-v", f"{name}:/v/{name}")]
-    return vm("docker", guest, "run", "--rm", "--device", source, *options, IMAGE, "/bin/sh", "-c",
-              f"for v in {' '.join(volumes)}; do "
-              f"at=0; while [ $at -lt {mib} ]; do n=$(({mib} - at)); [ $n -lt {SOURCE_BYTES // MIB} ] || n={SOURCE_BYTES // MIB}; "
-              f"busybox dd if={source} of=/v/$v/$at bs=1M count=$n iflag=direct oflag=direct || exit 1; at=$((at + n)); "
-              f"done; done", seconds=240)
+    script = FILL.format(volumes=" ".join(volumes), mib=mib, most=SOURCE_BYTES // MIB, source=source)
+    return vm("docker", guest, "run", "--rm", "--device", source, *options, IMAGE, "/bin/sh", "-c", script, seconds=240)
 
 
 def must_fill(guest, source, *volumes, **options):
@@ -138,10 +148,15 @@ def grow_online(guest, size, written):
     equal(sums(guest), written, "sums")
 
 
+def rewrite(source, target):
+    """A new dynamic VHDX without the blocks that read as zero, of a disk that may be in use."""
+    subprocess.run(["qemu-img", "convert", "-U", "-O", "vhdx", "-o", "subformat=dynamic,block_size=1M", source, target],
+                   check=True, timeout=120)
+
+
 def to_vhdx(raw, path, size):
     """The disk's content in a VHDX that the host then enlarges."""
-    subprocess.run(["qemu-img", "convert", "-O", "vhdx", "-o", "subformat=dynamic,block_size=1M", raw, path], check=True,
-                   timeout=120)
+    rewrite(raw, path)
     image = vhdx.Image(path)
     image.grow(size)
     image.close()
@@ -205,8 +220,7 @@ def converted(path):
     """What the file takes when qemu-img has written it anew, without the blocks that read as zero."""
     target = path.with_suffix(".converted.vhdx")
     try:
-        subprocess.run(["qemu-img", "convert", "-U", "-O", "vhdx", "-o", "subformat=dynamic,block_size=1M", path, target],
-                       check=True, timeout=120)
+        rewrite(path, target)
         return allocated(target)
     finally:
         target.unlink(missing_ok=True)

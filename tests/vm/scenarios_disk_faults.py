@@ -97,7 +97,7 @@ def vanished(t, guest, path):
     go_the_way_out(t, guest, path, document)
 
 
-@scenario("a data disk that comes late, fails and goes away", deadline=600)
+@scenario("a data disk that comes late, fails and goes away", deadline=900)
 def faults(t):
     guest, path = "failing", data_file(t, ".img")
     sector = make_disk(path)

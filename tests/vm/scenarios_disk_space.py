@@ -162,7 +162,7 @@ def to_vhdx(raw, path, size):
     image.close()
 
 
-@scenario("a data disk that fills up, empties and grows", deadline=600)
+@scenario("a data disk that fills up, empties and grows", deadline=900)
 def room(t):
     guest, raw, path = "room", data_file(t, ".img"), data_file(t)
     gallery.ext4(raw, GIB, options=("-N", "4096"))
@@ -261,7 +261,7 @@ def fill_and_remove(guest, source, path, figures):
     figures["live"] = used_bytes(guest)
 
 
-@scenario("a VHDX shrinks after 2 GiB were written and removed", deadline=600)
+@scenario("a VHDX shrinks after 2 GiB were written and removed", deadline=900)
 def shrinking(t):
     guest, path, figures = "shrink", data_file(t), {}
     machine.make_data_file(path, "8G")

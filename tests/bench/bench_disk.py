@@ -2,16 +2,17 @@
 shipped dockerd on both. Writes build/bench/disk.json and the tables, disk.md, which it prints. docs/data-disk.md says
 what was concluded.
 
-    bench_disk.py [--quick] [--rounds N] [PART...]          parts: options, engine, trickle, format, trim
+    bench_disk.py [--quick] [--rounds N] [--setups NAME,...] [PART...]
 
-All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it works;
-its figures mean little.
+Parts are options, engine, trickle, format and trim; NAME is as in the tables.
+
+All setups take turns in rounds whose order rotates; ratios are taken within a round. --quick shows that all of it
+works; its figures mean little.
 """
 import argparse
 import json
 import os
 import platform
-import re
 import signal
 import statistics
 import sys
@@ -35,7 +36,7 @@ OUT = figures.TOP / "build" / "bench"
 ZEROED = ["-E", "assume_storage_prezeroed=1,nodiscard"]
 KEEL_MKFS = ["-b", "4096", "-m", "1"]
 KEEL_OPTIONS = "noatime,errors=remount-ro"
-TRICKLE_SECONDS, FIRST_SECONDS = 60, 90
+TRICKLE_SECONDS, FIRST_SECONDS, SMALL_TURNS = 60, 90, 30
 
 
 def keel_with(name, mkfs=(), options=""):
@@ -45,6 +46,7 @@ def keel_with(name, mkfs=(), options=""):
 
 KEEL = keel_with("keel")
 WSL = Setup("WSL", ["-G", "4096"] + ZEROED, "discard,errors=remount-ro,data=ordered")
+NODELALLOC = keel_with("nodelalloc", options=",nodelalloc")
 OTHERS = (
     Setup("relatime", KEEL.mkfs, "errors=remount-ro"),
     keel_with("lazytime", options=",lazytime"),
@@ -53,13 +55,14 @@ OTHERS = (
     keel_with("data_err=abort", options=",data_err=abort"),
     keel_with("noauto_da_alloc", options=",noauto_da_alloc"),
     keel_with("discard", options=",discard"),
+    NODELALLOC,
     keel_with("-G 4096", ["-G", "4096"]),
     keel_with("-J size=64", ["-J", "size=64"]),
     keel_with("-J size=1024", ["-J", "size=1024"]),
     keel_with("fast_commit", ["-O", "fast_commit"]),
     keel_with("no orphan_file", ["-O", "^orphan_file"]),
-    Setup("lazy init", KEEL_MKFS + ["-E", "lazy_itable_init=1,nodiscard"], KEEL_OPTIONS),
 )
+OPTIONS = (KEEL, WSL) + OTHERS
 TRICKLED = (KEEL, keel_with("lazytime", options=",lazytime"), keel_with("commit=15", options=",commit=15"),
             keel_with("commit=30", options=",commit=30"), WSL)
 
@@ -74,8 +77,10 @@ def check_product():
     source = "".join((figures.TOP / "init" / "disk" / name).read_text(encoding="utf-8")
                      for name in os.listdir(figures.TOP / "init" / "disk") if name.endswith(".c"))
     access, options = KEEL_OPTIONS.split(",", 1)
-    if access != "noatime" or "MS_NOATIME" not in source or not re.search(f'"{re.escape(options)}"', source):
+    if access != "noatime" or "MS_NOATIME" not in source or f'"{options}"' not in source:
         sys.exit("bench-disk: the mount options of init/disk are not those that are measured as keel's")
+    if ", ".join(f'"{word}"' for word in KEEL_MKFS) not in source or f'"{ZEROED[1]}"' not in source:
+        sys.exit("bench-disk: the mke2fs options of init/disk are not those that are measured as keel's")
 
 
 class Results:
@@ -99,7 +104,7 @@ class Results:
 
     def ratio(self, part, case, base, name):
         """Of the same round, the median of all; None where it would say nothing."""
-        runs = self.values[part][case].get(name, []), self.values[part][base].get(name, [])
+        runs = [self.values[part].get(key, {}).get(name, []) for key in (case, base)]
         pairs = [first / second for first, second in zip(*runs) if second]
         return statistics.median(pairs) if pairs else None
 
@@ -118,28 +123,9 @@ def rotated(setups, turn):
     return setups[turn:] + setups[:turn]
 
 
-def run_options(results, options, pool, layer):
-    setups = (KEEL, WSL) + OTHERS
-    for turn in range(options.rounds):
-        for setup in rotated(setups, turn):
-            with medium(pool, setup) as target:
-                for load, found in disk_loads.every_load(target, layer, 0.1 if options.quick else 1).items():
-                    results.add(load, setup.name, found)
-        print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
-
-
-def run_engine(results, options, pool, layer):
-    reason = engine.unavailable()
-    if reason:
-        print(f"  engine: not measured: {reason}")
-        return
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as image:
-        disk_engine.save_image(pool, KEEL, layer, image.name)
-        for turn in range(options.rounds):
-            for setup in rotated((KEEL, WSL), turn):
-                for load, found in disk_engine.measure(pool, setup, image.name).items():
-                    results.add(load, setup.name, found)
-            print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
+def chosen(setups, options):
+    """keel's is always among them."""
+    return tuple(setup for setup in setups if not options.setups or setup.name in ("keel", *options.setups.split(",")))
 
 
 def nested(pool, setups, act, media=()):
@@ -150,17 +136,61 @@ def nested(pool, setups, act, media=()):
         return nested(pool, setups[1:], act, (*media, target))
 
 
+def run_options(results, options, pool, layer):
+    """Everyone in turn, in short turns: what else the machine does then happens to all."""
+    def act(media):
+        for turn in range(options.rounds):
+            for target in rotated(media, turn):
+                for load, found in disk_loads.image(target, layer).items():
+                    results.add(load, target.setup.name, found)
+            print(f"  options: round {turn + 1} of {options.rounds}", flush=True)
+        for kind in disk_loads.SMALL:
+            small(results, options, media, kind)
+    nested(pool, chosen(OPTIONS, options), act)
+
+
+def small(results, options, media, kind):
+    """Of 50 steps at a time; the 99th percentile is that of all steps."""
+    loads, values = [kind(target) for target in media], {}
+    for turn in range(3 if options.quick else SMALL_TURNS):
+        for load in rotated(loads, turn):
+            found, asked = disk_loads.small_steps(load, 50)
+            name = load.medium.setup.name
+            values.setdefault(name, []).extend(found)
+            results.add(kind.name, name, asked | {"median_us": disk_loads.quantile(found, 0.5) / 1000})
+    for name, found in values.items():
+        results.add(kind.name, name, {"p99_us": disk_loads.quantile(found, 0.99) / 1000})
+    for load in loads:
+        load.close()
+    print(f"  options: {kind.name}", flush=True)
+
+
+def run_engine(results, options, pool, layer):
+    reason = engine.unavailable()
+    if reason:
+        print(f"  engine: not measured: {reason}")
+        return
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as image:
+        disk_engine.save_image(pool, KEEL, layer, image.name)
+        for turn in range(options.rounds):
+            for setup in rotated(chosen((KEEL, WSL, NODELALLOC), options), turn):
+                for load, found in disk_engine.measure(pool, setup, image.name).items():
+                    results.add(load, setup.name, found)
+            print(f"  engine: round {turn + 1} of {options.rounds}", flush=True)
+
+
 def run_format(results, options, pool, _layer):
+    def written(target):
+        target.sync()
+        return target.since(target.device.blanked)["write_sectors"] / 2048
+
     def act(media):
         for target, setup in zip(media, FORMATTED):
-            target.sync()
-            results.add("format", setup.name, {"written_mib": target.since(target.device.blanked)["write_sectors"] / 2048})
+            results.add("format", setup.name, {"written_mib": written(target)})
         time.sleep(5 if options.quick else FIRST_SECONDS)
         for target, setup in zip(media, FORMATTED):
-            target.sync()
-            results.add("format", setup.name,
-                        {"written_then_mib": target.since(target.device.blanked)["write_sectors"] / 2048,
-                         "allocated_mib": target.allocated() / (1 << 20)})
+            results.add("format", setup.name, {"written_then_mib": written(target),
+                                               "allocated_mib": target.allocated() / (1 << 20)})
     nested(pool, FORMATTED, act)
 
 
@@ -173,7 +203,7 @@ def run_trickle(results, options, pool, _layer):
 
 
 def run_trim(results, options, pool, layer):
-    for turn in range(1 if options.quick else max(3, options.rounds // 2)):
+    for turn in range(1 if options.quick else options.rounds):
         for part, cases in disk_trim.main(pool, KEEL, layer).items():
             for case, found in cases.items():
                 results.add(part, case, found)
@@ -210,7 +240,8 @@ def by_themselves(results):
         return ""
     rows = [["keel with"] + [f"{part} {name.removeprefix('median_')}" for part, name in columns]]
     for setup in OTHERS:
-        rows.append([setup.name] + [cell(results.ratio(part, setup.name, "keel", name)) for part, name in columns])
+        if setup.name in results.values[columns[0][0]]:
+            rows.append([setup.name] + [cell(results.ratio(part, setup.name, "keel", name)) for part, name in columns])
     return "## Each option by itself: ratio to keel's setup\n\n" + table(rows)
 
 
@@ -226,13 +257,14 @@ def listing(results, part, title):
 
 def text_of(results, options):
     parts = [against(results), by_themselves(results),
+             listing(results, "docker_load", "docker load"),
              listing(results, "trickle", "An almost idle guest: what the device was asked in a minute"),
              listing(results, "format", "Made, and the first minute and a half"),
              listing(results, "removal", "Removal: discard against a trim afterwards"),
              listing(results, "least", "The least extent of a trim, after every second file was removed"),
              listing(results, "beside", "fsync of a neighbour meanwhile")]
-    head = (f"{os.cpu_count()} CPUs, kernel {platform.release().split('-')[0]}, sparse file of 64 GiB on ext4, loop device "
-            f"with direct I/O; medians of {options.rounds} rounds (trim: fewer).\n")
+    head = (f"{os.cpu_count()} CPUs, kernel {platform.release().split('-')[0]}, sparse file of 64 GiB on ext4, loop "
+            f"device with direct I/O; medians of {options.rounds} rounds.\n")
     return "\n".join([head] + [part for part in parts if part])
 
 
@@ -248,6 +280,7 @@ def main():
     parser = argparse.ArgumentParser(description="the data disk's options, measured")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--setups", help="names as in the tables, separated by commas; the default is all")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):
@@ -266,9 +299,8 @@ def main():
 
 
 def measure(results, options):
-    devices = max(len(TRICKLED), len(FORMATTED))
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="keel-bench-") as layer, figures.favoured(), \
-            Pool(devices) as pool:
+            Pool(len(OPTIONS)) as pool:
         print(f"  the layer: {disk_loads.archive(layer.name)}", flush=True)
         for name in options.parts or PARTS:
             PARTS[name](results, options, pool, layer.name)

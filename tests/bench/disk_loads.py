@@ -38,44 +38,51 @@ def each_timed(count, step):
     return values
 
 
-def append_fsync(medium, count):
+class Append:
     """A log or a write-ahead journal: 4 KiB appended, fsync."""
-    block = os.urandom(BLOCK)
-    file = os.open(f"{medium.mountpoint}/append", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    name, size = "append_fsync", BLOCK
 
-    def step(_number):
-        os.write(file, block)
-        os.fsync(file)
-    values = each_timed(count, step)
-    os.close(file)
-    return latencies(values)
+    def __init__(self, medium):
+        self.medium, self.block = medium, os.urandom(self.size)
+        self.file = os.open(f"{medium.mountpoint}/{self.name}", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+
+    def step(self, _number):
+        os.write(self.file, self.block)
+        os.fsync(self.file)
+
+    def close(self):
+        os.close(self.file)
 
 
-def overwrite_fdatasync(medium, count):
+class Overwrite(Append):
     """A database page: 4 KiB written in place somewhere in 16 MiB, fdatasync."""
-    blocks, block, draw = 4096, os.urandom(BLOCK), random.Random(1)
-    file = os.open(f"{medium.mountpoint}/pages", os.O_RDWR | os.O_CREAT)
-    os.write(file, os.urandom(blocks * BLOCK))
-    os.fsync(file)
+    name, pages = "overwrite_fdatasync", 4096
 
-    def step(_number):
-        os.pwrite(file, block, BLOCK * draw.randrange(blocks))
-        os.fdatasync(file)
-    values = each_timed(count, step)
-    os.close(file)
-    return latencies(values)
+    def __init__(self, medium):
+        super().__init__(medium)
+        self.draw = random.Random(1)
+        os.write(self.file, os.urandom(self.pages * self.size))
+        os.fsync(self.file)
+        os.close(self.file)
+        self.file = os.open(f"{medium.mountpoint}/{self.name}", os.O_RDWR)
+
+    def step(self, _number):
+        os.pwrite(self.file, self.block, self.size * self.draw.randrange(self.pages))
+        os.fdatasync(self.file)
 
 
-def replace(medium, count):
-    """A configuration or state file as careless programs save it: a new file renamed over the old, no fsync."""
-    block = os.urandom(BLOCK)
+class Replace(Append):
+    """A state file as careless programs save it: a new file renamed over the old, no fsync."""
+    name = "replace"
 
-    def step(number):
-        with open(f"{medium.mountpoint}/new", "wb") as file:
-            file.write(block)
-        os.rename(f"{medium.mountpoint}/new", f"{medium.mountpoint}/state{number % 8}")
-    wall, _ = timed(lambda: (each_timed(count, step), medium.sync()))
-    return {"ms": wall}
+    def step(self, number):
+        directory = self.medium.mountpoint
+        with open(f"{directory}/new", "wb") as file:
+            file.write(self.block)
+        os.rename(f"{directory}/new", f"{directory}/state{number % 8}")
+
+
+SMALL = (Append, Overwrite, Replace)
 
 
 def archive(path):
@@ -119,9 +126,8 @@ def read(medium):
 
 
 def delete(medium, name="tree"):
-    """The removal of an image's layer, and what it causes after the commit."""
+    """The removal of an image's layer."""
     wall, _ = timed(lambda: (shutil.rmtree(f"{medium.mountpoint}/{name}"), medium.sync()))
-    medium.settle()
     return {"ms": wall}
 
 
@@ -148,17 +154,23 @@ def asked(done):
 
 
 def counted(medium, load, *arguments):
-    """A load's figures and what the device was asked to do for it."""
+    """A load's figures and what the device was asked to do for it, and for what it causes after the commit."""
     before = medium.counts()
     result = load(medium, *arguments)
+    if medium.discards:
+        medium.settle()
     return result | asked(medium.since(before))
 
 
-def every_load(medium, layer, scale=1.0):
-    """load -> figure -> value, in an order in which each finds what it needs."""
-    return {"append_fsync": counted(medium, append_fsync, int(1500 * scale)),
-            "overwrite_fdatasync": counted(medium, overwrite_fdatasync, int(1500 * scale)),
-            "replace": counted(medium, replace, int(500 * scale)),
-            "unpack": counted(medium, unpack, layer),
-            "read": counted(medium, read),
-            "delete": counted(medium, delete)}
+def image(medium, layer):
+    """An image comes, is used and goes: load -> figure -> value."""
+    return {"unpack": counted(medium, unpack, layer), "read": counted(medium, read), "delete": counted(medium, delete)}
+
+
+def small_steps(load, count):
+    """Some steps of a small load. Ends with all of it on the medium."""
+    medium = load.medium
+    before = medium.counts()
+    values = each_timed(count, load.step)
+    medium.sync()
+    return values, asked(medium.since(before))

@@ -22,6 +22,7 @@ DIRECTORY = figures.TOP / "build" / "bench" / "disk"
 LOOP_LOCK = "/tmp/keel-disk-scenarios.lock"
 SIZE = 64 << 30
 FITRIM, BLKDISCARD = 0xC0185879, 0x1277  # linux/fs.h
+LOOP_CTL_ADD, LOOP_CTL_REMOVE, FIRST_NUMBER = 0x4C80, 0x4C81, 200  # linux/loop.h
 STAT_FIELDS = {"write_requests": 4, "write_sectors": 6, "discards": 11, "discard_sectors": 13, "flushes": 15}
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -40,8 +41,9 @@ class Setup:
 class Medium:
     """A mounted file system on a device."""
 
-    def __init__(self, device, mountpoint):
-        self.device, self.mountpoint = device, mountpoint
+    def __init__(self, device, mountpoint, setup):
+        self.device, self.mountpoint, self.setup = device, mountpoint, setup
+        self.discards = "discard" in setup.options.split(",")
 
     def counts(self):
         return self.device.counts()
@@ -80,15 +82,24 @@ class Medium:
         return os.stat(self.device.path).st_blocks * 512
 
 
-class Device:
-    """A sparse file and its loop device."""
+def loop_control(command, number):
+    with open("/dev/loop-control", "rb") as control:
+        fcntl.ioctl(control, command, number)
 
-    def __init__(self):
+
+class Device:
+    """A sparse file and its loop device. Its number is one that `losetup -f` gives to nobody: scenarios detach theirs
+    more than once, by name."""
+
+    def __init__(self, number):
+        self.number, self.node = FIRST_NUMBER + number, f"/dev/loop{FIRST_NUMBER + number}"
         DIRECTORY.mkdir(parents=True, exist_ok=True)
         handle, self.path = tempfile.mkstemp(suffix=".img", dir=DIRECTORY)
         os.truncate(handle, SIZE)
         os.close(handle)
-        self.node = run("losetup", "-f", "--show", "--direct-io=on", self.path)
+        with contextlib.suppress(FileExistsError):
+            loop_control(LOOP_CTL_ADD, self.number)
+        run("losetup", "--direct-io=on", self.node, self.path)
         self.blanked = self.counts()
 
     def blank(self):
@@ -114,6 +125,8 @@ class Device:
     def remove(self):
         run("losetup", "-d", self.node)
         os.unlink(self.path)
+        with contextlib.suppress(OSError):
+            loop_control(LOOP_CTL_REMOVE, self.number)
 
 
 @contextlib.contextmanager
@@ -142,7 +155,7 @@ class Pool:
     def __enter__(self):
         with all_loop_devices():
             while len(self.idle) < self.count:
-                self.idle.append(Device())
+                self.idle.append(Device(len(self.idle)))
         return self
 
     def __exit__(self, *_):
@@ -166,6 +179,6 @@ def medium(pool, setup):
         make_file_system(device.node, setup)
         run("mount", "-t", "ext4", "-o", setup.options, device.node, mountpoint)
         try:
-            yield Medium(device, mountpoint)
+            yield Medium(device, mountpoint, setup)
         finally:
             run("umount", mountpoint)

@@ -15,7 +15,6 @@ GIB, MIB, KIB = 1 << 30, 1 << 20, 1 << 10
 TREES = 3
 LEAST = (4 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB)
 IOPRIO_SET, IOPRIO_IDLE = 251, 3 << 13  # x86-64; linux/ioprio.h
-EVERYTHING = 2**64 - 1
 
 
 def fill(target, layer):
@@ -55,7 +54,7 @@ def removal(pool, setup, layer, remove):
         done = target.since(before)
         result = {"ms": wall, "settled_ms": max(0, settled - 500), "discards": done["discards"],
                   "discarded_mib": done["discard_sectors"] / 2048}
-        if "discard" not in setup.options.split(","):
+        if not target.discards:
             before = target.counts()
             result["trim_ms"], trimmed = loads.timed(target.trim)
             done = target.since(before)
@@ -148,13 +147,15 @@ def beside(pool, setup, layer, disturb, first=False):
 
 
 class Disturbance:
-    def __init__(self, name, run, prepare=None, discard=False):
-        self.name, self.run, self.prepare, self.discard = name, run, prepare, discard
+    """options: what is added to keel's mount options for it."""
+
+    def __init__(self, name, run, prepare=None, options=""):
+        self.name, self.run, self.prepare, self.options = name, run, prepare, options
 
 
-def remove_and_settle(target):
-    remove_whole(target)
-    target.settle()
+def copy_tree(target):
+    shutil.copytree(f"{target.mountpoint}/tree0", f"{target.mountpoint}/copy", symlinks=True)
+    target.sync()
 
 
 def nothing(_target):
@@ -168,7 +169,9 @@ def whole_range(target):
 DISTURBANCES = (
     Disturbance("nothing", nothing),
     Disturbance("removal", remove_whole),
-    Disturbance("removal, discard", remove_whole, discard=True),
+    Disturbance("removal, discard", remove_whole, options=",discard"),
+    Disturbance("copy", copy_tree),
+    Disturbance("copy, nodelalloc", copy_tree, options=",nodelalloc"),
     Disturbance("trim, whole", whole_range, remove_scattered),
     Disturbance("trim, 1 GiB", lambda target: trim_pieces(target, GIB), remove_scattered),
     Disturbance("trim, 1 GiB, 64 KiB", lambda target: trim_pieces(target, GIB, 64 * KIB), remove_scattered),
@@ -178,20 +181,19 @@ DISTURBANCES = (
 )
 
 
-def with_discard(setup):
-    return Setup(f"{setup.name}, discard", setup.mkfs, f"{setup.options},discard")
+def with_options(setup, options):
+    return Setup(setup.name + options, setup.mkfs, setup.options + options)
 
 
 def main(pool, keel, layer):
     """One round of all: part -> case -> figure -> value."""
-    discard = with_discard(keel)
+    discard = with_options(keel, ",discard")
     result = {"removal": {}, "least": least_extents(pool, keel, layer), "beside": {}}
     for name, remove in (("whole", remove_whole), ("scattered", remove_scattered)):
-        for setup in (keel, discard):
-            result["removal"][f"{name}, {'discard' if setup is discard else 'batched'}"] = removal(pool, setup, layer, remove)
+        for way, setup in (("batched", keel), ("discard", discard)):
+            result["removal"][f"{name}, {way}"] = removal(pool, setup, layer, remove)
     for disturbance in DISTURBANCES:
-        setup = discard if disturbance.discard else keel
-        result["beside"][disturbance.name] = beside(pool, setup, layer, disturbance)
+        result["beside"][disturbance.name] = beside(pool, with_options(keel, disturbance.options), layer, disturbance)
     for disturbance in DISTURBANCES[-1:]:
         result["beside"][f"first {disturbance.name}"] = beside(pool, keel, layer, disturbance, first=True)
     return result

@@ -14,8 +14,8 @@ from harness import check, contains, scenario
 KEPT = "what was on the disk before"
 NO_SPACE = "no space left on device"
 LOOP = "trap 'exit 0' TERM; while :; do /busybox sleep 0.1; done"
-# What dockerd writes down when it is asked to, each in a place of its own: volumes/metadata.db, network/files/local-kv.db,
-# containers/ID, image/overlay2/repositories.json.
+# What dockerd writes down when it is asked to, each in a place of its own: volumes/metadata.db,
+# network/files/local-kv.db, containers/ID, image/overlay2/repositories.json.
 RECORDS = (("volume", "create", "more"), ("network", "create", "more"), ("create", "--name", "more", IMAGE, "/busybox"),
            ("tag", IMAGE, "more"))
 
@@ -190,7 +190,8 @@ def no_inodes(test):
 
 
 def came_up_or_not(service, killed):
-    return service["pid"] != killed and service["state"] == "active" or service["restarts"] >= 3
+    """With more starts than systemd's default would allow."""
+    return service["pid"] != killed and service["state"] == "active" or service["restarts"] > 5
 
 
 @scenario("full data disk: dockerd and containerd are killed (-9) meanwhile, and come back when there is room",
@@ -204,7 +205,7 @@ def killed_while_full(test):
             for name, pid in daemons(guest).items():
                 guest.kill(pid)
                 service = guest.wait(lambda s, name=name, pid=pid: came_up_or_not(s["services"][name], pid),
-                                     f"{name} came up, or was tried three times")["services"][name]
+                                     f"{name} came up, or was tried again and again")["services"][name]
                 test.note(f"{name} on a full disk: {service['state']}, {service['restarts']} restarts")
             guest.retry(lambda: guest.api("/livez")[0] == 200, "the agent answers")
             give_back_blocks(guest)

@@ -9,7 +9,6 @@ import contextlib
 import pathlib
 
 import client
-import machine
 import scsi
 from machine import VmError
 

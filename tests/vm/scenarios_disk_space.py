@@ -15,7 +15,6 @@ import gallery
 import harness
 import machine
 import medium
-import run
 import vhdx
 from guests import (IMAGE, data_file, docker, file_system_errors, health, import_image, must, plug, sh, up,
                     vm, wait_health)

@@ -102,7 +102,7 @@ $(BIN)/%:
 	@echo "  LD      $@ ($$(stat -c %s $@) bytes)"
 
 # Lab-only programs: linked like the release ones, never shipped.
-lab-programs: build/lab/lab-shell
+lab-programs: build/lab/lab-shell build/lab/durable
 build/lab/%: tests/vm/guest/%.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

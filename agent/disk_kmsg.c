@@ -40,13 +40,18 @@ static bool take_record(struct disk_watch *watch, const char *record, size_t len
 	case KERNEL_MESSAGE_OTHER:
 		return false;
 	case KERNEL_MESSAGE_MOUNTED:
+		watch->told_read_only = false;
 		seen->errors.io_count = seen->errors.io_at = 0;
 		return true;
 	case KERNEL_MESSAGE_IO_ERROR:
 		note_io_error(watch);
 		return true;
-	case KERNEL_MESSAGE_FS_ERROR: /* counted by ext4 itself */
 	case KERNEL_MESSAGE_READ_ONLY:
+		watch->told_read_only = true;
+		watch->looks = 0;
+		disk_watch_look_at_errors(watch);
+		return false;
+	case KERNEL_MESSAGE_FS_ERROR: /* counted by ext4 itself */
 		watch->looks = 0;
 		disk_watch_look_at_errors(watch);
 		return false;

@@ -150,6 +150,8 @@ static void look_at_mount(struct disk_watch *watch)
 
 		if (flags == MOUNT_FLAGS_OTHER)
 			continue;
+		if (flags == MOUNT_FLAGS_WRITABLE && watch->told_read_only)
+			flags = MOUNT_FLAGS_READ_ONLY;
 		if (flags == MOUNT_FLAGS_READ_ONLY && !seen->read_only)
 			log_error("%s: the data disk is read-only", seen->kernel);
 		seen->read_only = flags == MOUNT_FLAGS_READ_ONLY;
@@ -273,6 +275,7 @@ int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 	if (info.st_dev == root.st_dev) /* unmounted by now: that would be the root's disk */
 		return -ENODEV;
 	watch->device = info.st_dev;
+	watch->told_read_only = false;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
 	rc = find_names(watch);
 	if (rc < 0)

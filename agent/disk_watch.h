@@ -28,6 +28,8 @@ struct disk_watch {
 	struct loop_source uevents, errors, kmsg;
 	struct loop_timer again; /* an error is told before it is counted */
 	unsigned int looks;
+	/* The kernel's log says so. Linux 6.12 to 6.14 refuse writes after an error and show it nowhere else. */
+	bool told_read_only;
 	struct loop_timer rest; /* a log that floods is read again after this */
 };
 

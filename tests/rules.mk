@@ -26,6 +26,15 @@ test-fault: rootfs
 	@$(call inner,build) ns-programs
 	@tests/run fault
 
+## test-powercut: cut the power of real guests, see that nothing durable is lost
+test-powercut: lab-image
+	@tests/run powercut
+
+## soak: the same with N cuts (default 200)
+N ?= 200
+soak: lab-image
+	@KEEL_CUTS=$(N) tests/run powercut
+
 ## test-vm: boot real guests
 test-vm: lab-image
 	@tests/run vm
@@ -46,4 +55,4 @@ bench-disk: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_disk.py $(T)
 
-.PHONY: bench bench-disk bench-init lab-image run test test-ns test-fault test-vm
+.PHONY: bench bench-disk bench-init lab-image run soak test test-powercut test-ns test-fault test-vm

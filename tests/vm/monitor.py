@@ -11,6 +11,9 @@ It starts QEMU, ends with it, and in between
     {"do":"kill"}          ends QEMU at once, as a power cut
     {"do":"ctrl-alt-del"}  presses the keys
     {"do":"power-button"}  presses the machine's
+    {"do":"qmp","execute":NAME,"arguments":{...},"event":NAME}
+                           {"return":...} of QEMU's command, after the event about the same device if one
+                           is named
 A line is what the guest reported or {"type":"vm","event":...} from here; both carry host_ms, the
 milliseconds since QEMU was started. Writes one line to READY_FD when requests are answered. If the
 monitor dies, the kernel ends QEMU.
@@ -48,6 +51,7 @@ class Guest:
         self.tasks = set()
         self.qemu = None
         self.qmp = None
+        self.qmp_waiting = {}  # an answer's id, or an event and its device: the future of who waits
         self.shutdown_reason = None
         self.killed = False
 
@@ -175,6 +179,8 @@ async def answer(guest, request):
     if request.get("do") == "power-button":
         await qmp_send(guest, {"execute": "system_powerdown"})
         return {}
+    if request.get("do") == "qmp":
+        return await qmp_execute(guest, request)
     return {"error": f"unknown request {request}"}
 
 
@@ -217,6 +223,32 @@ async def qmp_send(guest, command):
     await guest.qmp.drain()
 
 
+async def qmp_execute(guest, request):
+    """A command with its answer, and with the event that tells that it is done if one is named."""
+    arguments = request.get("arguments", {})
+    keys = [f"{time.monotonic_ns()}"]
+    if request.get("event"):
+        keys.append((request["event"], arguments.get("id")))
+    futures = [guest.qmp_waiting.setdefault(key, asyncio.get_running_loop().create_future()) for key in keys]
+    try:
+        await qmp_send(guest, {"execute": request["execute"], "arguments": arguments, "id": keys[0]})
+        answer_line = await futures[0]
+        if "error" in answer_line:
+            return {"error": f"QEMU, {request['execute']}: {answer_line['error']['desc']}"}
+        await asyncio.gather(*futures)
+        return {"return": answer_line["return"]}
+    finally:
+        for key in keys:
+            guest.qmp_waiting.pop(key, None)
+
+
+def qmp_wake(guest, message):
+    """Who waits for this message goes on."""
+    key = message.get("id") or (message.get("event"), message.get("data", {}).get("device"))
+    if (future := guest.qmp_waiting.get(key)) and not future.done():
+        future.set_result(message)
+
+
 async def watch_qmp(guest):
     """Keeps the reason of the shutdown, which tells a power-off from a panic."""
     reader, guest.qmp = await asyncio.open_unix_connection(guest.state / "qmp.sock", limit=LINE_MAX)
@@ -225,6 +257,7 @@ async def watch_qmp(guest):
         message = json.loads(text)
         if message.get("event") == "SHUTDOWN":
             guest.shutdown_reason = message["data"]["reason"]
+        qmp_wake(guest, message)
 
 
 def describe_end(guest, qemu_status):

@@ -17,8 +17,10 @@ import tty
 
 import accel
 import client
+import disk_verbs
 import machine
 import rootimage
+import scsi
 import vsock
 from machine import VmError
 
@@ -38,6 +40,13 @@ usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
   rss                        guest memory that the host holds now, in KiB
   console [--log]            the serial console (Ctrl-] leaves); without a terminal what it has said
   events                     what the guest has reported, one JSON object a line
+  plug [--lun 3] [--read-only] [--removable] [--block-size 512|4096] [--errors TYPE[@SECTOR]] FILE
+                             attaches a disk while the guest runs
+  unplug [--lun 3]           takes it away, whatever uses it
+  resize [--lun 3] SIZE      the host has changed the disk's size (bytes, or with K, M, G or T)
+  errors [--lun 3] [TYPE[@SECTOR]]...
+                             requests fail from now on: all that read, write, flush, discard or
+                             write-zeroes, or those that touch the 512-byte sector; none: no longer
   press power-button|ctrl-alt-del
                              presses the machine's power button, or the keys
   down [--deadline S]        shuts the guest down cleanly
@@ -49,7 +58,9 @@ not as wanted (health: not ready; up, wait: degraded, failed or gone); 4 the API
 success; 124 the deadline passed. sh and docker pass the command's own status through, 125 if it could
 not be run.
 
-The data disk of guest N is build/vm/data/N.vhdx unless --data names another; down and kill keep it.
+The data disk of guest N is build/vm/data/N.vhdx unless --data names another; down and kill keep it. It is
+LUN 3. The format of a disk's file goes by its name: .vhdx, .qcow2, else raw; nbd+unix:///?socket=PATH is a disk
+that somebody serves.
 Environment: KEEL_VM_DIR (state of the guests, now {base}), KEEL_ACCEL=tcg|kvm.
 """
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_AS_WANTED, EXIT_API = 1, 2, 3, 4
@@ -80,14 +91,12 @@ def show_trouble(name, health):
                 print(f"{part.get('name')}: {part.get('state')}: {part['reason']}", file=sys.stderr)
 
 
-def data_format(path):
-    return "vhdx" if path.suffix == ".vhdx" else "raw"
-
-
 def prepare_data(args):
     """The data disk's file, made if it is missing, or None."""
     if args.no_data:
         return None
+    if args.data and args.data.startswith(scsi.NBD):
+        return args.data  # whoever serves it has made it
     path = pathlib.Path(args.data).absolute() if args.data else machine.default_data_file(args.name)
     if args.fresh:
         path.unlink(missing_ok=True)
@@ -105,7 +114,6 @@ def make_config(args):
     data = prepare_data(args)
     return {"name": args.name, "mem": args.mem, "cpus": args.cpus, "accel": accel.choose(kernel),
             "kernel": str(kernel), "root": str(root), "data": str(data) if data else None,
-            "data_format": data_format(data) if data else None,
             "cmdline": f"{machine.CMDLINE} {args.append}".strip()}
 
 
@@ -385,7 +393,7 @@ def verb_list(_args):
 def add_up(parser):
     parser.add_argument("--mem", default="2G")
     parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--data", metavar="FILE", help="data disk (.vhdx, else raw)")
+    parser.add_argument("--data", metavar="FILE", help=f"data disk (.vhdx, .qcow2, else raw, or {scsi.NBD}PATH)")
     parser.add_argument("--data-size", default="8G", help="size of a data disk that is made")
     parser.add_argument("--fresh", action="store_true", help="start with a new, blank data disk")
     parser.add_argument("--append", default="", metavar="CMDLINE", help="added to the kernel command line")
@@ -440,8 +448,8 @@ VERBS = {
     "up": (verb_up, add_up), "wait": (verb_wait, add_wait), "health": (verb_health, add_nothing),
     "api": (verb_api, add_api), "sh": (verb_sh, add_sh), "docker": (verb_docker, add_docker),
     "rss": (verb_rss, add_nothing), "console": (verb_console, add_console),
-    "events": (verb_events, add_nothing), "press": (verb_press, add_press), "down": (verb_down, add_down), "kill": (verb_kill, add_nothing),
-    "list": (verb_list, add_nothing),
+    "events": (verb_events, add_nothing), "press": (verb_press, add_press), "down": (verb_down, add_down),
+    "kill": (verb_kill, add_nothing), "list": (verb_list, add_nothing), **disk_verbs.VERBS,
 }
 
 

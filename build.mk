@@ -88,11 +88,12 @@ $(BIN)/keel-modules: $(call rel_obj,$(modules_src) $(lib_src) $(ini_src))
 $(BIN)/keel-disk:    $(call rel_obj,$(disk_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src))
 $(BIN)/keel-net:     $(call rel_obj,$(net_src) $(lib_src) $(ini_src))
 $(BIN)/keel-log:     $(call rel_obj,$(log_src) $(lib_src) $(ini_src))
-$(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
+$(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keelctl:      $(call rel_obj,$(ctl_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keel-modules: libs := -lkmod
 $(BIN)/keel-disk:    libs := -lblkid -lext2fs -lcom_err -lmnl
 $(BIN)/keel-net:     libs := -lmnl
+$(BIN)/keel-agent:   libs := -lmnl
 
 $(BIN)/%:
 	@mkdir -p $(@D)

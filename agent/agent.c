@@ -20,6 +20,7 @@
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
 #include "agent/control_client.h"
+#include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/http.h"
 #include "agent/notify.h"
@@ -46,6 +47,7 @@ static struct agent {
 	struct facts facts;
 	struct control_client control;
 	struct engine engine;
+	struct disk disk;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -118,6 +120,7 @@ static void agent_spread_facts(void *ctx)
 {
 	(void)ctx;
 	engine_update(&agent.engine);
+	disk_update(&agent.disk);
 	look_for_crashes();
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
@@ -132,6 +135,24 @@ static void on_engine_change(void *ctx)
 {
 	(void)ctx;
 	report_send_change(&agent.report);
+}
+
+static void on_disk_change(void *ctx)
+{
+	(void)ctx;
+	report_send_change(&agent.report);
+}
+
+static void on_disk_job_heard(void *ctx)
+{
+	(void)ctx;
+	http_server_wake(&agent.http);
+}
+
+static void on_engine_tick(void *ctx)
+{
+	(void)ctx;
+	disk_tick(&agent.disk);
 }
 
 static void on_report_start(struct loop_timer *timer)
@@ -190,6 +211,7 @@ static void on_api_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
 {
 	engine_kick(&agent.engine);
+	disk_look(&agent.disk);
 	api_handle_request(ctx, request, response);
 }
 
@@ -223,11 +245,16 @@ static void raise_descriptor_limit(void)
 static void init_parts(const struct agent_options *options)
 {
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
-	agent.api =
-		(struct api){.facts = &agent.facts, .command = on_api_command, .logs = &agent.logs};
+	agent.api = (struct api){.facts = &agent.facts,
+		.command = on_api_command,
+		.logs = &agent.logs,
+		.disk = &agent.disk};
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
+	agent.engine.tick = on_engine_tick;
+	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_disk_change,
+		on_disk_job_heard, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -253,6 +280,7 @@ static void agent_finish(void)
 	power_button_stop(&agent.power_button);
 	control_client_stop(&agent.control);
 	engine_stop(&agent.engine);
+	disk_stop(&agent.disk);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/common/address.h"
+#include "agent/disk.h"
 #include "agent/engine.h"
 #include "lib/base.h"
 
@@ -15,6 +16,7 @@ struct agent_options {
 	struct address api[AGENT_LISTENERS_MAX];    /* unused ones are "none" */
 	struct address docker[AGENT_LISTENERS_MAX]; /* where Docker's API is offered */
 	struct engine_options engine;
+	struct disk_options disk;
 	struct address report;
 	const char *control; /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;

@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "agent/common/document.h"
+#include "agent/disk_api.h"
 #include "lib/log.h"
 
 /* Too large for a small stack, and one request is handled at a time. */
@@ -141,6 +142,22 @@ static void get_log(struct api *api, const struct http_request *request,
 		log_streams_answer(api->logs, &query, response);
 }
 
+static void get_disk(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	size_t len;
+	const char *text = document_write_disk(api->facts, &len);
+
+	(void)request;
+	respond_json(response, 200, text, len);
+}
+
+static void run_disk(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	disk_api_answer(api->disk, request, response);
+}
+
 static const struct {
 	const char *path;
 	const char *method, *allow;
@@ -150,6 +167,13 @@ static const struct {
 	{"/v1/services", "GET", "GET, HEAD", get_services},
 	{LOG_QUERY_PREFIX, "GET", "GET, HEAD", get_log},
 	{"/v1/shutdown", "POST", "POST", post_shutdown},
+	{"/v1/disk", "GET", "GET, HEAD", get_disk},
+	{DISK_API_PREFIX "list", "GET", "GET, HEAD", run_disk},
+	{DISK_API_PREFIX "trim", "POST", "POST", run_disk},
+	{DISK_API_PREFIX "grow", "POST", "POST", run_disk},
+	{DISK_API_PREFIX "repair", "POST", "POST", run_disk},
+	{DISK_API_PREFIX "init", "POST", "POST", run_disk},
+	{DISK_API_PREFIX "adopt", "POST", "POST", run_disk},
 	{"/livez", "GET", "GET, HEAD", get_livez},
 	{"/readyz", "GET", "GET, HEAD", get_readyz},
 };

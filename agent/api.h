@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/common/facts.h"
+#include "agent/disk.h"
 #include "agent/http.h"
 #include "agent/log_stream.h"
 #include "lib/base.h"
@@ -17,6 +18,7 @@ struct api {
 	const struct facts *facts;
 	api_command_fn *command;
 	struct log_streams *logs; /* NULL: there are none */
+	struct disk *disk;        /* NULL: no jobs */
 	void *ctx;
 };
 

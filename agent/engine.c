@@ -204,6 +204,8 @@ static void on_engine_timer(struct loop_timer *timer)
 		engine_probe_start(&daemon->probe);
 	}
 	judge_all(engine);
+	if (engine->tick)
+		engine->tick(engine->ctx);
 }
 
 static void arm(struct engine *engine)

@@ -37,7 +37,7 @@ struct http_connection {
 void http_response_problem(struct http_response *response, int status, const char *code,
 	const char *detail)
 {
-	static char body[640];
+	static char body[PROBLEM_MAX];
 
 	*response = (struct http_response){
 		.status = status, .type = "application/problem+json", .body = body};
@@ -122,19 +122,25 @@ static void put_response(struct http_connection *connection, const struct http_r
 	connection->out_len += response->body_len;
 }
 
+static void limit_body(struct http_response *response)
+{
+	if (response->body_len > OUT_MAX - OUT_HEADER)
+		http_response_problem(response, 500, "too_large",
+			"the answer is larger than this server can send");
+}
+
 static void respond(struct http_connection *connection, const struct http_request *request)
 {
 	struct http_response response = {0};
 
 	connection->server->fn(connection->server->ctx, request, &response);
-	if (response.body_len > OUT_MAX - OUT_HEADER)
-		http_response_problem(&response, 500, "too_large",
-			"the answer is larger than this server can send");
+	limit_body(&response);
 	connection->stream = response.stream;
 	connection->stream_ctx = response.stream_ctx;
 	/* A body without a length ends with the connection. */
 	connection->close_after = !request->keep_alive || response.stream;
-	put_response(connection, &response, request->head);
+	if (request->head || !response.stream || !response.stream->answer)
+		put_response(connection, &response, request->head);
 	if (request->head)
 		end_stream(connection);
 }
@@ -216,11 +222,28 @@ static bool flush_out(struct http_connection *connection)
 	return true;
 }
 
+/* The answer that is waited for, if it is there. */
+static void fill_from_answer(struct http_connection *connection)
+{
+	struct http_response response = {0};
+
+	if (connection->stream->answer(connection->stream_ctx, &response) == -EAGAIN)
+		return;
+	limit_body(&response);
+	put_response(connection, &response, false);
+	end_stream(connection);
+}
+
 /* Takes the next piece of the stream's body, as much as there is room. */
 static void fill_from_stream(struct http_connection *connection)
 {
-	ssize_t n = connection->stream->read(connection->stream_ctx, connection->out, OUT_MAX / 4);
+	ssize_t n;
 
+	if (connection->stream->answer) {
+		fill_from_answer(connection);
+		return;
+	}
+	n = connection->stream->read(connection->stream_ctx, connection->out, OUT_MAX / 4);
 	if (n > 0)
 		connection->out_len = (size_t)n;
 	else if (n < 0)
@@ -234,7 +257,7 @@ static bool pump(struct http_connection *connection)
 	while (connection->stream && connection->out_len == 0) {
 		fill_from_stream(connection);
 		if (connection->stream && connection->out_len == 0)
-			break;
+			break; /* nothing for now */
 		if (!flush_out(connection))
 			return false;
 	}

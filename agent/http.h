@@ -16,6 +16,8 @@
 #define HTTP_IDLE_S          60 /* between requests */
 #define HTTP_WRITE_S         10 /* for the peer to take an answer */
 
+struct http_response;
+
 /* A body that is made piece by piece, sent until it ends or the client is gone. It has no length: the
  * connection's end is its end. */
 struct http_stream {
@@ -24,6 +26,9 @@ struct http_stream {
 	ssize_t (*read)(void *ctx, char *buffer, size_t size);
 	/* Called once, whatever happens. */
 	void (*close)(void *ctx);
+	/* Not NULL: instead of `read`, an answer that is known only later. Fills in the whole response (with a body)
+	 * and returns 0; -EAGAIN: not yet, see http_server_wake. */
+	int (*answer)(void *ctx, struct http_response *response);
 };
 
 #define HTTP_STREAM_PIECE_MIN (16 * 1024) /* `size` is never less */

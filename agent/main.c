@@ -63,6 +63,12 @@ static void set_defaults(struct agent_options *options)
 		.hung_after_us = config.engine.hung_after_s * USEC_PER_SEC,
 		.calm_us = config.health.probe_s * USEC_PER_SEC,
 	};
+	options->disk = (struct disk_options){
+		.trim = config.disk.trim,
+		.space = {.low_percent = config.disk.low_percent,
+			.critical_percent = config.disk.critical_percent},
+		.program = DISK_JOB_PROGRAM,
+	};
 	if (config.vsock.report_port != 0)
 		options->report = (struct address){.kind = ADDRESS_VSOCK,
 			.cid = VMADDR_CID_HOST,
@@ -187,6 +193,7 @@ int main(int argc, char **argv)
 	rc = parse_options(&options, argc, argv);
 	if (rc >= 0)
 		return rc;
+	options.disk.space.calm_us = options.engine.policy.calm_us;
 	rc = agent_run(&options);
 	if (rc < 0)
 		log_error("cannot run: %s", strerror(-rc));

@@ -50,4 +50,9 @@ bench-init: lab-image
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_init.py $(T)
 
-.PHONY: bench bench-init lab-image run soak test test-powercut test-ns test-fault test-vm
+## bench-disk: the data disk's options against WSL's, discard against fstrim, on a loop device (root)
+bench-disk: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_disk.py $(T)
+
+.PHONY: bench bench-disk bench-init lab-image run soak test test-powercut test-ns test-fault test-vm

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/common/document_disk.h"
+
 /* The largest document (every table full, every text at its limit and escaped) takes about a third;
  * test_document.c builds it. Untouched pages of a static array cost nothing. */
 static _Alignas(16) char pool[768 * 1024];
@@ -96,20 +98,6 @@ static void add_services(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct
 	}
 }
 
-static void add_disk(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct control_disk *disk)
-{
-	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "disk");
-
-	(void)yyjson_mut_obj_add_str(doc, item, "state", disk_state_name(disk->state));
-	(void)yyjson_mut_obj_add_str(doc, item, "device", disk->device);
-	(void)yyjson_mut_obj_add_str(doc, item, "uuid", disk->uuid);
-	(void)yyjson_mut_obj_add_str(doc, item, "label", disk->label);
-	(void)yyjson_mut_obj_add_uint(doc, item, "size_bytes", disk->size_bytes);
-	(void)yyjson_mut_obj_add_str(doc, item, "mountpoint", disk->mountpoint);
-	(void)yyjson_mut_obj_add_bool(doc, item, "formatted", disk->formatted != 0);
-	(void)yyjson_mut_obj_add_str(doc, item, "reason", disk->reason);
-}
-
 static void add_daemons(yyjson_mut_doc *doc, yyjson_mut_val *engine, const struct facts *facts)
 {
 	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, engine, "daemons");
@@ -193,7 +181,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	add_ms(doc, root, "init_ms", facts->boot.start_us);
 	add_stages(doc, root, facts, system->uptime_us);
 	add_services(doc, root, facts);
-	add_disk(doc, root, &facts->disk);
+	document_fill_disk(doc, yyjson_mut_obj_add_obj(doc, root, "disk"), facts);
 	add_engine(doc, root, facts);
 	add_memory(doc, root, &system->memory);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
@@ -250,6 +238,16 @@ const char *document_write_services(const struct facts *facts, size_t *len)
 	yyjson_mut_val *root = open_object(doc);
 
 	add_services(doc, root, facts);
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_disk(const struct facts *facts, size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	document_fill_disk(doc, root, facts);
 	return write_document(doc, &alc, len);
 }
 

@@ -65,6 +65,7 @@ static void apply_disk(struct facts *facts, const struct control_record *record)
 	struct control_disk *disk = &facts->disk;
 
 	*disk = record->disk;
+	text_sanitize(disk->made_by);
 	text_sanitize(disk->device);
 	text_sanitize(disk->uuid);
 	text_sanitize(disk->label);

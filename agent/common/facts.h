@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "agent/common/disk_facts.h"
 #include "agent/common/engine_policy.h"
 #include "lib/base.h"
 #include "lib/control.h"
@@ -64,6 +65,7 @@ struct facts {
 	struct control_service services[CONTROL_SERVICES_MAX];
 	struct facts_log logs[CONTROL_SERVICES_MAX]; /* of services[] */
 	struct control_disk disk;
+	struct disk_seen disk_seen;
 	struct facts_engine engine;
 };
 

@@ -71,7 +71,7 @@ void farewell_send(struct loop *loop, int fd, const char *text, size_t len)
 
 void farewell_problem(struct loop *loop, int fd, int status, const char *code, const char *detail)
 {
-	char body[512], text[1024];
+	char body[PROBLEM_MAX], text[PROBLEM_MAX + 512];
 	size_t body_len = problem_format(body, sizeof(body), status, code, detail);
 	int len = snprintf(text, sizeof(text),
 		"HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"

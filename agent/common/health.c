@@ -64,17 +64,86 @@ static bool disk_pending(const struct facts *facts, struct health *health, const
 
 	if (stage && why[0] == '\0')
 		why = stage->reason;
-	if (stage && stage->state == STAGE_STATE_FAILED)
-		return object(health, HEALTH_STATUS_FAILED, "no data disk%s%s", DETAIL(why));
-	if (stage && stage->state == STAGE_STATE_DEGRADED)
-		return object(health, HEALTH_STATUS_DEGRADED, "no data disk yet%s%s", DETAIL(why));
+	if (stage && (stage->state == STAGE_STATE_FAILED || stage->state == STAGE_STATE_DEGRADED))
+		return object(health, HEALTH_STATUS_DEGRADED, "no data disk%s%s", DETAIL(why));
 	return object(health, HEALTH_STATUS_STARTING, "%s%s%s", what, DETAIL(why));
+}
+
+enum disk_situation health_disk_situation(const struct facts *facts)
+{
+	const struct disk_seen *seen = &facts->disk_seen;
+
+	if (!seen->watched)
+		return (enum disk_situation)facts->disk.situation;
+	if (seen->vanished)
+		return DISK_SITUATION_VANISHED;
+	/* The damage that I/O errors do comes after them: they are the cause. */
+	if (seen->errors.io_count > 0)
+		return DISK_SITUATION_IO_ERRORS;
+	if (seen->errors.count > 0 || seen->read_only)
+		return DISK_SITUATION_FS_ERRORS;
+	return (enum disk_situation)facts->disk.situation;
+}
+
+/* It was mounted, and the engine was started on it. */
+static bool mounted_objects(const struct facts *facts, struct health *health)
+{
+	const struct disk_seen *seen = &facts->disk_seen;
+	const char *device = facts->disk.device;
+
+	if (!seen->watched)
+		return false;
+	if (seen->vanished)
+		return object(health, HEALTH_STATUS_FAILED,
+			"the data disk %s went away while mounted; attach it again, then: "
+			"keelctl disk repair, or keelctl reboot",
+			device);
+	if (seen->read_only)
+		return object(health, HEALTH_STATUS_FAILED,
+			"the data disk %s became read-only: %s%s%s; keelctl reboot checks it, "
+			"keelctl disk repair mends what a check leaves",
+			device,
+			seen->errors.io_count > 0 ? "the kernel reports I/O errors of it"
+						  : "ext4 found it damaged",
+			seen->errors.last_function[0] ? ", in " : "",
+			seen->errors.last_function);
+	return false;
+}
+
+/* It goes on, but not as it should. */
+static bool mounted_blemish(const struct facts *facts, struct health *health)
+{
+	const struct disk_seen *seen = &facts->disk_seen;
+	const char *device = facts->disk.device;
+
+	if (!seen->watched)
+		return false;
+	if (seen->errors.io_count > 0)
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"the kernel reports I/O errors of the data disk %s; see dmesg and the host's "
+			"disk (is it full?), then: keelctl reboot, which checks it",
+			device);
+	if (seen->errors.count > 0)
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"ext4 found errors on the data disk %s%s%s; keelctl reboot checks it, "
+			"keelctl disk repair mends what a check leaves",
+			device, seen->errors.last_function[0] ? ", the last in " : "",
+			seen->errors.last_function);
+	if (seen->space_known && seen->forecast.word == SPACE_CRITICAL)
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"the data disk %s is nearly full: %llu of %llu MiB and %llu inodes are free; "
+			"remove images or volumes (docker system prune), or enlarge the disk",
+			device, (unsigned long long)seen->space.free >> 20,
+			(unsigned long long)seen->space.total >> 20,
+			(unsigned long long)seen->space.inodes_free);
+	return false;
 }
 
 static bool disk_objects(const struct facts *facts, struct health *health)
 {
 	switch ((enum disk_state)facts->disk.state) {
 	case DISK_STATE_MOUNTED:
+		return mounted_objects(facts, health);
 	case DISK_STATE_NONE:
 		return false;
 	case DISK_STATE_UNKNOWN:
@@ -89,7 +158,7 @@ static bool disk_objects(const struct facts *facts, struct health *health)
 			"the data disk is mounted read-only for rescue, without the engine%s%s",
 			DETAIL(facts->disk.reason));
 	case DISK_STATE_REFUSED:
-		return object(health, HEALTH_STATUS_FAILED, "the data disk was refused%s%s",
+		return object(health, HEALTH_STATUS_DEGRADED, "the data disk was refused%s%s",
 			DETAIL(facts->disk.reason));
 	}
 	return object(health, HEALTH_STATUS_DEGRADED,
@@ -235,7 +304,8 @@ void health_judge(const struct facts *facts, struct health *health)
 		services_object(facts, health) || engine_objects(facts, health))
 		return;
 	health->ready = true;
-	if (stage_blemish(facts, health) || service_blemish(facts, health))
+	if (mounted_blemish(facts, health) || stage_blemish(facts, health) ||
+		service_blemish(facts, health))
 		return;
 	if (facts->boot.state == BOOT_STATE_DEGRADED)
 		(void)object(health, HEALTH_STATUS_DEGRADED, "the boot is degraded%s%s",

@@ -9,8 +9,13 @@
  *   failed     not ready, and it will not become so by itself: `reason` says what to do
  *   stopping   on the way down
  *
- * `ready` is true only if the boot is not stopping, PID 1 answers, the data disk is mounted (or configured
- * away), every essential service is active, and dockerd answered a ping.
+ * `ready` is true only if the boot is not stopping, PID 1 answers, the data disk is mounted, there and writable (or
+ * configured away), every essential service is active, and dockerd answered a ping.
+ *
+ * Of the data disk: one that is refused, not there in time, or mounted for rescue only leaves the guest degraded,
+ * without the engine: people or a late disk can change that while it runs. One that is lost under the running engine (gone,
+ * or read-only after an error) is failed: only a restart or a repair helps. Errors that it survives, and a disk that is
+ * nearly full (`critical`), are degraded and ready. `low` is no blemish: it is the time to act, not a fault.
  * `reason` is "" when the status is ready, else one sentence that names the first cause, in the order in
  * which things depend on each other.
  */
@@ -34,4 +39,6 @@ struct health {
 };
 
 void health_judge(const struct facts *facts, struct health *health);
+/* What is the matter with the data disk: what the agent sees of it before what PID 1 said at boot. */
+enum disk_situation health_disk_situation(const struct facts *facts);
 const char *health_status_name(enum health_status status);

@@ -22,6 +22,8 @@ const char *problem_title(int status)
 		return "Method Not Allowed";
 	case 408:
 		return "Request Timeout";
+	case 409:
+		return "Conflict";
 	case 413:
 		return "Content Too Large";
 	case 417:
@@ -56,7 +58,7 @@ static void escape(char *out, size_t size, const char *text)
 
 size_t problem_format(char *buffer, size_t size, int status, const char *code, const char *detail)
 {
-	char text[192];
+	char text[PROBLEM_DETAIL_MAX];
 	int len;
 
 	escape(text, sizeof(text), detail);

@@ -6,6 +6,9 @@
 
 #include "lib/base.h"
 
+#define PROBLEM_DETAIL_MAX 512 /* escaped, with NUL */
+#define PROBLEM_MAX        (2 * PROBLEM_DETAIL_MAX + 192)
+
 /* The reason phrase of an HTTP status (RFC 9110), "Error" for one that keel does not use. */
 const char *problem_title(int status);
 

@@ -5,14 +5,15 @@
 _keelctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="status health wait services start stop restart reload logs kernel forward shutdown reboot"
-	local options="--vm --timeout --json --no-block --follow --lines --api-port --docker-port --help --version"
+	local verbs="status health wait services start stop restart reload logs disk kernel forward shutdown reboot"
+	local options="--vm --timeout --json --uuid --no-block --follow --lines --api-port --docker-port --help --version"
 	local units
 
 	case $previous in
 	--vm) mapfile -t COMPREPLY < <(compgen -W "unix: vsock: hvsock: none" -- "$word") ;;
 	--timeout | --lines | -n | --api-port | --docker-port) COMPREPLY=() ;;
 	wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
+	disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
 	forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
 	start | stop | restart | reload | logs)
 		units=$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')

@@ -208,11 +208,12 @@ static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, si
 	}
 }
 
-int http_client_stream(const struct address *address, const char *path, unsigned int timeout_ms,
-	bool forever, int out_fd, http_client_piece_fn *fn, void *ctx)
+int http_client_stream(const struct address *address, const char *method, const char *path,
+	const char *request_body, unsigned int timeout_ms, bool forever, int out_fd,
+	http_client_piece_fn *fn, void *ctx)
 {
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
-	_cleanup_close_ int fd = open_request(address, "GET", path, NULL, timeout_ms, end_us);
+	_cleanup_close_ int fd = open_request(address, method, path, request_body, timeout_ms, end_us);
 	const char *body = NULL;
 	static char text[16 * 1024];
 	size_t len = 0, body_len = 0;

@@ -23,11 +23,12 @@ int http_client_ask(const struct address *address, const char *method, const cha
 /* A piece of a body, as it comes. Not 0 ends it. */
 typedef int http_client_piece_fn(void *ctx, int status, const char *data, size_t len);
 
-/* GET of a body that may have no end. The deadline is for the header and, unless `forever`, for all of it. Ends
+/* An answer whose body may have no end. The deadline is for the header and, unless `forever`, for all of it. Ends
  * also with -EPIPE when nobody reads `out_fd` any more. 0 at the end of the body, what `fn` returned, or as
  * http_client_ask. */
-int http_client_stream(const struct address *address, const char *path, unsigned int timeout_ms,
-	bool forever, int out_fd, http_client_piece_fn *fn, void *ctx) MUST_CHECK;
+int http_client_stream(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms, bool forever, int out_fd,
+	http_client_piece_fn *fn, void *ctx) MUST_CHECK;
 
 /* Pure: is the text a whole answer? 0 (status and body are set; the body points into the text), -EAGAIN, or
  * -EPROTO. `closed`: the peer sends no more, which ends an answer without a length. */

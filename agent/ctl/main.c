@@ -25,6 +25,7 @@ static const struct {
 	{"restart", "UNIT...", "restart services", ctl_restart},
 	{"reload", "UNIT...", "make services read their configuration again", ctl_reload},
 	{"logs", "UNIT", "what a service wrote (-f: and writes; -n N: the last N lines)", ctl_logs},
+	{"disk", "VERB", "the data disk: status, list, trim, grow, repair, init, adopt", ctl_disk},
 	{"kernel", "", "what the kernel check found", ctl_kernel},
 	{"forward", "LISTEN", "offer the guest's Docker API on unix:PATH or tcp:127.0.0.1:PORT",
 		ctl_forward},
@@ -45,9 +46,10 @@ static void print_help(void)
 		"                       hvsock:PATH   Firecracker's or vhost-device-vsock's unix socket\n"
 		"                       unix:PATH     the socket itself\n"
 		"  --timeout SECONDS  for wait (default 120), start and its like (90), questions (10)\n"
-		"  --json             status, services: JSON\n"
+		"  --json             status, services, disk: JSON\n"
 		"  -f, --follow       logs: go on as lines come\n"
 		"  -n, --lines N      logs: only the last N lines\n"
+		"  --uuid IDENTITY    disk repair, init, adopt: the disk, as disk list shows it\n"
 		"  --no-block         start, stop, restart, reload: do not wait\n"
 		"  --api-port PORT, --docker-port PORT   in the guest (defaults 700, 701)\n"
 		"  --help, --version\n"
@@ -62,6 +64,7 @@ enum ctl_option {
 	CTL_OPTION_TIMEOUT,
 	CTL_OPTION_JSON,
 	CTL_OPTION_NO_BLOCK,
+	CTL_OPTION_UUID,
 	CTL_OPTION_API_PORT,
 	CTL_OPTION_DOCKER_PORT,
 	CTL_OPTION_HELP,
@@ -75,6 +78,7 @@ static const struct option option_table[] = {
 	{"follow", no_argument, NULL, 'f'},
 	{"lines", required_argument, NULL, 'n'},
 	{"no-block", no_argument, NULL, CTL_OPTION_NO_BLOCK},
+	{"uuid", required_argument, NULL, CTL_OPTION_UUID},
 	{"api-port", required_argument, NULL, CTL_OPTION_API_PORT},
 	{"docker-port", required_argument, NULL, CTL_OPTION_DOCKER_PORT},
 	{"help", no_argument, NULL, CTL_OPTION_HELP},
@@ -119,6 +123,9 @@ static int take_option(struct ctl *ctl, int option)
 		return logs_parse_lines(optarg, &ctl->lines);
 	case CTL_OPTION_NO_BLOCK:
 		ctl->no_block = true;
+		return 0;
+	case CTL_OPTION_UUID:
+		ctl->uuid = optarg;
 		return 0;
 	case CTL_OPTION_API_PORT:
 		return parse_number(optarg, &ctl->api_port);

@@ -165,10 +165,13 @@ static void print_disk(const struct page *page, yyjson_val *disk)
 {
 	const char *state = text_of(disk, "state"), *reason = text_of(disk, "reason");
 	uint64_t bytes = yyjson_get_uint(yyjson_obj_get(disk, "size_bytes"));
+	const char *situation = text_of(disk, "situation"), *forecast = text_of(disk, "forecast");
 	char size[32];
 
 	(void)fputs("\nData disk   ", page->out);
 	print_state(page, state, 0);
+	if (situation[0] && strcmp(situation, "ok") != 0)
+		(void)fprintf(page->out, ", %s", situation);
 	if (text_of(disk, "device")[0])
 		(void)fprintf(page->out, "  %s", text_of(disk, "device"));
 	if (bytes > 0)
@@ -177,6 +180,13 @@ static void print_disk(const struct page *page, yyjson_val *disk)
 		(void)fprintf(page->out, ", label %s", text_of(disk, "label"));
 	if (text_of(disk, "mountpoint")[0])
 		(void)fprintf(page->out, ", on %s", text_of(disk, "mountpoint"));
+	if (forecast[0])
+		(void)fprintf(page->out, ", %s free (%s)",
+			view_format_bytes(yyjson_get_uint(yyjson_obj_get(disk, "free_bytes")), size,
+				sizeof(size)),
+			forecast);
+	if (yyjson_get_bool(yyjson_obj_get(disk, "read_only")))
+		(void)fputs(", READ-ONLY", page->out);
 	if (yyjson_get_bool(yyjson_obj_get(disk, "formatted")))
 		(void)fputs(", formatted by this boot", page->out);
 	(void)fprintf(page->out, "%s%s\n", reason[0] ? "\n            " : "", reason);

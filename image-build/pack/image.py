@@ -31,7 +31,7 @@ PROGRAM_LINKS = {"usr/bin/systemctl": "keelctl", "usr/bin/journalctl": "keelctl"
 # The check of a running kernel, for health and for people: name here, name in the guest.
 KERNEL_CHECK = {"check": "usr/lib/keel/kernel-check", "requirements": "usr/lib/keel/kernel-requirements"}
 
-E2FSPROGS = ("dumpe2fs", "e2fsck", "mke2fs", "resize2fs", "tune2fs")
+E2FSPROGS = ("dumpe2fs", "e2fsck", "e2undo", "mke2fs", "tune2fs")
 E2FSPROGS_LINKS = {"fsck.ext4": "e2fsck", "mkfs.ext4": "mke2fs", "e2label": "tune2fs"}
 KMOD_NAMES = ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod")
 

@@ -39,7 +39,7 @@ LINKED = {
     "util-linux": ["usr/lib/keel/keel-disk"],
     "libmnl-dev": ["usr/lib/keel/keel-net"],
     "musl-dev": [*image.PROGRAMS.values(), "usr/bin/busybox", "usr/bin/kmod", "usr/sbin/e2fsck",
-                 "usr/sbin/mke2fs", "usr/sbin/resize2fs", "usr/sbin/tune2fs", "usr/sbin/dumpe2fs"],
+                 "usr/sbin/mke2fs", "usr/sbin/e2undo", "usr/sbin/tune2fs", "usr/sbin/dumpe2fs"],
 }
 # Where a package's copyright file lies in the guest if not under its own name.
 DOCUMENTS = {"libinih": "inih", "libhttp-parser-xs-perl": "picohttpparser", "libmnl-dev": "libmnl"}

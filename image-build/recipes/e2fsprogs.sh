@@ -16,12 +16,10 @@ build() {
 		--without-udev-rules-dir --without-crond-dir --without-systemd-unit-dir
 	make -j2 V=1 libs
 	make -j2 V=1 -C e2fsck e2fsck
-	make -j2 V=1 -C resize resize2fs
-	make -j2 V=1 -C misc mke2fs tune2fs dumpe2fs
+	make -j2 V=1 -C misc mke2fs tune2fs dumpe2fs e2undo
 	mkdir -p "$STAGE/bin"
 	strip -o "$STAGE/bin/e2fsck" e2fsck/e2fsck
-	strip -o "$STAGE/bin/resize2fs" resize/resize2fs
-	for program in mke2fs tune2fs dumpe2fs; do strip -o "$STAGE/bin/$program" "misc/$program"; done
+	for program in mke2fs tune2fs dumpe2fs e2undo; do strip -o "$STAGE/bin/$program" "misc/$program"; done
 	install -D -m644 -t "$STAGE/lib" lib/libext2fs.a lib/libcom_err.a
 	install -D -m644 -t "$STAGE/include/et" lib/et/com_err.h
 	install -D -m644 -t "$STAGE/include/ext2fs" lib/ext2fs/{ext2fs,ext2_fs,ext3_extents,ext2_io,ext2_err,ext2_types,bitops,ext2_ext_attr,hashmap}.h

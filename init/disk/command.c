@@ -96,7 +96,7 @@ static void read_all(struct output *output, int output_fd, int progress_fd)
 				fds[i].fd = -1; /* poll(2) skips it */
 			if (len > 0 && i == 0)
 				take_output(output, data, (size_t)len);
-			if (len > 0 && i == 1)
+			else if (len > 0 && output->command->progress)
 				output->command->progress(output->command->ctx, data, (size_t)len);
 		}
 	}

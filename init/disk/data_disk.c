@@ -50,8 +50,7 @@ enum disk_check data_disk_check(const char *device, data_disk_progress_fn *progr
 	int *status)
 {
 	/* -f: what led here may not have left the error flag, and then -p would only look at the superblock. */
-	const char *const argv[] = {
-		E2FSCK, "-f", "-p", "-C", COMMAND_PROGRESS_TEXT, device, NULL};
+	const char *const argv[] = {E2FSCK, "-f", "-p", "-C", COMMAND_PROGRESS_TEXT, device, NULL};
 	struct check check = {.fn = progress, .ctx = ctx};
 	struct command command = {.argv = argv, .progress = on_progress, .ctx = &check};
 
@@ -114,8 +113,8 @@ static int bind_one(const char *mountpoint, const char *directory, const char *t
 	if (rc > 0)
 		return 0;
 	if (rc < 0)
-		return REASON_FAIL(reason, reason_size, rc, "%s is a mount of something else; unmount it",
-			target);
+		return REASON_FAIL(reason, reason_size, rc,
+			"%s is a mount of something else; unmount it", target);
 	(void)snprintf(source, sizeof(source), "%s/%s", mountpoint, directory);
 	rc = file_make_dirs(source);
 	if (rc == 0)

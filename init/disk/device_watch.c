@@ -104,16 +104,15 @@ bool device_watch_drain(struct device_watch *watch, void (*written)(void *ctx, c
 	void *ctx)
 {
 	_Alignas(struct inotify_event) char buffer[4096];
+	struct inotify_event event;
 	bool found = false;
 	ssize_t len;
 
 	while ((len = read(watch->fd, buffer, sizeof(buffer))) > 0) {
-		for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= len;) {
-			const struct inotify_event *event =
-				(const struct inotify_event *)(const void *)(buffer + at);
-
-			found = take_event(watch, event, written, ctx) || found;
-			at += (ssize_t)(sizeof(*event) + event->len);
+		for (size_t at = 0; at + sizeof(event) <= (size_t)len;
+			at += sizeof(event) + event.len) {
+			memcpy(&event, buffer + at, sizeof(event));
+			found = take_event(watch, &event, written, ctx) || found;
 		}
 	}
 	return found;

@@ -23,34 +23,47 @@ struct action {
 
 /* ---- what is known of a device ------------------------------------------------------------- */
 
-static struct disk_finding *find(const struct disk_action_state *state, const char *device)
+static struct disk_finding *find(struct disk_action_state *state, const char *device)
 {
 	for (size_t i = 0; i < DISK_FINDINGS_MAX; i++)
 		if (strcmp(state->findings[i].device, device) == 0)
-			return (struct disk_finding *)&state->findings[i];
+			return &state->findings[i];
 	return NULL;
 }
 
-static struct disk_finding *find_or_make(struct disk_action_state *state, const char *device)
+static struct disk_finding *find_or_make(struct disk_action_state *state,
+	const struct disk_facts *disk)
 {
-	struct disk_finding *finding = find(state, device);
+	struct disk_finding *finding = find(state, disk->device);
 
 	if (finding)
 		return finding;
 	finding = &state->findings[state->next_finding++ % DISK_FINDINGS_MAX];
 	*finding = (struct disk_finding){0};
-	(void)snprintf(finding->device, sizeof(finding->device), "%s", device);
+	memcpy(finding->device, disk->device, sizeof(finding->device));
+	memcpy(finding->uuid, disk->uuid, sizeof(finding->uuid));
 	return finding;
 }
 
-void disk_action_recall(const struct disk_action_state *state, struct disk_scan *scan)
+static struct disk_facts *find_facts(struct disk_scan *scan, const struct disk_finding *finding)
 {
-	for (size_t i = 0; i < scan->count; i++) {
-		struct disk_facts *disk = &scan->disks[i];
-		const struct disk_finding *finding = find(state, disk->device);
+	for (size_t i = 0; i < scan->count; i++)
+		if (strcmp(scan->disks[i].device, finding->device) == 0 &&
+			strcmp(scan->disks[i].uuid, finding->uuid) == 0)
+			return &scan->disks[i];
+	return NULL;
+}
 
-		if (!finding)
+void disk_action_recall(struct disk_action_state *state, struct disk_scan *scan)
+{
+	for (size_t i = 0; i < DISK_FINDINGS_MAX; i++) {
+		struct disk_finding *finding = &state->findings[i];
+		struct disk_facts *disk = find_facts(scan, finding);
+
+		if (!disk) {
+			*finding = (struct disk_finding){0};
 			continue;
+		}
 		disk->check = finding->check;
 		disk->check_status = finding->check_status;
 		disk->mount_error = finding->mount_error;
@@ -132,6 +145,17 @@ static void on_check_progress(void *ctx, unsigned int permille)
 
 /* ---- the actions ----------------------------------------------------------------------------- */
 
+/* A disk that the configuration names by its UUID becomes one of keel's. A full disk is no reason not to use it. */
+static void adopt(const struct action *action)
+{
+	int rc = marker_write(action->state->config->disk.mountpoint, action->disk->uuid);
+
+	if (rc < 0)
+		log_warning("write the marker of %s: %s", action->disk->device, strerror(-rc));
+	else
+		log_info("%s had no marker and is adopted", action->disk->device);
+}
+
 /* Mounted by us now or by an earlier run: bind, report, done. */
 static enum disk_result keep(const struct action *action)
 {
@@ -139,6 +163,9 @@ static enum disk_result keep(const struct action *action)
 	const char *mountpoint = state->config->disk.mountpoint;
 	char reason[CONTROL_REASON_MAX];
 
+	/* Killed between mounting and that. */
+	if (action->disk->marker == DISK_MARKER_NONE && !action->disk->mounted_read_only)
+		adopt(action);
 	if (data_disk_bind(mountpoint, reason, sizeof(reason)) < 0) {
 		report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
 		return DISK_RESULT_WAIT;
@@ -153,7 +180,7 @@ static enum disk_result keep(const struct action *action)
 static enum disk_result grow(const struct action *action)
 {
 	struct disk_action_state *state = action->state;
-	struct disk_finding *finding = find_or_make(state, action->disk->device);
+	struct disk_finding *finding = find_or_make(state, action->disk);
 	const uint64_t old_bytes = action->disk->superblock.size_bytes;
 	int rc;
 
@@ -170,21 +197,10 @@ static enum disk_result grow(const struct action *action)
 	return DISK_RESULT_AGAIN;
 }
 
-/* A disk that the configuration names by its UUID becomes one of keel's. A full disk is no reason not to use it. */
-static void adopt(const struct action *action)
-{
-	int rc = marker_write(action->state->config->disk.mountpoint, action->disk->uuid);
-
-	if (rc < 0)
-		log_warning("write the marker of %s: %s", action->disk->device, strerror(-rc));
-	else
-		log_info("%s had no marker and is adopted", action->disk->device);
-}
-
 static enum disk_result mount_disk(const struct action *action)
 {
 	const struct disk_facts *disk = action->disk;
-	struct disk_finding *finding = find_or_make(action->state, disk->device);
+	struct disk_finding *finding = find_or_make(action->state, disk);
 	int rc = 0;
 
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, action->decision->reason);
@@ -204,10 +220,11 @@ static enum disk_result mount_disk(const struct action *action)
 
 static enum disk_result check_and_mount(const struct action *action)
 {
-	struct disk_finding *finding = find_or_make(action->state, action->disk->device);
+	struct disk_finding *finding = find_or_make(action->state, action->disk);
 
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_CHECKING, action->decision->reason);
 	action->state->progress_us = clock_now_us();
+	finding->mount_error = 0; /* of the time before the check */
 	finding->check = data_disk_check(action->disk->device, on_check_progress, (void *)action,
 		&finding->check_status);
 	if (finding->check != DISK_CHECK_PASSED)
@@ -226,8 +243,8 @@ static enum disk_result format(const struct action *action)
 	(void)snprintf(reason, sizeof(reason), "formatting %s, which is blank", disk->device);
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_FORMATTING, reason);
 	action->state->format_tried = true;
-	if (disk_format_run(disk, action->state->config->disk.label,
-		    disk->blank == DISK_BLANK_ZERO, uuid, reason, sizeof(reason)) < 0) {
+	if (disk_format_run(disk, action->state->config->disk.label, disk->blank == DISK_BLANK_ZERO,
+		    uuid, reason, sizeof(reason)) < 0) {
 		report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
 		return DISK_RESULT_WAIT;
 	}
@@ -238,20 +255,14 @@ static enum disk_result format(const struct action *action)
 static enum disk_result rescue(const struct action *action)
 {
 	const struct disk_facts *disk = action->disk;
-	const char *mountpoint = action->state->config->disk.mountpoint;
-	struct disk_finding *finding = find_or_make(action->state, disk->device);
-	char reason[CONTROL_REASON_MAX];
+	struct disk_finding *finding = find_or_make(action->state, disk);
 
-	if (!disk->at_mountpoint && finding->rescue_error == 0)
-		finding->rescue_error = -data_disk_mount(disk->device, mountpoint, true);
-	if (finding->rescue_error == 0) {
-		report(action, STAGE_STATE_FAILED, DISK_STATE_RESCUE, action->decision->reason);
-		return DISK_RESULT_WAIT;
+	if (!disk->at_mountpoint) {
+		finding->mount_error = -data_disk_mount(disk->device,
+			action->state->config->disk.mountpoint, true);
+		return DISK_RESULT_AGAIN;
 	}
-	(void)snprintf(reason, sizeof(reason),
-		"%s needs repair and cannot even be mounted read-only (%s): keelctl disk repair",
-		disk->device, strerror(finding->rescue_error));
-	report(action, STAGE_STATE_FAILED, DISK_STATE_REFUSED, reason);
+	report(action, STAGE_STATE_FAILED, DISK_STATE_RESCUE, action->decision->reason);
 	return DISK_RESULT_WAIT;
 }
 
@@ -263,7 +274,8 @@ static enum disk_result locked(const struct action *action,
 	char reason[CONTROL_REASON_MAX];
 
 	if (lock != -EWOULDBLOCK)
-		return run(action); /* a node that cannot be opened fails there, with its own words */
+		return run(
+			action); /* a node that cannot be opened fails there, with its own words */
 	(void)snprintf(reason, sizeof(reason), "%s is being worked on; waiting for that to end",
 		action->disk->device);
 	report(action, STAGE_STATE_RUNNING, DISK_STATE_WAITING, reason);

@@ -7,15 +7,16 @@
 #include "init/disk/disk_scan.h"
 #include "lib/config.h"
 
-#define DISK_FINDINGS_MAX 8 /* disks that this run did something to; one more and the oldest is forgotten */
+#define DISK_FINDINGS_MAX \
+	8 /* disks that this run did something to; one more and the oldest is forgotten */
 
 struct disk_finding {
 	char device[32]; /* "": free */
+	char uuid[40];   /* of what was on it: the next disk may get the same name */
 	enum disk_check check;
 	int check_status;
 	int mount_error;
 	int grow_error;
-	int rescue_error;
 };
 
 struct disk_action_state {
@@ -36,8 +37,8 @@ enum disk_result {
 	DISK_RESULT_DONE,  /* mounted, bound, reported */
 };
 
-/* Puts what is known of each device into its facts. */
-void disk_action_recall(const struct disk_action_state *state, struct disk_scan *scan);
+/* Puts what is known of each device into its facts. What is known of devices that have left is forgotten. */
+void disk_action_recall(struct disk_action_state *state, struct disk_scan *scan);
 /* Somebody else wrote to it. */
 void disk_action_forget(struct disk_action_state *state, const char *device);
 

@@ -195,8 +195,8 @@ static bool decide_needs_repair(const struct disk_policy_input *input, size_t in
 	struct disk_decision *decision)
 {
 	const struct disk_facts *disk = &input->disks[index];
-	const char *what = disk->check == DISK_CHECK_NEEDS_DECISION ? "is damaged" :
-								      "cannot be checked";
+	const char *what =
+		disk->check == DISK_CHECK_NEEDS_DECISION ? "is damaged" : "cannot be checked";
 
 	if (disk->check == DISK_CHECK_NONE || disk->check == DISK_CHECK_PASSED)
 		return false;
@@ -330,8 +330,7 @@ static bool decide_grow(const struct disk_policy_input *input, size_t index,
 
 	if (disk->size_bytes < disk->superblock.size_bytes ||
 		disk->size_bytes - disk->superblock.size_bytes < DISK_GROW_MIN ||
-		disk->size_bytes > DISK_SIZE_MAX || disk->superblock.error ||
-		disk->grow_error != 0)
+		disk->size_bytes > DISK_SIZE_MAX || disk->superblock.error || disk->grow_error != 0)
 		return false;
 	DISK_DECIDE(decision, GROW, OK, index, "%s was enlarged from %llu to %llu MiB",
 		disk->device, (unsigned long long)(disk->superblock.size_bytes >> 20),

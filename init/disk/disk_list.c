@@ -113,8 +113,7 @@ static int print_json(struct job *job, const struct disk_scan *scan,
 		add_disk(doc, disks, &scan->disks[i]);
 	if (verdict) {
 		job_add_text(doc, verdict, "action", disk_action_name(decision->action));
-		job_add_text(doc, verdict, "situation",
-			disk_situation_name(decision->situation));
+		job_add_text(doc, verdict, "situation", disk_situation_name(decision->situation));
 		job_add_text(doc, verdict, "reason", decision->reason);
 	}
 	return job_succeed(job, doc, "%s", "");
@@ -159,6 +158,7 @@ int verb_list(struct job *job)
 	for (size_t i = 0; i < scan.count; i++)
 		if (scan.disks[i].exclusion != DISK_EXCLUSION_EMPTY)
 			print_disk(&scan.disks[i]);
-	(void)printf("Decision: %s: %s.\n", disk_action_name(decision.action), decision.reason);
+	(void)printf("Decision: %s (%s): %s.\n", disk_action_name(decision.action),
+		disk_situation_name(decision.situation), decision.reason);
 	return fflush(stdout) != 0;
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-static struct disk_scan scan; /* too large for the stack; a job looks at the devices again and again */
+static struct disk_scan
+	scan; /* too large for the stack; a job looks at the devices again and again */
 
 static bool look(struct job *job, int *status)
 {
@@ -105,8 +106,7 @@ const struct disk_facts *disk_pick_data(struct job *job, int *status)
 		if (!disk)
 			disk = pick_by_identity(job, status);
 	}
-	if (!disk || !job->options.uuid ||
-		strcasecmp(disk_pick_uuid(disk), job->options.uuid) == 0)
+	if (!disk || !job->options.uuid || strcasecmp(disk_pick_uuid(disk), job->options.uuid) == 0)
 		return disk;
 	*status = job_fail(job, "identity", "the UUID of %s is %s, not %s: nothing was done",
 		disk->device, disk_pick_uuid(disk)[0] ? disk_pick_uuid(disk) : "not known",

@@ -29,11 +29,6 @@ const char *disk_action_name(enum disk_action action)
 	return action < ARRAY_SIZE(names) ? names[action] : "?";
 }
 
-bool disk_policy_check_passed(int exit_status)
-{
-	return exit_status == 0 || exit_status == 1;
-}
-
 /* What the wanted disk is called in sentences. */
 struct wanted_text {
 	char text[64];
@@ -197,11 +192,12 @@ struct absence {
 	char way_out[64];
 };
 
-#define ABSENCE(absence_, situation_, way_out_, ...)                                               \
-	do {                                                                                       \
-		(absence_)->situation = DISK_SITUATION_##situation_;                               \
-		(void)snprintf((absence_)->what, sizeof((absence_)->what), __VA_ARGS__);           \
-		(void)snprintf((absence_)->way_out, sizeof((absence_)->way_out), "%s", (way_out_)); \
+#define ABSENCE(absence_, situation_, way_out_, ...)                                     \
+	do {                                                                             \
+		(absence_)->situation = DISK_SITUATION_##situation_;                     \
+		(void)snprintf((absence_)->what, sizeof((absence_)->what), __VA_ARGS__); \
+		(void)snprintf((absence_)->way_out, sizeof((absence_)->way_out), "%s",   \
+			(way_out_));                                                     \
 	} while (0)
 
 #define ATTACH       "attach it: wsl --mount --vhd FILE --bare"
@@ -301,8 +297,8 @@ static void explain_none(const struct disk_policy_input *input, struct absence *
 	else if (unused > 1)
 		ABSENCE(absence, NOT_FOUND, LIST, "%zu unused devices, among them %s", unused,
 			input->disks[only].device);
-	else if (unused == 1 && !(input->disks[only].content == DISK_CONTENT_NOTHING &&
-					any_could_be_ours(input)))
+	else if (unused == 1 &&
+		 !(input->disks[only].content == DISK_CONTENT_NOTHING && any_could_be_ours(input)))
 		explain_one(input, &input->disks[only], absence);
 	else if (any_could_be_ours(input))
 		ABSENCE(absence, READ_ERROR, "see dmesg and keelctl disk list",

@@ -75,7 +75,8 @@ struct disk_facts {
 	 * system of ours; then the record is to be zeroed before that is mounted. */
 	bool format_intent;
 	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
-	struct superblock backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
+	struct superblock
+		backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
 	enum disk_marker marker;
 	struct marker marker_content; /* VALID and NEWER */
 	enum disk_check check;
@@ -122,10 +123,6 @@ struct disk_decision {
 	size_t index; /* of the disk in question, DISK_INDEX_NONE if there is no single one */
 	char reason[CONTROL_REASON_MAX]; /* one sentence; for WAIT and REFUSE with the way out */
 };
-
-/* Whether the file system may be mounted after `e2fsck -p` ended with this exit status (e2fsck(8):
- * 0 clean, 1 corrected, 2 reboot needed, 4 left uncorrected, 8 and up operational). */
-bool disk_policy_check_passed(int exit_status);
 
 /* Rules, the first match wins:
  * 1. Something is mounted on the mount point: our disk is kept (and grown), anything else refused.

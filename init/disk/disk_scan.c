@@ -105,7 +105,8 @@ static bool check_device(const struct disk_scan_options *options, const char *na
 	disk->partition = read_number(name, "partition", 0) != 0;
 	/* A partition's own directory lies in that of its disk. */
 	disk->logical_block_size = (uint32_t)read_number(name,
-		disk->partition ? "../queue/logical_block_size" : "queue/logical_block_size", SECTOR);
+		disk->partition ? "../queue/logical_block_size" : "queue/logical_block_size",
+		SECTOR);
 	if (disk->size_bytes == 0) {
 		exclude(disk, DISK_EXCLUSION_EMPTY, "");
 		return false;
@@ -159,8 +160,8 @@ static void probe_device(const struct disk_scan_options *options, struct disk_fa
 	/* What libext2fs could misread, with features that it does not know, is not given to it. */
 	if (may_be_ours(options, disk) && strcmp(disk->type, "ext4") == 0 &&
 		disk->superblock.valid && disk->superblock.unknown_incompat == 0)
-		disk->marker = marker_read(disk->device, disk->superblock.uuid,
-			&disk->marker_content);
+		disk->marker =
+			marker_read(disk->device, disk->superblock.uuid, &disk->marker_content);
 }
 
 static void scan_device(const struct disk_scan_options *options, const char *name,
@@ -180,8 +181,7 @@ static void scan_device(const struct disk_scan_options *options, const char *nam
 	/* Patience is for what may be ours or blank. The other disks of a machine (the root's, swap, other
 	 * distros') are busy for good, and each would cost the boot a tenth of a second. */
 	if (disk->exclusion == DISK_EXCLUSION_NONE &&
-		is_busy(disk->device,
-			disk->content == DISK_CONTENT_NOTHING || ours ? ATTEMPTS : 1))
+		is_busy(disk->device, disk->content == DISK_CONTENT_NOTHING || ours ? ATTEMPTS : 1))
 		exclude(disk, DISK_EXCLUSION_BUSY, "swap, mapped, or mounted elsewhere");
 	if (has_prefix(name, "loop") && options->only_count == 0 && !ours)
 		exclude(disk, DISK_EXCLUSION_VIRTUAL, "loop device");

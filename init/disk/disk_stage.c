@@ -27,8 +27,9 @@
 #include "lib/loop.h"
 #include "lib/netlink/uevent.h"
 
-#define SETTLE_US  USEC_PER_SEC
-#define ROUNDS_MAX 16 /* actions in a row; the longest sensible row is check, format, mount, grow, keep */
+#define SETTLE_US USEC_PER_SEC
+#define ROUNDS_MAX \
+	16 /* actions in a row; the longest sensible row is check, format, mount, grow, keep */
 
 struct disk_stage {
 	const struct config *config;

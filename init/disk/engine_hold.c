@@ -4,11 +4,14 @@
  */
 #include "init/disk/engine_hold.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "init/disk/pid1.h"
 #include "init/disk/reason.h"
@@ -19,8 +22,13 @@
 /* In the order of starting; dockerd is stopped first, and has 25 s for it (its unit file). */
 static const char *const units[ENGINE_HOLD_UNITS] = {"containerd.service", "docker.service"};
 
+#define DOCKER_CONFIG    "/etc/docker/daemon.json"
+#define DOCKER_STOP_COPY "/run/keel/docker-stop.json"
+
 #define STOP_SECONDS  90
 #define KILL_SECONDS  20
+#define KILL_AGAIN_MS 50
+#define DEPTH_MAX     16 /* of groups in a container's group; deeper ones would be a container's joke */
 #define STAGE_SECONDS 600 /* a journal is replayed in seconds; a check may be among it */
 #define NEWS_SECONDS  15  /* a helper that waits wakes up at once */
 
@@ -120,34 +128,60 @@ static bool is_populated(int events_fd)
 	return strstr(text, "populated 1") != NULL;
 }
 
-/* cgroup.kill reaches all below at once; cgroup.events is the event that they are gone (cgroup-v2.rst). */
+/* Everything in the group and below, one by one. cgroup.kill would do it at once, but kernels of today then also kill what
+ * PID 1 starts in these groups later (it enters them with clone3(2)). */
+static void kill_processes(int group, int depth)
+{
+	struct file_dir entries = {.fd = group};
+	char text[4096], *rest = text;
+	unsigned char type;
+	const char *name;
+	ssize_t len = file_read_at(group, "cgroup.procs", text, sizeof(text));
+
+	if (len > 0 || len == -EFBIG) /* the rest is in the next list */
+		for (char *word; (word = strtok_r(rest, "\n", &rest));) {
+			const long pid = strtol(word, NULL, 10);
+
+			/* 0 stands for a process of another PID namespace. */
+			if (pid > 1)
+				(void)kill((pid_t)pid, SIGKILL);
+		}
+	while (depth < DEPTH_MAX && (name = file_dir_next(&entries, &type))) {
+		_cleanup_close_ int below = -1;
+
+		if (type == DT_DIR)
+			below = openat(group, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (below >= 0)
+			kill_processes(below, depth + 1);
+	}
+}
+
+/* cgroup.events is the event that they are gone (cgroup-v2.rst). */
 static int kill_group(const char *base, const char *slice)
 {
 	const uint64_t deadline_us = clock_now_us() + KILL_SECONDS * USEC_PER_SEC;
-	_cleanup_close_ int events = -1;
-	char path[512];
+	_cleanup_close_ int group = -1, events = -1;
+	char path[400];
 
-	(void)snprintf(path, sizeof(path), "%s/%s/cgroup.events", base, slice);
-	events = open(path, O_RDONLY | O_CLOEXEC);
-	if (events < 0 || !is_populated(events))
-		return 0;
-	(void)snprintf(path, sizeof(path), "%s/%s/cgroup.kill", base, slice);
-	if (file_write(path, "1") < 0)
-		return -errno;
-	while (is_populated(events)) {
+	(void)snprintf(path, sizeof(path), "%s/%s", base, slice);
+	group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	events = group < 0 ? -1 : openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	while (events >= 0 && is_populated(events)) {
 		struct pollfd pollfd = {.fd = events, .events = POLLPRI};
-		const uint64_t now = clock_now_us();
 
-		if (now >= deadline_us)
+		if (clock_now_us() >= deadline_us)
 			return -ETIMEDOUT;
-		(void)poll(&pollfd, 1, (int)((deadline_us - now) / USEC_PER_MSEC) + 1);
+		kill_processes(group, 0);
+		/* Who was forked while the list was read is in the next one. */
+		(void)poll(&pollfd, 1, KILL_AGAIN_MS);
 	}
 	return 0;
 }
 
 static int kill_containers(char *reason, size_t reason_size)
 {
-	static const char *const slices[] = {"containers", "engine"};
+	/* The engine's shims first: they would notice, and clean up after, each container. */
+	static const char *const slices[] = {"engine", "containers"};
 	char base[300];
 
 	if (find_base(base, sizeof(base)) < 0)
@@ -193,8 +227,16 @@ int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size)
 	return kill_containers(reason, reason_size);
 }
 
+/* docker-stop (rootfs/usr/lib/keel) covered dockerd's configuration by a copy without live-restore. */
+static void uncover_config(void)
+{
+	if (unlink(DOCKER_STOP_COPY) == 0 && umount2(DOCKER_CONFIG, MNT_DETACH) < 0)
+		log_warning("uncover %s: %s", DOCKER_CONFIG, strerror(errno));
+}
+
 void engine_hold_release(const struct engine_hold *hold)
 {
+	uncover_config();
 	for (size_t i = 0; i < ENGINE_HOLD_UNITS; i++) {
 		int rc;
 

@@ -16,8 +16,9 @@ struct engine_hold {
 	bool was_up[ENGINE_HOLD_UNITS];
 };
 
-/* Stops dockerd and containerd through PID 1, waits until they are down, then ends the containers, which live on under
- * live-restore, and waits until they are gone. Without a PID 1 there is nothing to do. 0 or -errno with
+/* Stops dockerd, which stops its containers with their own signals and times because the note is there
+ * (rootfs/usr/lib/keel/docker-stop), and containerd through PID 1; then ends whatever is left of them and waits until
+ * it is gone. Without a PID 1 there is nothing to do. 0 or -errno with
  * a sentence; also then engine_hold_release() is to be called. */
 int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size) MUST_CHECK;
 

@@ -66,7 +66,8 @@ bool job_begin(struct job *job, bool interruptible)
 	if (flock(job->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return true;
 	if (errno == EWOULDBLOCK)
-		(void)job_fail(job, "busy", "another job works on the data disk; wait until it has ended");
+		(void)job_fail(job, "busy",
+			"another job works on the data disk; wait until it has ended");
 	else
 		(void)job_fail(job, "failed", "%s cannot be locked: %s", JOB_LOCK, strerror(errno));
 	return false;

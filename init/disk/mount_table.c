@@ -54,7 +54,13 @@ static bool has_read_only(const char *options, size_t len)
 
 int mount_entry_parse(struct mount_entry *entry, const char *line)
 {
-	enum { FIELD_DEVICE = 2, FIELD_ROOT = 3, FIELD_TARGET = 4, FIELD_OPTIONS = 5, FIELD_OPTIONAL = 6 };
+	enum {
+		FIELD_DEVICE = 2,
+		FIELD_ROOT = 3,
+		FIELD_TARGET = 4,
+		FIELD_OPTIONS = 5,
+		FIELD_OPTIONAL = 6
+	};
 	const char *cursor = line, *field;
 	size_t len;
 	int index = 0;

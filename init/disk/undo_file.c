@@ -32,7 +32,7 @@ int undo_file_prepare(const char *uuid, uint64_t fs_bytes, char *path, size_t pa
 {
 	const uint64_t need = undo_file_need(fs_bytes);
 	const time_t now = time(NULL);
-	struct statvfs fs;
+	struct statvfs fs = {0};
 	uint64_t room;
 	char when[32];
 	struct tm tm;
@@ -86,8 +86,7 @@ static size_t find_oldest(int directory, char *name, size_t size)
 
 void undo_file_tidy(void)
 {
-	_cleanup_close_ int directory =
-		open(UNDO_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int directory = open(UNDO_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[256];
 
 	if (directory < 0)

@@ -6,8 +6,9 @@
 
 #include "lib/base.h"
 
-#define UNDO_DIRECTORY "/var/lib/keel/undo" /* on the root file system: not on the disk that is repaired */
-#define UNDO_KEEP      2                    /* the newest; older ones are removed */
+#define UNDO_DIRECTORY \
+	"/var/lib/keel/undo" /* on the root file system: not on the disk that is repaired */
+#define UNDO_KEEP 2          /* the newest; older ones are removed */
 
 /* What a repair may overwrite: all the metadata, of which inode tables are the most (1.6 %), and some room. */
 uint64_t undo_file_need(uint64_t fs_bytes);

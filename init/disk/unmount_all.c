@@ -15,7 +15,8 @@
 #include "init/disk/mount_table.h"
 #include "init/disk/reason.h"
 
-#define MOUNTS_MAX 65536 /* more than sysctl fs.mount-max allows by default is no table that shrinks */
+#define MOUNTS_MAX \
+	65536 /* more than sysctl fs.mount-max allows by default is no table that shrinks */
 
 /* True if the path is `top` or below it. */
 static bool is_below(const char *path, const char *top)

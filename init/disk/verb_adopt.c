@@ -24,7 +24,8 @@ static int mount_detached(const char *device)
 
 	if (context < 0 ||
 		syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||
-		syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "errors", "remount-ro", 0) < 0 ||
+		syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "errors", "remount-ro", 0) <
+			0 ||
 		syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
 	fd = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOATIME);
@@ -96,14 +97,15 @@ int verb_adopt(struct job *job)
 		return job_fail(job, "busy", "%s is being worked on by another process",
 			job->options.device);
 	disk = disk_pick_named(job, &status);
-	if (disk)
-		status = check_device(job, disk);
+	if (!disk)
+		return status;
+	status = check_device(job, disk);
 	if (status != 0)
 		return status;
 	rc = disk->marker == DISK_MARKER_VALID ? 0 : write_marker(disk->device, disk->uuid);
 	if (rc < 0)
-		return job_fail(job, "failed", "the marker of %s cannot be written: %s", disk->device,
-			strerror(-rc));
+		return job_fail(job, "failed", "the marker of %s cannot be written: %s",
+			disk->device, strerror(-rc));
 	close_p(&lock);
 	job_progress(job, "mount", 0);
 	(void)!engine_hold_take_up(words, sizeof(words));

@@ -45,8 +45,9 @@ int verb_grow(struct job *job)
 	job_progress(job, "grow", 0);
 	rc = data_disk_grow(job->config->disk.mountpoint, disk->size_bytes);
 	if (rc < 0)
-		return job_fail(job, "failed", "%s did not grow: %s; see dmesg for the kernel's reason",
-			device, strerror(-rc));
+		return job_fail(job, "failed",
+			"%s did not grow: %s; see dmesg for the kernel's reason", device,
+			strerror(-rc));
 	disk = disk_pick_mounted(job, &status);
 	if (!disk)
 		return status;

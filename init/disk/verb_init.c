@@ -34,9 +34,11 @@ static int wipe_all(const char *device)
 	if (fd < 0)
 		return -errno;
 	probe = blkid_new_probe();
-	if (!probe || blkid_probe_set_device(probe, fd, 0, 0) < 0) {
-		blkid_free_probe(probe);
+	if (!probe)
 		return -ENOMEM;
+	if (blkid_probe_set_device(probe, fd, 0, 0) < 0) {
+		blkid_free_probe(probe);
+		return -EIO;
 	}
 	(void)blkid_probe_enable_superblocks(probe, 1);
 	(void)blkid_probe_set_superblocks_flags(probe,
@@ -106,8 +108,9 @@ int verb_init(struct job *job)
 		return job_fail(job, "busy", "%s is being worked on by another process",
 			job->options.device);
 	disk = disk_pick_named(job, &status);
-	if (disk)
-		status = check_device(job, disk);
+	if (!disk)
+		return status;
+	status = check_device(job, disk);
 	if (status != 0)
 		return status;
 	log_info("%s is to be formatted: its content is given up by name", disk->device);

@@ -47,8 +47,8 @@ struct repair {
 };
 
 /* Notes why it ends. */
-#define GIVE_UP(repair_, code_, ...)                                                          \
-	((repair_)->code = (code_),                                                           \
+#define GIVE_UP(repair_, code_, ...)                                                         \
+	((repair_)->code = (code_),                                                          \
 		(void)snprintf((repair_)->message, sizeof((repair_)->message), __VA_ARGS__), \
 		false)
 
@@ -125,8 +125,8 @@ static bool run_round(struct repair *repair)
 	char reason[CONTROL_REASON_MAX];
 	int status;
 
-	if (undo && undo_file_prepare(repair->uuid, repair->fs_bytes, undo,
-			    sizeof(repair->undo[0]), reason, sizeof(reason)) < 0) {
+	if (undo && undo_file_prepare(repair->uuid, repair->fs_bytes, undo, sizeof(repair->undo[0]),
+			    reason, sizeof(reason)) < 0) {
 		undo[0] = '\0';
 		return GIVE_UP(repair, "no-space", "%s", reason);
 	}
@@ -214,8 +214,7 @@ static int succeed(struct repair *repair, bool mounted, const char *words)
 {
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *result = job_result_new(&doc);
-	yyjson_mut_val *undo =
-		result ? yyjson_mut_obj_add_arr(doc, result, "undo") : NULL;
+	yyjson_mut_val *undo = result ? yyjson_mut_obj_add_arr(doc, result, "undo") : NULL;
 
 	if (result) {
 		job_add_text(doc, result, "device", repair->device);
@@ -229,8 +228,7 @@ static int succeed(struct repair *repair, bool mounted, const char *words)
 			(void)yyjson_mut_arr_add_str(doc, undo, repair->undo[i]);
 	return job_succeed(repair->job, doc, "%s: %s%s%s%s%s\n%s%s", repair->device,
 		repair->changed ? "repaired" : "nothing to repair",
-		repair->undo[0][0] ? "; to take that back, with the disk not mounted: e2undo "
-				   : "",
+		repair->undo[0][0] ? "; to take that back, with the disk not mounted: e2undo " : "",
 		repair->undo[0], repair->undo[0][0] ? " " : "",
 		repair->undo[0][0] ? repair->device : "", words, words[0] ? "\n" : "");
 }

@@ -49,10 +49,8 @@ int verb_status(struct job *job)
 	disk = decision.index == DISK_INDEX_NONE ? NULL : &scan.disks[decision.index];
 	result = job_result_new(&doc);
 	if (result) {
-		job_add_text(doc, result, "situation",
-			disk_situation_name(decision.situation));
-		job_add_text(doc, result, "action",
-			disk_action_name(decision.action));
+		job_add_text(doc, result, "situation", disk_situation_name(decision.situation));
+		job_add_text(doc, result, "action", disk_action_name(decision.action));
 		job_add_text(doc, result, "reason", decision.reason);
 	}
 	if (result && disk)
@@ -64,6 +62,6 @@ int verb_status(struct job *job)
 		if (result)
 			add_space(doc, result, &fs);
 	}
-	return job_succeed(job, doc, "%s%s%s: %s\n%s", disk ? disk->device : "",
-		disk ? ": " : "", disk_situation_name(decision.situation), decision.reason, space);
+	return job_succeed(job, doc, "%s%s%s: %s\n%s", disk ? disk->device : "", disk ? ": " : "",
+		disk_situation_name(decision.situation), decision.reason, space);
 }

@@ -22,8 +22,9 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define PIECE_BYTES  (UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
-#define PRESSURE_MAX 10.0                /* per cent of the last 10 s in which somebody waited for the disk */
+#define PIECE_BYTES \
+	(UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
+#define PRESSURE_MAX 10.0   /* per cent of the last 10 s in which somebody waited for the disk */
 
 static volatile sig_atomic_t stopped;
 
@@ -83,6 +84,9 @@ struct trim {
 /* 0 or -errno. */
 static int trim_all(struct job *job, int fd, uint64_t size_bytes, struct trim *trim)
 {
+	/* What was deleted a moment ago is free only when the journal has it. */
+	if (syncfs(fd) < 0)
+		return -errno;
 	for (uint64_t start = 0; start < size_bytes; start += PIECE_BYTES) {
 		struct fstrim_range range = {.start = start, .len = PIECE_BYTES};
 
@@ -130,12 +134,13 @@ int verb_trim(struct job *job)
 	const uint64_t begin_us = clock_now_us();
 	_cleanup_close_ int fd = -1;
 	struct trim trim = {.stopped = ""};
+	const struct disk_facts *disk;
 	int status, rc;
-	const struct disk_facts *disk = disk_pick_mounted(job, &status);
 
+	be_polite();
+	disk = disk_pick_mounted(job, &status);
 	if (!disk)
 		return status;
-	be_polite();
 	fd = open(job->config->disk.mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = fd < 0 ? -errno : trim_all(job, fd, disk->size_bytes, &trim);
 	if (rc == -EOPNOTSUPP)

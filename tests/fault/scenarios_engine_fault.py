@@ -85,25 +85,3 @@ def late_disk(test):
                     check(guest.wait_end() == "signal 2", guest.end_line)
                 finally:
                     subprocess.run(["losetup", "-d", device], check=False, stderr=subprocess.DEVNULL)
-
-
-@scenario("the data disk is full: the engine stays up, health answers, space given back is used again",
-          deadline=180, skip=unavailable)
-def full_disk(_test):
-    with data_disk(size="256M") as disk, EngineGuest(disk) as guest:
-        guest.wait_ready()
-        guest.import_image()
-        filler = guest.path("/data/filler")
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * (1 << 20))
-                    file.flush()
-            except OSError:
-                pass
-        guest.docker("run", "--rm", IMAGE, "/busybox", "true", check=False)
-        guest.retry(lambda: guest.api("/livez")[0] == 200, "the agent answers")
-        check(guest.snapshot()["services"]["docker.service"]["restarts"] == 0, "dockerd did not die")
-        os.unlink(filler)
-        _, out, _ = guest.docker("run", "--rm", IMAGE, "/busybox", "echo", "again")
-        check(out == "again\n", out)

@@ -16,6 +16,7 @@ sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
 import harness  # noqa: E402
 import scenarios_engine_fault  # noqa: E402,F401
 import scenarios_exhaustion  # noqa: E402,F401
+import scenarios_full_disk  # noqa: E402,F401
 import scenarios_inject  # noqa: E402,F401
 import scenarios_resources  # noqa: E402,F401
 import scenarios_storm  # noqa: E402,F401

@@ -16,6 +16,8 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
+import uuid
 
 import guest as ns
 from harness import Skip
@@ -79,6 +81,15 @@ class Disk:
         return result.returncode, result.stdout + result.stderr
 
 
+def make_data_disk(path, label, size):
+    """An ext4 as keel makes it: with the marker in it from its first moment."""
+    name = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as content:
+        with open(f"{content}/.keel-disk", "w", encoding="ascii") as marker:
+            marker.write(f"keel-disk 1\nuuid={name}\nmade=1732567890\nby=0.1.0\n")
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, "-U", name, "-d", content, path, size], check=True)
+
+
 @contextlib.contextmanager
 def data_disk(size="4G"):
     """A real ext4 on a loop device with a label nobody else has."""
@@ -88,7 +99,7 @@ def data_disk(size="4G"):
     with open(LOOP_LOCK, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", label, path, size], check=True)
+            make_data_disk(path, label, size)
             device = subprocess.run(["losetup", "-f", "--show", path], check=True, capture_output=True,
                                     text=True).stdout.strip()
             yield Disk(path, label, device)
@@ -137,11 +148,14 @@ class EngineGuest(ns.Guest):
                                        for name in ("containerd.service", "docker.service", "keel-agent.service")),
                          "containerd, dockerd and the agent are ready")
 
+    def command(self, *command):
+        """The command line that runs a command inside."""
+        return ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--", "/usr/bin/env", "-i",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", *command]
+
     def run(self, *command, stdin=None, check=True):
         """A command inside, as a session would run it."""
-        result = subprocess.run(["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--",
-                                 "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-                                 *command], input=stdin, capture_output=True, timeout=60, check=False)
+        result = subprocess.run(self.command(*command), input=stdin, capture_output=True, timeout=60, check=False)
         output = result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
         if check and result.returncode != 0:
             raise AssertionError(f"{command}: status {result.returncode}\n{output[0]}{output[1]}\n" + self.describe())

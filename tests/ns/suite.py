@@ -7,13 +7,16 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib")]
+sys.path[:0] = [HERE, *(os.path.join(os.path.dirname(HERE), name) for name in ("lib", "disk"))]
 
 import harness  # noqa: E402
 import scenarios_boot  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
 import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
+import scenarios_disk_agent  # noqa: E402,F401
+import scenarios_disk_engine  # noqa: E402,F401
+import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401

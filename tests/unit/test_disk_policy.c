@@ -1,383 +1,473 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_disk_policy.c - the decision about the data disk: a table of the situations that have a
- * name, and the whole space of up to three devices against what must hold whatever happens.
+ * test_disk_policy.c - the decision about the data disk: the situations that have a name.
+ * test_disk_policy_space.c has the whole space of inputs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "init/disk/disk_policy.h"
-
-#define LABEL "keel-data"
-#define UUID  "11111111-2222-3333-4444-555555555555"
-
-static struct disk_policy_input make_input(const struct disk_facts *disks, size_t count)
-{
-	return (struct disk_policy_input){.label = LABEL,
-		.uuid = "",
-		.mountpoint = "/data",
-		.mounted_source = "",
-		.disks = disks,
-		.count = count};
-}
-
-static struct disk_facts make_disk(const char *device, const char *type, const char *label)
-{
-	struct disk_facts disk = {.size_bytes = DISK_SIZE_MIN,
-		.content = type[0] ? DISK_CONTENT_DATA : DISK_CONTENT_NOTHING};
-
-	(void)snprintf(disk.device, sizeof(disk.device), "%s", device);
-	(void)snprintf(disk.type, sizeof(disk.type), "%s", type);
-	(void)snprintf(disk.label, sizeof(disk.label), "%s", label);
-	if (type[0])
-		(void)snprintf(disk.uuid, sizeof(disk.uuid), "%s", UUID);
-	return disk;
-}
-
-static struct disk_decision decide(const struct disk_policy_input *input)
-{
-	struct disk_decision decision;
-
-	disk_policy_decide(input, &decision);
-	assert_true(decision.reason[0] != '\0');
-	assert_non_null(memchr(decision.reason, '\0', sizeof(decision.reason)));
-	return decision;
-}
-
-static void assert_decision(const struct disk_policy_input *input, enum disk_action action,
-	const char *words)
-{
-	struct disk_decision decision = decide(input);
-
-	if (decision.action != action || !strstr(decision.reason, words))
-		fail_msg("action %d (expected %d), reason \"%s\" (expected \"%s\")",
-			(int)decision.action, (int)action, decision.reason, words);
-}
+#include "tests/unit/disk_policy_test.h"
 
 static void test_no_disk_is_waited_for(void **state)
 {
 	struct disk_policy_input input = make_input(NULL, 0);
 
 	(void)state;
-	assert_decision(&input, DISK_ACTION_WAIT, "waiting for a disk labelled keel-data");
+	assert_decision(&input, DISK_ACTION_WAIT, DISK_SITUATION_NO_DISK,
+		"waiting for a disk labelled keel-data");
 	input.deadline_passed = true;
-	assert_decision(&input, DISK_ACTION_REFUSE,
-		"no unused disk at all; attach it, or make one");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NO_DISK,
+		"no disk labelled keel-data: no unused disk at all; attach it: wsl --mount");
+	input.uuid = UUID;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NO_DISK,
+		"no disk with UUID 1111");
 }
 
 static void test_our_disk_is_mounted(void **state)
 {
-	struct disk_facts disks[] = {
-		make_disk("/dev/sda", "ext4", "other"), make_disk("/dev/sdb", "ext4", LABEL)};
+	struct disk_facts disks[] = {make_data("/dev/sda", "ext4", "other"), make_ours("/dev/sdb")};
 	struct disk_policy_input input = make_input(disks, 2);
 
 	(void)state;
-	assert_decision(&input, DISK_ACTION_MOUNT, "/dev/sdb");
+	assert_decision(&input, DISK_ACTION_MOUNT, DISK_SITUATION_OK, "/dev/sdb is the data disk");
 	assert_int_equal(decide(&input).index, 1);
-	input.uuid = "11111111-2222-3333-4444-55555555555F"; /* pinned, another one */
-	input.deadline_passed = true;
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdb has the label but not the UUID");
-	input.uuid = UUID;
+	disks[1].superblock.needs_recovery = true;
+	assert_decision(&input, DISK_ACTION_REPLAY_AND_MOUNT, DISK_SITUATION_OK, "journal");
 	disks[1].superblock.error = true;
-	assert_decision(&input, DISK_ACTION_CHECK_AND_MOUNT, "/dev/sdb carries the error flag");
+	assert_decision(&input, DISK_ACTION_CHECK_AND_MOUNT, DISK_SITUATION_OK,
+		"/dev/sdb carries the error flag of ext4");
+	(void)snprintf(disks[1].superblock.last_error, sizeof(disks[1].superblock.last_error),
+		"ext4_lookup");
+	assert_decision(&input, DISK_ACTION_CHECK_AND_MOUNT, DISK_SITUATION_OK,
+		"last set by ext4_lookup");
+	disks[1].check =
+		DISK_CHECK_PASSED; /* and the flag is still there: mounting is tried, nothing loops */
+	assert_decision(&input, DISK_ACTION_REPLAY_AND_MOUNT, DISK_SITUATION_OK, "journal");
+	disks[1] = make_ours("/dev/sdb");
+	disks[1].superblock.clean = false;
+	assert_decision(&input, DISK_ACTION_CHECK_AND_MOUNT, DISK_SITUATION_OK, "has no journal");
+}
+
+static void test_a_pinned_uuid_chooses(void **state)
+{
+	struct disk_facts disks[] = {make_ours("/dev/sda"), make_ours("/dev/sdb")};
+	struct disk_policy_input input = make_input(disks, 2);
+
+	(void)state;
+	input.uuid = "AAAAAAAA-2222-3333-4444-555555555555";
+	(void)snprintf(disks[1].uuid, sizeof(disks[1].uuid), "%s", OTHER);
+	(void)snprintf(disks[1].label, sizeof(disks[1].label), "whatever");
+	disks[1].marker = DISK_MARKER_NONE; /* adopted when it is mounted */
+	assert_decision(&input, DISK_ACTION_MOUNT, DISK_SITUATION_OK, "/dev/sdb");
+	input.count = 1;
+	input.deadline_passed = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_OTHER_UUID,
+		"no disk with UUID AAAAAAAA-2222-3333-4444-555555555555: /dev/sda is labelled "
+		"keel-data; correct disk.data");
+	disks[0].exclusion = DISK_EXCLUSION_NOT_NAMED;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NO_DISK, "no unused disk");
+	disks[0] = make_data("/dev/sda", "ext4", "other");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "ext4 labelled other");
 }
 
 static void test_two_of_ours_are_refused(void **state)
 {
-	struct disk_facts disks[] = {
-		make_disk("/dev/sda", "ext4", LABEL), make_disk("/dev/sdb", "ext4", LABEL)};
+	struct disk_facts disks[] = {make_ours("/dev/sda"), make_ours("/dev/sdb")};
 	struct disk_policy_input input = make_input(disks, 2);
 
 	(void)state;
-	assert_decision(&input, DISK_ACTION_REFUSE,
-		"/dev/sda and /dev/sdb are both labelled keel-data");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_TWO_DISKS,
+		"/dev/sda and /dev/sdb are both disks labelled keel-data");
 	disks[1].exclusion = DISK_EXCLUSION_READ_ONLY; /* no candidate, but still a twin */
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sda and /dev/sdb");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_TWO_DISKS,
+		"/dev/sda and /dev/sdb");
+	disks[1].marker = DISK_MARKER_NONE;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_TWO_DISKS,
+		"/dev/sda and /dev/sdb");
 	input.uuid = UUID;
-	assert_decision(&input, DISK_ACTION_REFUSE, "have the same UUID");
-	(void)snprintf(disks[1].uuid, sizeof(disks[1].uuid), "%s", "other");
-	assert_decision(&input, DISK_ACTION_MOUNT, "/dev/sda");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_TWO_DISKS, "detach one");
+	(void)snprintf(disks[1].uuid, sizeof(disks[1].uuid), "%s", OTHER);
+	assert_decision(&input, DISK_ACTION_MOUNT, DISK_SITUATION_OK, "/dev/sda");
 }
 
-static void test_our_label_on_something_else(void **state)
+/* One change to a sound disk of ours, and what comes of it. */
+struct example {
+	void (*change)(struct disk_facts *disk);
+	enum disk_action action;
+	enum disk_situation situation;
+	const char *words;
+};
+
+static void change_mounted(struct disk_facts *disk)
 {
-	struct disk_facts disk = make_disk("/dev/sdc", "xfs", LABEL);
+	disk->exclusion = DISK_EXCLUSION_MOUNTED;
+	(void)snprintf(disk->exclusion_detail, sizeof(disk->exclusion_detail), "/mnt");
+}
+
+static void change_busy(struct disk_facts *disk)
+{
+	disk->exclusion = DISK_EXCLUSION_BUSY;
+	(void)snprintf(disk->exclusion_detail, sizeof(disk->exclusion_detail), "swap");
+}
+
+static void change_read_only(struct disk_facts *disk)
+{
+	disk->exclusion = DISK_EXCLUSION_READ_ONLY;
+}
+
+static void change_small(struct disk_facts *disk)
+{
+	disk->exclusion = DISK_EXCLUSION_SMALL;
+}
+
+static void change_removable(struct disk_facts *disk)
+{
+	disk->exclusion = DISK_EXCLUSION_REMOVABLE;
+}
+
+static void change_virtual(struct disk_facts *disk)
+{
+	disk->exclusion = DISK_EXCLUSION_VIRTUAL;
+}
+
+static void change_luks(struct disk_facts *disk)
+{
+	(void)snprintf(disk->type, sizeof(disk->type), "crypto_LUKS");
+}
+
+static void change_xfs(struct disk_facts *disk)
+{
+	(void)snprintf(disk->type, sizeof(disk->type), "xfs");
+}
+
+static void change_invalid(struct disk_facts *disk)
+{
+	disk->superblock = (struct superblock){0};
+}
+
+static void change_lost(struct disk_facts *disk)
+{
+	*disk = make_lost("/dev/sda");
+}
+
+static void change_incompat(struct disk_facts *disk)
+{
+	disk->superblock.unknown_incompat = 0x40000000;
+}
+
+static void change_ro_compat(struct disk_facts *disk)
+{
+	disk->superblock.unknown_ro = 0x1000;
+}
+
+static void change_no_marker(struct disk_facts *disk)
+{
+	disk->marker = DISK_MARKER_NONE;
+}
+
+static void change_bad_marker(struct disk_facts *disk)
+{
+	disk->marker = DISK_MARKER_BAD;
+}
+
+static void change_unchecked_marker(struct disk_facts *disk)
+{
+	disk->marker = DISK_MARKER_UNCHECKED;
+}
+
+static void change_newer_marker(struct disk_facts *disk)
+{
+	disk->marker = DISK_MARKER_NEWER;
+	disk->marker_content.schema = 7;
+}
+
+static void change_truncated(struct disk_facts *disk)
+{
+	disk->size_bytes--;
+}
+
+static void change_huge(struct disk_facts *disk)
+{
+	disk->size_bytes = DISK_SIZE_MAX + 1;
+}
+
+static void change_large_blocks(struct disk_facts *disk)
+{
+	disk->superblock.block_size = 65536;
+}
+
+static void change_large_sectors(struct disk_facts *disk)
+{
+	disk->superblock.block_size = 1024;
+	disk->logical_block_size = 4096;
+}
+
+static void change_needs_decision(struct disk_facts *disk)
+{
+	disk->check = DISK_CHECK_NEEDS_DECISION;
+	disk->check_status = 4;
+}
+
+static void change_cannot_run(struct disk_facts *disk)
+{
+	disk->check = DISK_CHECK_CANNOT_RUN;
+	disk->check_status = 8;
+}
+
+static void change_mount_error(struct disk_facts *disk)
+{
+	disk->mount_error = EUCLEAN;
+}
+
+static void change_mount_busy(struct disk_facts *disk)
+{
+	disk->mount_error = EBUSY;
+}
+
+static void change_mount_failed(struct disk_facts *disk)
+{
+	disk->mount_error = EINVAL;
+	disk->check = DISK_CHECK_PASSED;
+}
+
+static const struct example examples[] = {
+	{change_mounted, DISK_ACTION_REFUSE, DISK_SITUATION_IN_USE, "is mounted: /mnt; unmount it"},
+	{change_busy, DISK_ACTION_REFUSE, DISK_SITUATION_IN_USE, "in use: swap; release it"},
+	{change_read_only, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ONLY_DEVICE,
+		"make its VHDX writable"},
+	{change_small, DISK_ACTION_REFUSE, DISK_SITUATION_TOO_SMALL, "enlarge its VHDX"},
+	{change_removable, DISK_ACTION_REFUSE, DISK_SITUATION_UNSUITABLE, "is removable"},
+	{change_virtual, DISK_ACTION_REFUSE, DISK_SITUATION_UNSUITABLE, "is virtual"},
+	{change_luks, DISK_ACTION_REFUSE, DISK_SITUATION_ENCRYPTED, "encrypted (LUKS)"},
+	{change_xfs, DISK_ACTION_REFUSE, DISK_SITUATION_OTHER_FS, "holds xfs, not ext4"},
+	{change_invalid, DISK_ACTION_REFUSE, DISK_SITUATION_BAD_SUPERBLOCK,
+		"keelctl disk repair /dev/sda"},
+	{change_lost, DISK_ACTION_REFUSE, DISK_SITUATION_BAD_SUPERBLOCK,
+		"keelctl disk repair /dev/sda"},
+	{change_incompat, DISK_ACTION_REFUSE, DISK_SITUATION_UNKNOWN_FEATURES, "incompat 40000000"},
+	{change_ro_compat, DISK_ACTION_REFUSE, DISK_SITUATION_UNKNOWN_FEATURES, "ro_compat 1000"},
+	{change_no_marker, DISK_ACTION_REFUSE, DISK_SITUATION_NO_MARKER,
+		"keelctl disk adopt --uuid " UUID " /dev/sda"},
+	{change_bad_marker, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD, "keelctl disk adopt"},
+	{change_unchecked_marker, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD, "keelctl disk"},
+	{change_newer_marker, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_NEWER, "schema 7"},
+	{change_truncated, DISK_ACTION_REFUSE, DISK_SITUATION_TRUNCATED, "1023 MiB"},
+	{change_huge, DISK_ACTION_REFUSE, DISK_SITUATION_TOO_LARGE, "64 TiB"},
+	{change_large_blocks, DISK_ACTION_REFUSE, DISK_SITUATION_BLOCK_SIZE, "of 65536 bytes"},
+	{change_large_sectors, DISK_ACTION_REFUSE, DISK_SITUATION_BLOCK_SIZE, "of 1024 bytes"},
+	{change_needs_decision, DISK_ACTION_REFUSE, DISK_SITUATION_NEEDS_REPAIR,
+		"is damaged (e2fsck -p ended with 4)"},
+	{change_cannot_run, DISK_ACTION_REFUSE, DISK_SITUATION_NEEDS_REPAIR,
+		"cannot be checked (e2fsck -p ended with 8)"},
+	{change_mount_error, DISK_ACTION_CHECK_AND_MOUNT, DISK_SITUATION_OK,
+		"could not be mounted"},
+	{change_mount_busy, DISK_ACTION_REFUSE, DISK_SITUATION_IN_USE, "says that it is in use"},
+	{change_mount_failed, DISK_ACTION_REFUSE, DISK_SITUATION_MOUNT_FAILED, "passed its check"},
+};
+
+static void test_each_fault_has_its_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(examples); i++) {
+		struct disk_facts disk = make_ours("/dev/sda");
+		struct disk_policy_input input = make_input(&disk, 1);
+
+		examples[i].change(&disk);
+		assert_decision(&input, examples[i].action, examples[i].situation,
+			examples[i].words);
+		/* Waiting cures none of it. */
+		input.deadline_passed = true;
+		assert_decision(&input, examples[i].action, examples[i].situation,
+			examples[i].words);
+	}
+}
+
+static void test_rescue_if_configured(void **state)
+{
+	struct disk_facts disk = make_ours("/dev/sda");
 	struct disk_policy_input input = make_input(&disk, 1);
 
 	(void)state;
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdc is labelled keel-data but holds xfs");
-	disk.at_mountpoint =
-		true; /* our label and our place, but no file system that was made by us */
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sdc, which is not the disk labelled");
-	assert_string_equal(disk_exclusion_name((enum disk_exclusion)99), "?");
-	disk = make_disk("/dev/sdc", "ext4", LABEL);
-	disk.exclusion = DISK_EXCLUSION_MOUNTED;
-	(void)snprintf(disk.exclusion_detail, sizeof(disk.exclusion_detail), "/mnt");
-	assert_decision(&input, DISK_ACTION_REFUSE, "but is mounted: /mnt");
+	input.rescue_read_only = true;
+	change_needs_decision(&disk);
+	assert_decision(&input, DISK_ACTION_RESCUE, DISK_SITUATION_NEEDS_REPAIR,
+		"keelctl disk repair");
+	disk.mount_error = EUCLEAN; /* not even read-only */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NEEDS_REPAIR,
+		"keelctl disk repair");
 }
 
 static void test_mount_point_in_use(void **state)
 {
-	struct disk_facts disk = make_disk("/dev/sda", "ext4", LABEL);
+	struct disk_facts disk = make_ours("/dev/sda");
 	struct disk_policy_input input = make_input(&disk, 1);
 
 	(void)state;
 	disk.at_mountpoint = true;
 	disk.exclusion = DISK_EXCLUSION_MOUNTED;
 	input.mounted_source = "/dev/sda";
-	assert_decision(&input, DISK_ACTION_KEEP, "/dev/sda is mounted on /data");
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK,
+		"/dev/sda is mounted on /data");
+	disk.mounted_read_only = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NEEDS_REPAIR,
+		"read-only on /data");
+	input.rescue_read_only = true;
+	assert_decision(&input, DISK_ACTION_RESCUE, DISK_SITUATION_NEEDS_REPAIR, "for rescue");
+	disk.marker = DISK_MARKER_NEWER;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_NEWER, "later keel");
+	change_xfs(&disk);
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_OTHER_FS, "holds xfs");
 	(void)snprintf(disk.label, sizeof(disk.label), "foreign");
-	assert_decision(&input, DISK_ACTION_REFUSE, "/data holds /dev/sda, which is not");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MOUNT_POINT_BUSY,
+		"/data holds /dev/sda, which is not the disk labelled keel-data");
+	disk.content = DISK_CONTENT_UNREADABLE;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR,
+		"cannot be read any more");
 	disk.at_mountpoint = false;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_VANISHED,
+		"/dev/sda, mounted on /data, is no longer there; attach it again");
 	input.mounted_source = "tmpfs";
-	assert_decision(&input, DISK_ACTION_REFUSE, "/data holds tmpfs");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MOUNT_POINT_BUSY,
+		"/data holds tmpfs");
+}
+
+static void test_growth(void **state)
+{
+	struct disk_facts disk = make_ours("/dev/sda");
+	struct disk_policy_input input = make_input(&disk, 1);
+
+	(void)state;
+	disk.at_mountpoint = true;
+	disk.size_bytes = FS_SIZE + DISK_GROW_MIN - 1;
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK, "is mounted on");
+	disk.size_bytes = 2 * FS_SIZE;
+	assert_decision(&input, DISK_ACTION_GROW, DISK_SITUATION_OK, "from 1024 to 2048 MiB");
+	disk.superblock.error = true;
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK, "is mounted on");
+	disk.superblock.error = false;
+	disk.grow_error = ENOSPC;
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK,
+		"could not be grown: No space");
+	disk.grow_error = 0;
+	disk.size_bytes = DISK_SIZE_MAX + 1;
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK, "is mounted on");
+	disk.size_bytes = FS_SIZE - 1; /* while mounted there is nothing better to do */
+	assert_decision(&input, DISK_ACTION_KEEP, DISK_SITUATION_OK, "is mounted on");
+	disk.at_mountpoint = false; /* first mounted, then grown */
+	disk.size_bytes = 2 * FS_SIZE;
+	assert_decision(&input, DISK_ACTION_MOUNT, DISK_SITUATION_OK, "is the data disk");
 }
 
 static void test_blank_disk_is_formatted_in_steps(void **state)
 {
-	struct disk_facts disk = make_disk("/dev/sda", "", "");
+	struct disk_facts disk = make_disk("/dev/sda");
 	struct disk_policy_input input = make_input(&disk, 1);
 
 	(void)state;
 	input.deadline_passed = true;
-	assert_decision(&input, DISK_ACTION_REFUSE, "disk.format=blank would format it");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "set disk.format=blank");
 	input.deadline_passed = false;
 	input.format_blank = true;
-	assert_decision(&input, DISK_ACTION_WAIT, "before /dev/sda is formatted");
+	assert_decision(&input, DISK_ACTION_WAIT, DISK_SITUATION_BLANK,
+		"before /dev/sda is formatted");
 	input.deadline_passed = true; /* a second of quiet is worth more than punctuality */
-	assert_decision(&input, DISK_ACTION_WAIT, "before /dev/sda is formatted");
+	assert_decision(&input, DISK_ACTION_WAIT, DISK_SITUATION_BLANK,
+		"before /dev/sda is formatted");
 	input.settled = true;
-	assert_decision(&input, DISK_ACTION_CHECK_BLANK, "/dev/sda");
+	assert_decision(&input, DISK_ACTION_CHECK_BLANK, DISK_SITUATION_OK, "/dev/sda");
 	disk.blank = DISK_BLANK_ZERO;
-	assert_decision(&input, DISK_ACTION_FORMAT, "/dev/sda is blank");
-	input.deadline_passed = true;
+	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "/dev/sda is blank");
 	disk.blank = DISK_BLANK_NOT_ZERO;
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sda is unknown but not blank");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_BLANK,
+		"unknown but not blank");
 	disk.blank = DISK_BLANK_READ_ERROR;
-	assert_decision(&input, DISK_ACTION_REFUSE, "/dev/sda has read errors");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "has read errors");
+	disk.partition = true;
+	disk.blank = DISK_BLANK_UNCHECKED;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "keelctl disk init");
 }
 
-/* --- the whole space -----------------------------------------------------------------------------
- */
-
-enum { KIND_COUNT = 14 };
-
-/* One of the things that a device can be. */
-static struct disk_facts make_kind(unsigned int kind, const char *device)
+static void test_an_interrupted_format_goes_on(void **state)
 {
-	struct disk_facts disk = make_disk(device, "", "");
-
-	switch (kind) {
-	case 0:
-		return make_disk(device, "ext4", LABEL);
-	case 1:
-		disk = make_disk(device, "ext4", LABEL);
-		disk.superblock.error = true;
-		return disk;
-	case 2:
-		disk = make_disk(device, "ext4", LABEL);
-		(void)snprintf(disk.uuid, sizeof(disk.uuid), "another");
-		return disk;
-	case 3:
-		return make_disk(device, "xfs", LABEL);
-	case 4:
-		return make_disk(device, "ext4", "other");
-	case 5:
-		disk.blank = DISK_BLANK_UNCHECKED;
-		return disk;
-	case 6:
-		disk.blank = DISK_BLANK_ZERO;
-		return disk;
-	case 7:
-		disk.blank = DISK_BLANK_NOT_ZERO;
-		return disk;
-	case 8:
-		disk.blank = DISK_BLANK_READ_ERROR;
-		return disk;
-	case 9:
-		disk.content = DISK_CONTENT_UNREADABLE;
-		disk.blank = DISK_BLANK_ZERO;
-		return disk;
-	case 10:
-		disk.content = DISK_CONTENT_AMBIVALENT;
-		disk.blank = DISK_BLANK_ZERO;
-		return disk;
-	case 11:
-		disk.content = DISK_CONTENT_PARTITIONS;
-		disk.blank = DISK_BLANK_ZERO;
-		(void)snprintf(disk.type, sizeof(disk.type), "gpt");
-		return disk;
-	case 12:
-		disk.partition = true;
-		disk.blank = DISK_BLANK_ZERO;
-		return disk;
-	default:
-		disk = make_disk(device, "ext4", LABEL);
-		disk.at_mountpoint = true;
-		return disk;
-	}
-}
-
-static const enum disk_exclusion exclusions[] = {DISK_EXCLUSION_NONE, DISK_EXCLUSION_NOT_NAMED,
-	DISK_EXCLUSION_READ_ONLY, DISK_EXCLUSION_MOUNTED, DISK_EXCLUSION_BUSY,
-	DISK_EXCLUSION_SMALL};
-
-struct census {
-	size_t identities, unused, mounted;
-	const struct disk_facts *identity, *only;
-};
-
-static struct census take_census(const struct disk_policy_input *input)
-{
-	struct census census = {0};
-
-	for (size_t i = 0; i < input->count; i++) {
-		const struct disk_facts *disk = &input->disks[i];
-
-		if (disk->exclusion == DISK_EXCLUSION_NONE) {
-			census.unused++;
-			census.only = disk;
-		}
-		census.mounted += disk->at_mountpoint;
-		if (disk->exclusion != DISK_EXCLUSION_NOT_NAMED &&
-			strcmp(disk->label, LABEL) == 0 &&
-			(input->uuid[0] == '\0' || strcmp(disk->uuid, input->uuid) == 0)) {
-			census.identities++;
-			census.identity = disk;
-		}
-	}
-	return census;
-}
-
-/* May this disk be formatted in this situation? Written down once more, independently of the
- * policy. */
-static bool may_format(const struct disk_policy_input *input, const struct census *census)
-{
-	return input->format_blank && input->uuid[0] == '\0' && census->identities == 0 &&
-	       census->mounted == 0 && census->unused == 1 && !census->only->partition &&
-	       census->only->content == DISK_CONTENT_NOTHING;
-}
-
-static void check_invariants(const struct disk_policy_input *input)
-{
-	struct disk_decision decision = decide(input);
-	struct census census = take_census(input);
-	const struct disk_facts none = {0}, *disk = &none;
-
-	assert_true(decision.index == DISK_INDEX_NONE || decision.index < input->count);
-	if (decision.index != DISK_INDEX_NONE)
-		disk = &input->disks[decision.index];
-	switch (decision.action) {
-	case DISK_ACTION_FORMAT:
-		assert_true(input->settled && may_format(input, &census));
-		assert_ptr_equal(disk, census.only);
-		assert_int_equal(disk->blank, DISK_BLANK_ZERO);
-		break;
-	case DISK_ACTION_CHECK_BLANK:
-		assert_true(input->settled && may_format(input, &census));
-		assert_ptr_equal(disk, census.only);
-		assert_int_equal(disk->blank, DISK_BLANK_UNCHECKED);
-		break;
-	case DISK_ACTION_MOUNT:
-	case DISK_ACTION_CHECK_AND_MOUNT:
-		assert_int_equal(census.mounted, 0);
-		assert_int_equal(census.identities, 1);
-		assert_ptr_equal(disk, census.identity);
-		assert_int_equal(disk->exclusion, DISK_EXCLUSION_NONE);
-		assert_string_equal(disk->type, "ext4");
-		assert_int_equal(disk->superblock.error,
-			decision.action == DISK_ACTION_CHECK_AND_MOUNT);
-		break;
-	case DISK_ACTION_GROW:
-	case DISK_ACTION_REPLAY_AND_MOUNT:
-	case DISK_ACTION_RESCUE:
-		fail();
-		break;
-	case DISK_ACTION_KEEP:
-		assert_true(disk->at_mountpoint);
-		break;
-	case DISK_ACTION_WAIT:
-		assert_true(!input->deadline_passed ||
-			    (!input->settled && may_format(input, &census)));
-		assert_int_equal(census.identities, 0);
-		break;
-	case DISK_ACTION_REFUSE:
-		/* Before the deadline only what waiting cannot cure: something is there that is
-		 * ours. */
-		assert_true(input->deadline_passed || census.identities > 0 || census.mounted > 0);
-		break;
-	}
-	if (census.identities > 1 && census.mounted == 0)
-		assert_int_equal(decision.action, DISK_ACTION_REFUSE);
-	if (input->settled && may_format(input, &census) && census.only->blank == DISK_BLANK_ZERO)
-		assert_int_equal(decision.action, DISK_ACTION_FORMAT);
-}
-
-static void check_all_flags(struct disk_facts *disks, size_t count)
-{
-	for (unsigned int flags = 0; flags < 16; flags++) {
-		struct disk_policy_input input = make_input(disks, count);
-
-		input.format_blank = flags & 1;
-		input.settled = flags & 2;
-		input.deadline_passed = flags & 4;
-		input.uuid = flags & 8 ? UUID : "";
-		check_invariants(&input);
-	}
-}
-
-static void test_invariants_hold_for_every_input(void **state)
-{
-	static const char *const devices[] = {"/dev/sda", "/dev/sdb", "/dev/sdc"};
-	const unsigned int variants = KIND_COUNT * ARRAY_SIZE(exclusions);
-	struct disk_facts disks[3];
+	struct disk_facts disk = make_disk("/dev/sda");
+	struct disk_policy_input input = make_input(&disk, 1);
 
 	(void)state;
-	check_all_flags(disks, 0);
-	for (unsigned int a = 0; a < variants; a++) {
-		disks[0] = make_kind(a / ARRAY_SIZE(exclusions), devices[0]);
-		disks[0].exclusion = exclusions[a % ARRAY_SIZE(exclusions)];
-		check_all_flags(disks, 1);
-		for (unsigned int b = 0; b < variants; b++) {
-			disks[1] = make_kind(b / ARRAY_SIZE(exclusions), devices[1]);
-			disks[1].exclusion = exclusions[b % ARRAY_SIZE(exclusions)];
-			check_all_flags(disks, 2);
-			for (unsigned int kind = 0; kind < KIND_COUNT; kind++) {
-				disks[2] = make_kind(kind, devices[2]);
-				check_all_flags(disks, 3);
-			}
-		}
-	}
+	input.format_blank = input.settled = input.deadline_passed = true;
+	disk.format_intent = true;
+	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "was interrupted");
+	disk.blank = DISK_BLANK_NOT_ZERO;
+	disk.backup = make_superblock(LABEL, UUID);
+	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "was interrupted");
+	input.format_blank = false;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "looks empty");
+	input.format_blank = true;
+	disk.blank = DISK_BLANK_READ_ERROR;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "read errors");
 }
 
-/* The longest names that the types allow still give whole sentences. */
-static void test_reasons_fit(void **state)
+static void test_what_is_in_the_way_of_formatting(void **state)
 {
-	struct disk_facts disks[2];
-	struct disk_policy_input input = make_input(disks, 2);
+	struct disk_facts disks[] = {make_disk("/dev/sda"), make_disk("/dev/sdb")};
+	struct disk_policy_input input = make_input(disks, 1);
 
 	(void)state;
-	for (unsigned int kind = 0; kind < KIND_COUNT; kind++) {
-		disks[0] = make_kind(kind, "/dev/mapper/vg0-a-long-name-123");
-		disks[1] = make_kind(4, "/dev/mapper/vg0-another-name-12");
-		disks[1].exclusion = DISK_EXCLUSION_MOUNTED;
-		input.deadline_passed = true;
-		input.label = "sixteen-bytes-lb";
-		assert_true(strlen(decide(&input).reason) < CONTROL_REASON_MAX - 1);
-	}
+	input.format_blank = input.settled = input.deadline_passed = true;
+	disks[0].blank = DISK_BLANK_ZERO;
+	disks[0].backup = make_superblock("other", OTHER); /* of which the samples saw nothing */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "another ext4");
+	disks[0].backup.valid = false;
+	disks[0].size_bytes = DISK_SIZE_MAX + 1;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_TOO_LARGE, "64 TiB");
+	disks[0].size_bytes = FS_SIZE;
+	disks[0].logical_block_size = 8192;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLOCK_SIZE, "sectors of 8192");
+	disks[0].logical_block_size = 4096;
+	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
+	input.uuid = UUID;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "no disk with UUID");
+	input.uuid = "";
+	input.count = 2;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "2 unused devices");
+	/* The other one cannot be read: it could be ours. */
+	disks[1].exclusion = DISK_EXCLUSION_READ_ONLY;
+	disks[1].content = DISK_CONTENT_UNREADABLE;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "could be it");
+	disks[0].exclusion = DISK_EXCLUSION_SMALL;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "could be it");
+	disks[0].exclusion = DISK_EXCLUSION_NONE;
+	disks[1].exclusion = DISK_EXCLUSION_REMOVABLE; /* a drive without a medium */
+	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
 }
 
-static void test_e2fsck_status(void **state)
+static void test_what_else_is_there(void **state)
+{
+	struct disk_facts disk = make_data("/dev/sda", "swap", "");
+	struct disk_policy_input input = make_input(&disk, 1);
+
+	(void)state;
+	input.deadline_passed = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN,
+		"/dev/sda holds swap; if");
+	(void)snprintf(disk.label, sizeof(disk.label), "a\033[2Jb\xc3\xa4");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "labelled a?[2Jb??;");
+	change_luks(&disk);
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_ENCRYPTED, "encrypted");
+	disk.content = DISK_CONTENT_AMBIVALENT;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_AMBIVALENT,
+		"more than one signature");
+	disk.content = DISK_CONTENT_UNREADABLE;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR,
+		"/dev/sda cannot be read");
+	input.deadline_passed = false;
+	assert_decision(&input, DISK_ACTION_WAIT, DISK_SITUATION_READ_ERROR,
+		"/dev/sda cannot be read");
+}
+
+static void test_names(void **state)
 {
 	(void)state;
-	for (int status = 0; status < 256; status++)
-		assert_int_equal(disk_policy_check_passed(status), status < 2);
+	assert_string_equal(disk_exclusion_name(DISK_EXCLUSION_BUSY), "in use");
+	assert_string_equal(disk_exclusion_name((enum disk_exclusion)99), "?");
+	assert_string_equal(disk_action_name(DISK_ACTION_REPLAY_AND_MOUNT), "replay+mount");
+	assert_string_equal(disk_action_name((enum disk_action)99), "?");
 }
 
 int main(void)
@@ -385,13 +475,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_disk_is_waited_for),
 		cmocka_unit_test(test_our_disk_is_mounted),
+		cmocka_unit_test(test_a_pinned_uuid_chooses),
 		cmocka_unit_test(test_two_of_ours_are_refused),
-		cmocka_unit_test(test_our_label_on_something_else),
+		cmocka_unit_test(test_each_fault_has_its_answer),
+		cmocka_unit_test(test_rescue_if_configured),
 		cmocka_unit_test(test_mount_point_in_use),
+		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_blank_disk_is_formatted_in_steps),
-		cmocka_unit_test(test_invariants_hold_for_every_input),
-		cmocka_unit_test(test_reasons_fit),
-		cmocka_unit_test(test_e2fsck_status),
+		cmocka_unit_test(test_an_interrupted_format_goes_on),
+		cmocka_unit_test(test_what_is_in_the_way_of_formatting),
+		cmocka_unit_test(test_what_else_is_there),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,10 @@
 #include <cmocka.h>
 
 #include "init/disk/disk_probe.h"
+#include "init/disk/format_intent.h"
 #include "init/disk/mount_table.h"
 #include "lib/netlink/uevent.h"
+#include "tests/unit/superblock_test.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -108,6 +110,101 @@ static void test_unreadable_is_never_blank(void **state)
 	(void)unlink(path);
 }
 
+/* --- what is on it --------------------------------------------------------------------------------- */
+
+struct piece {
+	uint64_t offset;
+	const void *data;
+	size_t len;
+};
+
+/* The facts about a sparse file with these pieces in it. */
+static struct disk_facts probe_pieces(uint64_t size, const struct piece *pieces, size_t count)
+{
+	struct disk_facts disk = {.size_bytes = size};
+	int fd;
+
+	assert_int_equal(make_file(disk.device, size, UINT64_MAX), 0);
+	fd = open(disk.device, O_WRONLY | O_CLOEXEC);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(pwrite(fd, pieces[i].data, pieces[i].len, (off_t)pieces[i].offset),
+			pieces[i].len);
+	assert_int_equal(close(fd), 0);
+	disk_probe_content(&disk);
+	(void)unlink(disk.device);
+	return disk;
+}
+
+static void test_an_ext4_is_found(void **state)
+{
+	unsigned char first[SUPERBLOCK_BYTES], backup[SUPERBLOCK_BYTES];
+	const struct piece pieces[] = {
+		{SUPERBLOCK_OFFSET, first, sizeof(first)}, {128 * MIB, backup, sizeof(backup)}};
+	struct disk_facts disk;
+
+	(void)state;
+	make_superblock(first);
+	make_superblock(backup);
+	put_u16(backup, 0x5a, 1);
+	seal(backup);
+	disk = probe_pieces(320 * MIB, pieces, 2);
+	assert_int_equal(disk.content, DISK_CONTENT_DATA);
+	assert_string_equal(disk.type, "ext4");
+	assert_string_equal(disk.label, "keel-data");
+	assert_string_equal(disk.uuid, SUPERBLOCK_UUID);
+	assert_true(disk.superblock.valid);
+	assert_false(disk.backup.valid); /* not looked for */
+	assert_false(disk.format_intent);
+	/* Without the first one: by the backup, if the device reaches so far. */
+	disk = probe_pieces(320 * MIB, pieces + 1, 1);
+	assert_int_equal(disk.content, DISK_CONTENT_NOTHING);
+	assert_false(disk.superblock.valid);
+	assert_true(disk.backup.valid);
+	assert_string_equal(disk.backup.uuid, SUPERBLOCK_UUID);
+	disk = probe_pieces(100 * MIB, NULL, 0);
+	assert_int_equal(disk.content, DISK_CONTENT_NOTHING);
+	assert_false(disk.backup.valid || disk.format_intent);
+}
+
+static void test_a_format_record_is_found(void **state)
+{
+	const struct format_intent own = {.uuid = SUPERBLOCK_UUID, .device_bytes = 320 * MIB};
+	const struct format_intent other = {
+		.uuid = "00000000-2fa1-41d2-883f-0016d3cca427", .device_bytes = 320 * MIB};
+	unsigned char record[FORMAT_INTENT_BYTES], superblock[SUPERBLOCK_BYTES];
+	const struct piece pieces[] = {{FORMAT_INTENT_OFFSET, record, sizeof(record)},
+		{SUPERBLOCK_OFFSET, superblock, sizeof(superblock)}};
+	struct piece backup[] = {pieces[0], {128 * MIB, superblock, sizeof(superblock)}};
+
+	(void)state;
+	format_intent_encode(&own, record);
+	make_superblock(superblock);
+	assert_true(probe_pieces(320 * MIB, pieces, 1).format_intent);
+	assert_false(probe_pieces(321 * MIB, pieces, 1).format_intent);
+	assert_true(probe_pieces(320 * MIB, pieces, 2).format_intent); /* to be zeroed */
+	put_u16(superblock, 0x5a, 1);
+	seal(superblock);
+	assert_true(probe_pieces(320 * MIB, backup, 2).format_intent);
+	/* A backup of another file system: somebody's. */
+	format_intent_encode(&other, record);
+	assert_false(probe_pieces(320 * MIB, backup, 2).format_intent);
+	/* Something known is there: what the record says is history. */
+	assert_false(probe_pieces(320 * MIB,
+		(const struct piece[]){pieces[0], {0, "LUKS\xba\xbe\0\1", 8}}, 2)
+			.format_intent);
+}
+
+static void test_what_cannot_be_read_is_unreadable(void **state)
+{
+	struct disk_facts disk = {.device = "/nonexistent/disk", .size_bytes = 64 * MIB};
+
+	(void)state;
+	disk_probe_content(&disk);
+	assert_int_equal(disk.content, DISK_CONTENT_UNREADABLE);
+	/* Ends within the first superblock. */
+	assert_int_equal(probe_pieces(1500, NULL, 0).content, DISK_CONTENT_UNREADABLE);
+}
+
 static void test_mountinfo_line(void **state)
 {
 	struct mount_entry entry;
@@ -123,6 +220,17 @@ static void test_mountinfo_line(void **state)
 	assert_string_equal(entry.target, "/var/lib/my disk");
 	assert_string_equal(entry.type, "ext4");
 	assert_string_equal(entry.source, "/dev/sda1");
+	assert_false(entry.read_only);
+	/* Read-only: the mount, or the file system. */
+	assert_int_equal(mount_entry_parse(&entry, "36 35 8:1 / /d ro,noatime - ext4 /dev/a rw\n"),
+		0);
+	assert_true(entry.read_only);
+	assert_int_equal(mount_entry_parse(&entry,
+				 "36 35 8:1 / /d rw,nodev - ext4 /dev/a errors=remount-ro,ro\n"),
+		0);
+	assert_true(entry.read_only);
+	assert_int_equal(mount_entry_parse(&entry, "36 35 8:1 / /ro rw - ext4 /dev/ro rw,root"), 0);
+	assert_false(entry.read_only);
 	/* No optional fields. */
 	assert_int_equal(mount_entry_parse(&entry, "36 35 0:22 / /proc rw - proc proc rw"), 0);
 	assert_string_equal(entry.source, "proc");
@@ -160,6 +268,9 @@ int main(void)
 		cmocka_unit_test(test_one_byte_is_enough),
 		cmocka_unit_test(test_samples_cover_the_middle),
 		cmocka_unit_test(test_unreadable_is_never_blank),
+		cmocka_unit_test(test_an_ext4_is_found),
+		cmocka_unit_test(test_a_format_record_is_found),
+		cmocka_unit_test(test_what_cannot_be_read_is_unreadable),
 		cmocka_unit_test(test_mountinfo_line),
 		cmocka_unit_test(test_mountinfo_malformed),
 		cmocka_unit_test(test_uevent),

@@ -9,6 +9,7 @@
 #include "tests/unit/unit_test.h"
 
 #include "agent/common/document.h"
+#include "agent/common/trim_policy.h"
 #include "agent/report.h"
 
 static struct facts facts;
@@ -20,6 +21,21 @@ static void fill_text(char *text, size_t size)
 	/* The worst that passes text_sanitize: every byte needs an escape. */
 	memset(text, '"', size - 1);
 	text[size - 1] = '\0';
+}
+
+static void set_largest_seen(struct disk_seen *seen)
+{
+	seen->watched = seen->space_known = true;
+	seen->space = (struct space_sample){
+		UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	seen->forecast = (struct space_verdict){
+		.word = SPACE_CRITICAL, .full_known = true, .full_in_s = UINT64_MAX};
+	fill_text(seen->errors.first_function, sizeof(seen->errors.first_function));
+	fill_text(seen->errors.last_function, sizeof(seen->errors.last_function));
+	seen->trims.waiting = trim_verdict_reason(TRIM_FREEING);
+	fill_text(seen->job.verb, sizeof(seen->job.verb));
+	fill_text(seen->job.step, sizeof(seen->job.step));
+	seen->job.percent = 99.999;
 }
 
 static void set_largest(void)
@@ -54,7 +70,9 @@ static void set_largest(void)
 	fill_text(facts.disk.label, sizeof(facts.disk.label));
 	fill_text(facts.disk.mountpoint, sizeof(facts.disk.mountpoint));
 	fill_text(facts.disk.reason, sizeof(facts.disk.reason));
-	facts.disk.size_bytes = UINT64_MAX;
+	facts.disk.size_bytes = facts.disk.made_s = UINT64_MAX;
+	fill_text(facts.disk.made_by, sizeof(facts.disk.made_by));
+	set_largest_seen(&facts.disk_seen);
 	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
 	fill_text(health.reason, sizeof(health.reason));
 }
@@ -195,6 +213,52 @@ static void test_report_lines(void **state)
 	yyjson_doc_free(doc);
 }
 
+/* What the agent sees goes before what PID 1 said at boot; what is not known is null or "". */
+static void test_disk(void **state)
+{
+	size_t len;
+	yyjson_doc *doc;
+	yyjson_val *root;
+	const char *text;
+
+	(void)state;
+	set_example();
+	facts.disk.situation = DISK_SITUATION_TWO_DISKS;
+	text = document_write_disk(&facts, &len);
+	doc = read_back(text, len);
+	root = yyjson_doc_get_root(doc);
+	assert_string_equal(string_at(root, "situation"), "two-disks");
+	assert_string_equal(string_at(root, "forecast"), "");
+	assert_true(yyjson_is_null(yyjson_obj_get(root, "full_in_s")));
+	assert_true(yyjson_is_null(yyjson_obj_get(root, "job")));
+	assert_string_equal(string_at(yyjson_obj_get(root, "trim"), "waiting"), "");
+	assert_false(yyjson_get_bool(yyjson_obj_get(root, "grown")));
+	yyjson_doc_free(doc);
+	facts.disk.situation = DISK_SITUATION_OK;
+	facts.disk_seen = (struct disk_seen){.watched = true,
+		.size_bytes = 77,
+		.grown = true,
+		.read_only = true,
+		.space_known = true,
+		.space = {.total = 10, .used = 4, .free = 5, .inodes = 3, .inodes_free = 2},
+		.forecast = {.word = SPACE_LOW, .full_known = true, .full_in_s = 60},
+		.trims = {.last_at = 12, .last_bytes = 13, .total_bytes = 14, .waiting = "x"},
+		.job = {.verb = "repair", .step = "check", .percent = -1}};
+	text = document_write_disk(&facts, &len);
+	doc = read_back(text, len);
+	root = yyjson_doc_get_root(doc);
+	assert_string_equal(string_at(root, "situation"), "file-system-errors");
+	assert_string_equal(string_at(root, "forecast"), "low");
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(root, "full_in_s")), 60);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(root, "size_bytes")), 77);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(root, "free_bytes")), 5);
+	assert_true(yyjson_get_bool(yyjson_obj_get(root, "grown")));
+	assert_true(yyjson_get_bool(yyjson_obj_get(root, "read_only")));
+	assert_string_equal(string_at(yyjson_obj_get(root, "job"), "step"), "check");
+	assert_true(yyjson_is_null(yyjson_obj_get(yyjson_obj_get(root, "job"), "percent")));
+	yyjson_doc_free(doc);
+}
+
 static void test_kernel_check_is_embedded(void **state)
 {
 	static const char check[] = "{\n  \"ok\": false,\n  \"missing\": [\"CONFIG_X\"]\n}\n";
@@ -247,7 +311,7 @@ static void test_largest_document_fits(void **state)
 			12);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "stages")),
 			CONTROL_STAGES_MAX);
-		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 8);
+		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 24);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 2);
 		yyjson_doc_free(doc);
 		/* And flat: many small values. */
@@ -270,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_health_round_trip),
 		cmocka_unit_test(test_report_lines),
+		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_kernel_check_is_embedded),
 		cmocka_unit_test(test_largest_document_fits),
 	};

@@ -50,7 +50,9 @@ static bool up(const struct control_service *service)
 /* The definition of ready, written down a second time and independently. */
 static bool should_be_ready(const struct facts *facts)
 {
-	return !facts->agent_stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
+	return !(facts->disk_seen.watched && facts->disk.state == DISK_STATE_MOUNTED &&
+		       (facts->disk_seen.vanished || facts->disk_seen.read_only)) &&
+	       !facts->agent_stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
 	       facts->boot.state != BOOT_STATE_STOPPING &&
 	       (facts->disk.state == DISK_STATE_MOUNTED || facts->disk.state == DISK_STATE_NONE) &&
 	       up(&facts->services[0]) && up(&facts->services[1]) &&
@@ -76,14 +78,16 @@ static void check_promises(const struct facts *facts)
 		assert_false(health.ready);
 	assert_string_not_equal(health_status_name(health.status), "?");
 	assert_null(strchr(health.reason, '\n'));
-	/* Refused, failed for good and nothing to hide it: failed. */
-	if (!stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
-		(facts->disk.state == DISK_STATE_REFUSED ||
-			(should_be_ready(facts) == false &&
-				facts->disk.state == DISK_STATE_MOUNTED &&
-				(facts->services[0].state == SERVICE_STATE_FAILED ||
-					facts->services[1].state == SERVICE_STATE_FAILED))))
+	if (stopping || facts->link != FACTS_LINK_UP || !facts->boot_known)
+		return;
+	/* Failed for good and nothing to hide it: failed. */
+	if (facts->disk.state == DISK_STATE_MOUNTED && !health.ready &&
+		(facts->services[0].state == SERVICE_STATE_FAILED ||
+			facts->services[1].state == SERVICE_STATE_FAILED))
 		assert_int_equal(health.status, HEALTH_STATUS_FAILED);
+	/* Without its data disk the guest is up, without the engine. */
+	if (facts->disk.state == DISK_STATE_REFUSED || facts->disk.state == DISK_STATE_RESCUE)
+		assert_int_equal(health.status, HEALTH_STATUS_DEGRADED);
 }
 
 static unsigned long vary_services(struct facts *facts)
@@ -113,7 +117,7 @@ static void test_every_combination(void **state)
 	(void)state;
 	for (int link = 0; link <= FACTS_LINK_LOST; link++)
 		for (int boot = 0; boot <= BOOT_STATE_STOPPING; boot++)
-			for (int disk = 0; disk <= DISK_STATE_NONE; disk++)
+			for (int disk = 0; disk <= DISK_STATE_RESCUE; disk++)
 				for (int stage = 0; stage <= STAGE_STATE_SKIPPED; stage++) {
 					struct facts facts = well();
 
@@ -123,7 +127,7 @@ static void test_every_combination(void **state)
 					facts.stages[0].state = (uint8_t)stage;
 					n += vary_services(&facts);
 				}
-	assert_int_equal(n, 3UL * 4 * 7 * 6 * 8 * 8 * 8 * 3);
+	assert_int_equal(n, 3UL * 4 * 8 * 6 * 8 * 8 * 8 * 3);
 }
 
 static void expect(const struct facts *facts, enum health_status status, bool ready,
@@ -167,7 +171,10 @@ static void test_disk_words(void **state)
 	facts.disk.state = DISK_STATE_REFUSED;
 	strcpy(facts.disk.reason, "two disks are labelled keel-data");
 	facts.services[0].state = SERVICE_STATE_FAILED; /* a consequence, not the cause */
-	expect(&facts, HEALTH_STATUS_FAILED, false, "two disks are labelled keel-data");
+	expect(&facts, HEALTH_STATUS_DEGRADED, false,
+		"the data disk was refused: two disks are labelled keel-data");
+	facts.disk.state = DISK_STATE_RESCUE;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "read-only for rescue, without the engine");
 
 	facts.disk.state = DISK_STATE_WAITING;
 	strcpy(facts.disk.reason, "");
@@ -175,11 +182,96 @@ static void test_disk_words(void **state)
 	expect(&facts, HEALTH_STATUS_STARTING, false, "waiting for the data disk");
 	strcpy(facts.stages[0].reason, "no disk appeared within 30 s");
 	facts.stages[0].state = STAGE_STATE_FAILED;
-	expect(&facts, HEALTH_STATUS_FAILED, false, "no disk appeared within 30 s");
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no disk appeared within 30 s");
 	facts.stages[0].state = STAGE_STATE_DEGRADED;
 	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no disk appeared within 30 s");
 	facts.disk.state = 200;
 	expect(&facts, HEALTH_STATUS_DEGRADED, false, "does not know");
+}
+
+/* Everything that the agent may see of a mounted disk. */
+static void vary_seen(struct facts *facts, unsigned int bits)
+{
+	facts->disk_seen = (struct disk_seen){
+		.watched = (bits & 1) != 0,
+		.vanished = (bits & 2) != 0,
+		.read_only = (bits & 4) != 0,
+		.errors = {.count = (bits & 8) ? 3 : 0, .io_count = (bits & 16) ? 2 : 0},
+		.space_known = (bits & 32) != 0,
+	};
+}
+
+static void test_every_view_of_a_mounted_disk(void **state)
+{
+	static const char *const words[] = {"vanished", "io-errors", "file-system-errors"};
+
+	(void)state;
+	for (unsigned int bits = 0; bits < 64; bits++)
+		for (int word = SPACE_OK; word <= SPACE_CRITICAL; word++)
+			for (int disk = 0; disk <= DISK_STATE_RESCUE; disk++) {
+				struct facts facts = well();
+				const struct disk_seen *seen = &facts.disk_seen;
+				struct health health;
+				bool blemish;
+				const char *situation;
+
+				facts.disk.state = (uint8_t)disk;
+				vary_seen(&facts, bits);
+				facts.disk_seen.forecast.word = (enum space_word)word;
+				check_promises(&facts);
+				health_judge(&facts, &health);
+				situation = disk_situation_name(health_disk_situation(&facts));
+				assert_string_equal(situation,
+					!seen->watched              ? "ok"
+					: seen->vanished            ? words[0]
+					: seen->errors.io_count     ? words[1]
+					: seen->errors.count        ? words[2]
+					: seen->read_only           ? words[2]
+								    : "ok");
+				if (disk != DISK_STATE_MOUNTED)
+					continue;
+				blemish = seen->watched &&
+					  (seen->errors.io_count || seen->errors.count ||
+						  (seen->space_known && word == SPACE_CRITICAL));
+				if (seen->watched && (seen->vanished || seen->read_only))
+					assert_int_equal(health.status, HEALTH_STATUS_FAILED);
+				else
+					assert_int_equal(health.status,
+						blemish ? HEALTH_STATUS_DEGRADED
+							: HEALTH_STATUS_READY);
+			}
+}
+
+static void test_words_of_a_mounted_disk(void **state)
+{
+	struct facts facts = well();
+	struct disk_seen *seen = &facts.disk_seen;
+
+	(void)state;
+	strcpy(facts.disk.device, "/dev/sdb");
+	seen->watched = true;
+	seen->space_known = true;
+	seen->space = (struct space_sample){.total = 4ULL << 30, .free = 100 << 20, .inodes_free = 9};
+	seen->forecast.word = SPACE_LOW;
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	seen->forecast.word = SPACE_CRITICAL;
+	expect(&facts, HEALTH_STATUS_DEGRADED, true,
+		"/dev/sdb is nearly full: 100 of 4096 MiB and 9 inodes are free; remove images");
+	seen->errors.count = 1;
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "errors on the data disk /dev/sdb; keelctl");
+	strcpy(seen->errors.last_function, "ext4_find_entry");
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "the last in ext4_find_entry; keelctl reboot");
+	seen->errors.io_count = 1;
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "I/O errors of the data disk /dev/sdb");
+	seen->read_only = true;
+	expect(&facts, HEALTH_STATUS_FAILED, false,
+		"/dev/sdb became read-only: the kernel reports I/O errors of it, in ext4_find_entry");
+	seen->errors.io_count = 0;
+	seen->errors.last_function[0] = '\0';
+	expect(&facts, HEALTH_STATUS_FAILED, false, "ext4 found it damaged; keelctl reboot");
+	seen->vanished = true;
+	expect(&facts, HEALTH_STATUS_FAILED, false, "/dev/sdb went away while mounted; attach it");
+	assert_string_equal(space_word_name((enum space_word)9), "?");
 }
 
 /* A boot that starts no services: its reason before all that follows from it. */
@@ -373,6 +465,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_known_is_starting),
 		cmocka_unit_test(test_all_well),
 		cmocka_unit_test(test_disk_words),
+		cmocka_unit_test(test_every_view_of_a_mounted_disk),
+		cmocka_unit_test(test_words_of_a_mounted_disk),
 		cmocka_unit_test(test_failed_boot),
 		cmocka_unit_test(test_service_words),
 		cmocka_unit_test(test_engine_words),

@@ -175,10 +175,10 @@ static void test_options_on_the_command_line(void **state)
 
 	(void)state;
 	config_set_defaults(&config);
-	assert_int_equal(helper_set_option(&config, "disk.label=other"), 0);
+	assert_int_equal(helper_set_option(&config, "disk.data=LABEL=other"), 0);
 	assert_string_equal(config.disk.label, "other");
-	assert_int_equal(helper_set_option(&config, "disk.uuid=a=b.c"), 0);
-	assert_string_equal(config.disk.uuid, "a=b.c");
+	assert_int_equal(helper_set_option(&config, "disk.data=LABEL=a=b.c"), 0);
+	assert_string_equal(config.disk.label, "a=b.c");
 	assert_int_equal(helper_set_option(&config, "disk.nothing=1"), -ENOENT);
 	assert_int_equal(helper_set_option(&config, "disk.wait=x"), -EINVAL);
 	assert_int_equal(helper_set_option(&config, "disk"), -EINVAL);

@@ -90,7 +90,7 @@ static void expect_type(const char *type, const char *status)
 	yyjson_doc_free(doc);
 }
 
-static void set_failed(const char *reason)
+static void set_refused(const char *reason)
 {
 	facts.link = FACTS_LINK_UP;
 	facts.boot_known = true;
@@ -129,9 +129,9 @@ static void test_hello_state_changes(void **state)
 	await_connection();
 	expect_type("hello", NULL);
 	expect_type("health", "starting");
-	set_failed("no");
+	set_refused("no");
 	report_send_change(&report);
-	expect_type("health", "failed");
+	expect_type("health", "degraded");
 }
 
 static void test_heartbeat_when_nothing_changes(void **state)
@@ -193,9 +193,9 @@ static void test_half_closed_host_is_still_told(void **state)
 	while (loop_test_step(&loop))
 		;
 	expect_type("health", "starting");
-	set_failed("no");
+	set_refused("no");
 	report_send_change(&report);
-	expect_type("health", "failed");
+	expect_type("health", "degraded");
 }
 
 /* A host that does not read: memory does not grow, the loop rests, and the last state arrives. */
@@ -214,7 +214,7 @@ static void test_host_that_does_not_read(void **state)
 		char reason[32];
 
 		(void)snprintf(reason, sizeof(reason), "change %d", i);
-		set_failed(reason);
+		set_refused(reason);
 		report_send_change(&report);
 	}
 	assert_true(report.len > 0 && report.dirty);

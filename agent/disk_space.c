@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * disk_space.c - see disk_space.h. Caller: disk.c.
+ */
+#include "agent/disk_space.h"
+
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+
+/* Who is awake within so long of the last sample need not take another. */
+#define FRESH_US (10 * USEC_PER_SEC)
+/* The engine's probes come every calm_us: our own timer waits a little longer, so that it is always put off. */
+#define SLACK_US (5 * USEC_PER_SEC)
+
+static int take_sample(const struct disk_space *space, struct space_sample *sample)
+{
+	struct statvfs info;
+
+	/* From ext4's counters in memory: no disk is read. */
+	if (statvfs(space->mountpoint, &info) < 0)
+		return -errno;
+	*sample = (struct space_sample){.at_us = clock_now_us(),
+		.total = info.f_blocks * info.f_frsize,
+		.used = (info.f_blocks - info.f_bfree) * info.f_frsize,
+		.free = info.f_bavail * info.f_frsize,
+		.inodes = info.f_files,
+		.inodes_free = info.f_ffree};
+	return 0;
+}
+
+static void log_word(const struct disk_space *space)
+{
+	const struct disk_seen *seen = space->seen;
+
+	log_write(seen->forecast.word == SPACE_OK ? LOG_INFO : LOG_WARNING,
+		"%s: space is %s: %llu of %llu MiB and %llu of %llu inodes are free", seen->kernel,
+		space_word_name(seen->forecast.word), (unsigned long long)seen->space.free >> 20,
+		(unsigned long long)seen->space.total >> 20,
+		(unsigned long long)seen->space.inodes_free,
+		(unsigned long long)seen->space.inodes);
+}
+
+static void on_space_timer(struct loop_timer *timer)
+{
+	disk_space_look(timer->ctx);
+}
+
+static void arm(struct disk_space *space)
+{
+	uint64_t at_us = space->seen->forecast.next_us;
+
+	if (at_us >= space->seen->space.at_us + space->policy.calm_us)
+		at_us += SLACK_US;
+	loop_timer_set(space->loop, &space->timer, at_us, on_space_timer, space);
+}
+
+void disk_space_look(struct disk_space *space)
+{
+	struct disk_seen *seen = space->seen;
+	struct space_sample sample;
+	enum space_word before = seen->forecast.word;
+	int rc;
+
+	if (!space->mountpoint)
+		return;
+	rc = take_sample(space, &sample);
+	if (rc < 0) {
+		log_warning("%s: statfs: %s", space->mountpoint, strerror(-rc));
+		disk_space_stop(space);
+		return;
+	}
+	space_policy(&space->policy, &space->state, &sample, &seen->forecast);
+	seen->space = sample;
+	seen->space_known = true;
+	if (seen->forecast.word != before)
+		log_word(space);
+	arm(space);
+	space->fn(space->ctx, seen->forecast.word != before);
+}
+
+void disk_space_tick(struct disk_space *space)
+{
+	if (space->mountpoint && clock_now_us() - space->seen->space.at_us >= FRESH_US)
+		disk_space_look(space);
+}
+
+void disk_space_init(struct disk_space *space, struct loop *loop, const struct space_policy *policy,
+	struct disk_seen *seen, disk_space_fn *fn, void *ctx)
+{
+	*space = (struct disk_space){
+		.loop = loop, .policy = *policy, .seen = seen, .fn = fn, .ctx = ctx};
+}
+
+void disk_space_start(struct disk_space *space, const char *mountpoint)
+{
+	space->state = (struct space_state){0};
+	space->mountpoint = mountpoint;
+	disk_space_look(space);
+}
+
+void disk_space_stop(struct disk_space *space)
+{
+	loop_timer_cancel(space->loop, &space->timer);
+	space->mountpoint = NULL;
+}

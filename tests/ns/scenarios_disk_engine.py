@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The disk stage run again by a real PID 1, and a repair of the data disk below a running engine."""
+import errno
+import json
+import subprocess
+
+from engine import IMAGE, EngineGuest, data_disk, unavailable
+from guest import Guest, unit
+from harness import check, equal, scenario
+
+RESTART_STAGE = 12
+KEEL_DISK = "/usr/lib/keel/keel-disk"
+
+
+@scenario("a stage is run again on demand: its helper starts anew, what is up stays up")
+def stage_runs_again(_test):
+    with Guest(units={"engine.service": unit("event:engine ready sleep", unit_keys="Requires=local-fs.target")},
+               files={"/etc/test/keel-disk": "event:disk report:done:found"}) as guest:
+        pid = guest.wait_service("engine.service", "active")["pid"]
+        guest.retry(lambda: guest.request(RESTART_STAGE, "disk") == 0, "the first helper has ended")
+        guest.retry(lambda: guest.event_names().count("disk") == 2, "the helper ran a second time")
+        stage = guest.wait(lambda s: s["stages"]["disk"]["state"] == "done", "it is done again")["stages"]["disk"]
+        equal(stage["reason"], "found")
+        with open(guest.path("/etc/test/keel-disk"), "w", encoding="ascii") as file:
+            file.write("event:disk report:failed:damaged")
+        guest.retry(lambda: guest.request(RESTART_STAGE, "disk") == 0, "the second helper has ended")
+        picture = guest.wait(lambda s: s["stages"]["disk"]["state"] == "failed", "the stage failed")
+        equal((picture["stages"]["disk"]["reason"], picture["services"]["engine.service"]["pid"]), ("damaged", pid))
+        equal(guest.event_names().count("engine"), 1)
+        for name in ("mounts", "services", "nothing", ""):
+            equal((name, guest.request(RESTART_STAGE, name)), (name, -errno.ENOENT))
+
+
+@scenario("a stage whose helper runs is not run twice; one whose helper was killed is")
+def stage_runs_once(_test):
+    with Guest(units={"a.service": unit("ready sleep")},
+               files={"/etc/test/keel-disk": "event:disk fifo:/run/disk report:running:looking await:/run/disk "
+                                             "report:done:found"}) as guest:
+        guest.wait(lambda s: s["stages"]["disk"]["reason"] == "looking", "the helper looks")
+        equal(guest.request(RESTART_STAGE, "disk"), -errno.EALREADY)
+        helper = next(inside for inside, process in guest.processes().items() if process[1] == "keel-disk")
+        guest.kill(helper)
+        stage = guest.wait(lambda s: s["stages"]["disk"]["state"] == "failed", "its end is noticed")["stages"]["disk"]
+        check("was killed by signal 9" in stage["reason"], stage)
+        with open(guest.path("/etc/test/keel-disk"), "w", encoding="ascii") as file:
+            file.write("event:disk report:done:found")
+        guest.retry(lambda: guest.request(RESTART_STAGE, "disk") == 0, "it can be run again")
+        guest.wait(lambda s: s["stages"]["disk"]["state"] == "done", "the second one is done")
+        equal(guest.event_names().count("disk"), 2)
+
+
+def repair(guest, status=0, *arguments):
+    result = guest.run(KEEL_DISK, "--json", "repair", *arguments, check=False)
+    equal((result[0], result[2] if result[0] != status else ""), (status, ""))
+    return json.loads(result[1].splitlines()[-1])["result" if status == 0 else "error"]
+
+
+def starts(guest):
+    """How often the container has started, by what it wrote to its volume."""
+    try:
+        return guest.read("/data/docker/volumes/precious/_data/file").count("start")
+    except OSError:
+        return 0
+
+
+@scenario("a data disk in use is repaired: the engine stops, its containers end, all comes back", deadline=400,
+          skip=unavailable)
+def repair_in_use(test):
+    with data_disk() as disk, EngineGuest(disk, seconds=100) as guest:
+        guest.wait_ready()
+        guest.import_image()
+        guest.docker("run", "-d", "--name", "keeper", "--restart", "always", "-v", "precious:/data", IMAGE, "/busybox", "sh",
+                     "-c", "echo start >>/data/file; sync; exec /busybox sleep 9999")
+        guest.retry(lambda: starts(guest) == 1, "the container has written")
+        name = disk.device.rsplit("/", 1)[-1]
+        with test.step("the kernel finds an error and goes read-only; repair makes it writable again"):
+            with open(f"/sys/fs/ext4/{name}/trigger_fs_error", "w", encoding="ascii") as trigger:
+                trigger.write("keel-test")
+            check(guest.run("sh", "-c", "echo x > /data/probe", check=False)[0] != 0, "still writable")
+            result = repair(guest)
+            equal((result["device"], result["mounted"], len(result["undo"])), (disk.device, True, 1))
+            guest.wait_ready()
+            guest.run("sh", "-c", "echo x > /data/probe")
+            # It was ended without being stopped by hand: its policy brings it back.
+            guest.retry(lambda: starts(guest) == 2, "the container runs again, with its data")
+        with test.step("what uses the disk beside the engine stops the repair, and the engine comes back"):
+            with subprocess.Popen(["nsenter", "-t", str(guest.pid), "-m", "-r", "sh", "-c",
+                                   "cd /data && echo in && exec sleep 600"], stdout=subprocess.PIPE) as user:
+                equal(user.stdout.readline(), b"in\n")
+                error = repair(guest, 1)
+                user.kill()
+            check(error["code"] == "in-use" and "/data" in error["message"], f"{error}")
+            guest.wait_ready()
+            guest.retry(lambda: starts(guest) == 3, "the container runs again")
+        guest.request(7)
+        guest.wait_end()
+        equal(disk.check()[0], 0)

@@ -23,6 +23,7 @@
 #include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/http.h"
+#include "agent/image_sync.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -48,6 +49,7 @@ static struct agent {
 	struct control_client control;
 	struct engine engine;
 	struct disk disk;
+	struct image_sync image_sync;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -121,6 +123,7 @@ static void agent_spread_facts(void *ctx)
 	(void)ctx;
 	engine_update(&agent.engine);
 	disk_update(&agent.disk);
+	image_sync_update(&agent.image_sync);
 	look_for_crashes();
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
@@ -134,6 +137,7 @@ static void agent_spread_facts(void *ctx)
 static void on_engine_change(void *ctx)
 {
 	(void)ctx;
+	image_sync_update(&agent.image_sync);
 	report_send_change(&agent.report);
 }
 
@@ -153,6 +157,7 @@ static void on_engine_tick(void *ctx)
 {
 	(void)ctx;
 	disk_tick(&agent.disk);
+	image_sync_update(&agent.image_sync);
 }
 
 static void on_report_start(struct loop_timer *timer)
@@ -255,6 +260,8 @@ static void init_parts(const struct agent_options *options)
 	agent.engine.tick = on_engine_tick;
 	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_disk_change,
 		on_disk_job_heard, NULL);
+	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
+		&agent.facts);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -281,6 +288,7 @@ static void agent_finish(void)
 	control_client_stop(&agent.control);
 	engine_stop(&agent.engine);
 	disk_stop(&agent.disk);
+	image_sync_stop(&agent.image_sync);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }

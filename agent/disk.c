@@ -42,15 +42,15 @@ static void start_grow(struct disk *disk)
 {
 	const struct disk_request request = {.verb = DISK_VERB_GROW};
 
-	if (disk->grow_wanted && !disk_job_runs(&disk->job) &&
-		start_job(disk, &request, true) == 0)
+	if (disk->grow_wanted && !disk_job_runs(&disk->job) && start_job(disk, &request, true) == 0)
 		disk->grow_wanted = false;
 }
 
 static void start_queued(struct disk *disk)
 {
-	static const char text[] = "{\"error\":{\"code\":\"failed\",\"message\":"
-				   "\"keel-disk could not be started; see keelctl logs keel-agent\"}}";
+	static const char text[] =
+		"{\"error\":{\"code\":\"failed\",\"message\":"
+		"\"keel-disk could not be started; see keelctl logs keel-agent\"}}";
 	struct disk_job_listener *listener = disk->next_listener;
 	struct job_line line;
 
@@ -217,7 +217,9 @@ static uint64_t current_life(const struct facts *facts)
 {
 	const struct control_stage *stage = facts_find_stage(facts, "disk");
 
-	if (facts->disk.state != DISK_STATE_MOUNTED || facts->disk.mountpoint[0] != '/')
+	/* While the stage runs again, the record may still be that of the mount before. */
+	if (facts->disk.state != DISK_STATE_MOUNTED || facts->disk.mountpoint[0] != '/' ||
+		(stage && stage->state == STAGE_STATE_RUNNING))
 		return 0;
 	return stage && stage->start_us ? stage->start_us : 1;
 }

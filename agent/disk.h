@@ -30,9 +30,10 @@ struct disk {
 	struct disk_watch watch;
 	struct disk_space space;
 	struct disk_trim trim;
-	struct disk_job job, list; /* the one that changes something; the list, which may run beside it */
-	struct loop_timer again;   /* the trim policy wants to be asked then */
-	bool automatic;            /* nobody asked for the job that runs */
+	struct disk_job job,
+		list; /* the one that changes something; the list, which may run beside it */
+	struct loop_timer again; /* the trim policy wants to be asked then */
+	bool automatic;          /* nobody asked for the job that runs */
 	bool grow_wanted;
 	bool updating;
 	uint64_t grown_bytes; /* the size of the device that ext4 has followed, or tries to */

@@ -16,8 +16,9 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define RECORD_MAX 8192 /* the kernel's own limit (PRINTK_MESSAGE_MAX) is 2 KiB, with properties less than that */
-#define RECORDS    256  /* in one wake-up; then it rests, so that a flood costs others nothing */
+/* the kernel's own limit (PRINTK_MESSAGE_MAX) is 2 KiB, with properties less than that */
+#define RECORD_MAX 8192
+#define RECORDS    256 /* in one wake-up; then it rests, so that a flood costs others nothing */
 #define REST_US    (50 * USEC_PER_MSEC)
 
 static void note_io_error(struct disk_watch *watch)

@@ -4,6 +4,8 @@
  */
 #include "agent/disk_trim.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "agent/common/pressure.h"
@@ -35,12 +37,26 @@ void disk_trim_start(struct disk_trim *trim, const struct disk_watch *watch)
 	count_from_now(trim, watch);
 }
 
-/* Of all tasks: the guest has little else to do with disks than the data disk. -1: not known. */
+/* Of those who have their data on the disk: the engine and its containers. The system's would count what waits for other
+ * disks, and under WSL other distros. -1: not known. */
 static int io_pressure(void)
 {
-	char text[256];
+	static const char *const slices[] = {"engine", "containers"};
+	const char *base = getenv("KEEL_CGROUP");
+	int most = -1;
 
-	return file_read("/proc/pressure/io", text, sizeof(text)) > 0 ? pressure_parse(text) : -1;
+	for (size_t i = 0; base && i < ARRAY_SIZE(slices); i++) {
+		char path[512], text[256];
+		int percent = -1;
+
+		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s/io.pressure", base,
+			slices[i]);
+		if (file_read(path, text, sizeof(text)) > 0)
+			percent = pressure_parse(text);
+		if (percent > most)
+			most = percent;
+	}
+	return most;
 }
 
 static struct trim_facts gather(const struct disk_trim *trim, const struct disk_watch *watch,
@@ -65,7 +81,8 @@ static struct trim_facts gather(const struct disk_trim *trim, const struct disk_
 		.used = seen->space.used,
 		.freed = trim->freed,
 		.calm_us = clock_now_us() - trim->freed_us,
-		.written = written_kb > trim->written_kb ? (written_kb - trim->written_kb) << 10 : 0,
+		.written =
+			written_kb > trim->written_kb ? (written_kb - trim->written_kb) << 10 : 0,
 		.io_pressure = -1,
 	};
 }

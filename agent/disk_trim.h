@@ -15,10 +15,10 @@ struct disk_trim {
 	struct facts *facts;
 	bool possible, trimmed;
 	unsigned int failures;
-	uint64_t begun_us;   /* the last trim, or the mount */
-	uint64_t peak;       /* the most that was used since */
+	uint64_t begun_us;        /* the last trim, or the mount */
+	uint64_t peak;            /* the most that was used since */
 	uint64_t freed, freed_us; /* less than the peak, and when that last grew */
-	uint64_t written_kb; /* ext4's lifetime count then */
+	uint64_t written_kb;      /* ext4's lifetime count then */
 };
 
 void disk_trim_init(struct disk_trim *trim, bool enabled, struct facts *facts);

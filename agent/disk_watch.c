@@ -193,8 +193,8 @@ static void on_again(struct loop_timer *timer)
 /* The kernel tells of an error before it counts it and before the file system becomes read-only. */
 void disk_watch_look_at_errors(struct disk_watch *watch)
 {
-	static const uint64_t pauses_us[] = {50 * USEC_PER_MSEC, 250 * USEC_PER_MSEC,
-		2 * USEC_PER_SEC, 10 * USEC_PER_SEC};
+	static const uint64_t pauses_us[] = {
+		50 * USEC_PER_MSEC, 250 * USEC_PER_MSEC, 2 * USEC_PER_SEC, 10 * USEC_PER_SEC};
 	const struct disk_seen *seen = watch->seen;
 	uint64_t count = seen->errors.count;
 	bool read_only = seen->read_only;
@@ -224,8 +224,8 @@ static void on_error(struct loop_source *source, uint32_t events)
 static int start_uevents(struct disk_watch *watch)
 {
 	int fd = uevent_open();
-	int rc = fd < 0 ? fd
-			: loop_add(watch->loop, &watch->uevents, fd, EPOLLIN, on_uevent, watch);
+	int rc =
+		fd < 0 ? fd : loop_add(watch->loop, &watch->uevents, fd, EPOLLIN, on_uevent, watch);
 
 	if (rc < 0)
 		close_p(&fd);
@@ -234,8 +234,9 @@ static int start_uevents(struct disk_watch *watch)
 
 static int start_errors(struct disk_watch *watch)
 {
-	_cleanup_close_ int fd = fanotify_init(
-		FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
+	_cleanup_close_ int fd =
+		fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK,
+			O_RDONLY);
 	int rc;
 
 	if (fd < 0)
@@ -264,11 +265,13 @@ void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_se
 
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 {
-	struct stat info;
+	struct stat info, root;
 	int rc;
 
-	if (stat(mountpoint, &info) < 0)
+	if (stat(mountpoint, &info) < 0 || stat("/", &root) < 0)
 		return -errno;
+	if (info.st_dev == root.st_dev) /* unmounted by now: that would be the root's disk */
+		return -ENODEV;
 	watch->device = info.st_dev;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
 	rc = find_names(watch);

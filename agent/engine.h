@@ -48,7 +48,8 @@ struct engine {
 	bool updating;
 	engine_change_fn *changed;
 	engine_restart_fn *restart;
-	engine_change_fn *tick; /* the engine is awake to ask; others may use the wake-up. NULL: nobody */
+	engine_change_fn
+		*tick; /* the engine is awake to ask; others may use the wake-up. NULL: nobody */
 	void *ctx;
 };
 

@@ -105,8 +105,7 @@ static bool mounted_objects(const struct facts *facts, struct health *health)
 			device,
 			seen->errors.io_count > 0 ? "the kernel reports I/O errors of it"
 						  : "ext4 found it damaged",
-			seen->errors.last_function[0] ? ", in " : "",
-			seen->errors.last_function);
+			seen->errors.last_function[0] ? ", in " : "", seen->errors.last_function);
 	return false;
 }
 

@@ -37,8 +37,8 @@ static void take_progress(yyjson_val *value, struct job_line *line)
 static int take_result(yyjson_val *value, const yyjson_alc *alc, struct job_line *line)
 {
 	line->kind = JOB_LINE_RESULT;
-	line->object = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, alc, &line->object_len,
-		NULL);
+	line->object =
+		yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, alc, &line->object_len, NULL);
 	line->trimmed_bytes = yyjson_get_uint(yyjson_obj_get(value, "trimmed_bytes"));
 	line->new_bytes = yyjson_get_uint(yyjson_obj_get(value, "new_bytes"));
 	line->stopped = yyjson_get_len(yyjson_obj_get(value, "stopped")) > 0;

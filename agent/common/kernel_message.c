@@ -56,9 +56,9 @@ static bool skip_name(struct text *text, const char *name)
 
 	if (name[0] == '\0' || !skip(&rest, name))
 		return false;
-	if (rest.len > 0 && ((rest.p[0] >= '0' && rest.p[0] <= '9') ||
-				    (rest.p[0] >= 'a' && rest.p[0] <= 'z') ||
-				    (rest.p[0] >= 'A' && rest.p[0] <= 'Z')))
+	if (rest.len > 0 &&
+		((rest.p[0] >= '0' && rest.p[0] <= '9') || (rest.p[0] >= 'a' && rest.p[0] <= 'z') ||
+			(rest.p[0] >= 'A' && rest.p[0] <= 'Z')))
 		return false;
 	*text = rest;
 	return true;
@@ -91,7 +91,8 @@ static enum kernel_message judge_ext4(struct text text, const char *device)
 		return KERNEL_MESSAGE_OTHER;
 	if (starts(&text, "mounted filesystem"))
 		return KERNEL_MESSAGE_MOUNTED;
-	if (starts(&text, "Remounting filesystem read-only") || starts(&text, "shut down requested"))
+	if (starts(&text, "Remounting filesystem read-only") ||
+		starts(&text, "shut down requested"))
 		return KERNEL_MESSAGE_READ_ONLY;
 	for (size_t i = 0; i < ARRAY_SIZE(lost); i++)
 		if (has(&text, lost[i]))

@@ -8,8 +8,8 @@
 
 #include "lib/clock.h"
 
-/* The pace is an average that forgets: what was half of this ago counts a third less. */
-#define PACE_S 300.0
+/* The pace is an average that forgets: a sample weighs as much as the time that it stands for does beside this. */
+#define PACE_S       300.0
 #define FULL_SOON_S  3600
 #define FULL_LATER_S (2 * FULL_SOON_S)          /* to get better again */
 #define FULL_MAX_S   (UINT64_C(30) * 24 * 3600) /* further than that is not foreseen */
@@ -17,7 +17,7 @@
 #define FULL_PERCENT   25
 #define BETTER_PERCENT 1 /* points above a threshold to get better */
 /* Between two looks the disk comes a quarter of the way to where the word changes. */
-#define LOOKS  4
+#define LOOKS       4
 #define LOOK_MIN_US (1 * USEC_PER_SEC)
 
 static bool is_below(uint64_t part, uint64_t whole, unsigned int percent)

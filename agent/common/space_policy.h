@@ -20,7 +20,7 @@ struct space_policy {
 
 /* What statfs(2) says. */
 struct space_sample {
-	uint64_t at_us; /* CLOCK_BOOTTIME */
+	uint64_t at_us;             /* CLOCK_BOOTTIME */
 	uint64_t total, used, free; /* bytes; free: for everybody, without what is reserved */
 	uint64_t inodes, inodes_free;
 };

@@ -17,12 +17,13 @@ static bool freed_enough(const struct trim_facts *facts)
 	return facts->freed >= TRIM_FREED_MIN && facts->freed >= facts->used / 100;
 }
 
-/* What was freed before the mount, and little by little, is found only by trying. */
+/* What was freed before the mount (removed, then shut down) is not known: it is found only by trying, once. Little by
+ * little much is freed too, if much was written. */
 static bool is_due(const struct trim_facts *facts)
 {
-	uint64_t pause_s = facts->trimmed ? TRIM_AGAIN_S : TRIM_FIRST_S;
-
-	return facts->written >= TRIM_WRITTEN_MIN && facts->since_us >= pause_s * USEC_PER_SEC;
+	if (!facts->trimmed)
+		return facts->since_us >= TRIM_FIRST_S * USEC_PER_SEC;
+	return facts->written >= TRIM_WRITTEN_MIN && facts->since_us >= TRIM_AGAIN_S * USEC_PER_SEC;
 }
 
 static int loudest(const struct trim_facts *facts)
@@ -32,8 +33,8 @@ static int loudest(const struct trim_facts *facts)
 
 static uint64_t pause_us(const struct trim_facts *facts)
 {
-	unsigned int doublings = facts->failures - 1 < PAUSE_DOUBLINGS ? facts->failures - 1
-								       : PAUSE_DOUBLINGS;
+	unsigned int doublings =
+		facts->failures - 1 < PAUSE_DOUBLINGS ? facts->failures - 1 : PAUSE_DOUBLINGS;
 
 	return facts->failures > 0 ? (TRIM_PAUSE_S * USEC_PER_SEC) << doublings : 0;
 }

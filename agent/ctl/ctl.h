@@ -19,10 +19,10 @@ struct ctl {
 	unsigned int api_port, docker_port;
 	unsigned int timeout_s; /* 0: not given */
 	bool json, no_block;
-	bool follow;  /* logs */
+	bool follow;      /* logs */
 	const char *uuid; /* disk: NULL if not given */
-	size_t lines; /* logs: the last so many, SIZE_MAX: all */
-	int argc;     /* operands after the verb */
+	size_t lines;     /* logs: the last so many, SIZE_MAX: all */
+	int argc;         /* operands after the verb */
 	char **argv;
 };
 

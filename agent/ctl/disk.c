@@ -165,7 +165,8 @@ static void ask_the_program(const struct ctl *ctl, const char *verb, int error)
 
 	if (access(PROGRAM, X_OK) < 0)
 		return;
-	(void)fprintf(stderr, "keelctl: keel-agent does not answer (%s); this is what keel-disk says\n",
+	(void)fprintf(stderr,
+		"keelctl: keel-agent does not answer (%s); this is what keel-disk says\n",
 		strerror(-error));
 	(void)fflush(NULL);
 	(void)execv(PROGRAM, (char *const *)(uintptr_t)arguments);
@@ -203,7 +204,8 @@ int ctl_disk(const struct ctl *ctl)
 	while (i < ARRAY_SIZE(verbs) && strcmp(word, verbs[i].word) != 0)
 		i++;
 	if (i == ARRAY_SIZE(verbs)) {
-		(void)fputs("keelctl: disk status, list, trim, grow, repair, init or adopt; see --help\n",
+		(void)fputs(
+			"keelctl: disk status, list, trim, grow, repair, init or adopt; see --help\n",
 			stderr);
 		return CTL_EXIT_USAGE;
 	}

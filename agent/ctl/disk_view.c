@@ -42,7 +42,8 @@ static const char *format_time(uint64_t seconds, char *buffer, size_t size)
 	time_t time = (time_t)seconds;
 	struct tm parts;
 
-	if (!gmtime_r(&time, &parts) || strftime(buffer, size, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
+	if (!gmtime_r(&time, &parts) ||
+		strftime(buffer, size, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0)
 		(void)snprintf(buffer, size, "%" PRIu64, seconds);
 	return buffer;
 }
@@ -76,8 +77,8 @@ static void print_errors(FILE *out, yyjson_val *errors)
 			format_time(number_of(errors, "last_at"), when, sizeof(when)),
 			text_of(errors, "last_function", function, sizeof(function)));
 	if (io > 0)
-		(void)fprintf(out, "I/O errors  %" PRIu64 " lines of the kernel, the last at %s\n", io,
-			format_time(number_of(errors, "io_at"), when, sizeof(when)));
+		(void)fprintf(out, "I/O errors  %" PRIu64 " lines of the kernel, the last at %s\n",
+			io, format_time(number_of(errors, "io_at"), when, sizeof(when)));
 }
 
 static void print_trim(FILE *out, yyjson_val *trim)
@@ -175,8 +176,8 @@ void disk_view_list(FILE *out, yyjson_val *list)
 	char action[32], reason[512];
 	yyjson_arr_iter iter;
 
-	(void)fprintf(out, "%-12s %10s  %-12s %-16s %-36s  %s\n", "DEVICE", "SIZE", "CONTENT", "LABEL",
-		"IDENTITY", "STATE");
+	(void)fprintf(out, "%-12s %10s  %-12s %-16s %-36s  %s\n", "DEVICE", "SIZE", "CONTENT",
+		"LABEL", "IDENTITY", "STATE");
 	yyjson_arr_iter_init(yyjson_obj_get(list, "disks"), &iter);
 	while ((disk = yyjson_arr_iter_next(&iter)))
 		print_row(out, disk);

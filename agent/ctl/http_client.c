@@ -213,7 +213,8 @@ int http_client_stream(const struct address *address, const char *method, const 
 	http_client_piece_fn *fn, void *ctx)
 {
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
-	_cleanup_close_ int fd = open_request(address, method, path, request_body, timeout_ms, end_us);
+	_cleanup_close_ int fd =
+		open_request(address, method, path, request_body, timeout_ms, end_us);
 	const char *body = NULL;
 	static char text[16 * 1024];
 	size_t len = 0, body_len = 0;

@@ -19,7 +19,9 @@ int device_watch_open(struct device_watch *watch)
 
 static bool wanted(const struct disk_facts *disk)
 {
-	return disk->exclusion == DISK_EXCLUSION_NONE || disk->exclusion == DISK_EXCLUSION_BUSY;
+	/* Mounted where it belongs and waited for: a rescue, until somebody repairs it. */
+	return disk->exclusion == DISK_EXCLUSION_NONE || disk->exclusion == DISK_EXCLUSION_BUSY ||
+	       disk->at_mountpoint;
 }
 
 static const struct disk_facts *find_wanted(const struct disk_scan *scan, const char *device)

@@ -24,7 +24,7 @@
  * What is not here is mke2fs's default on purpose: groups are packed by 16 and not, as WSL does, by 4096: that saves 29
  * blocks of 1 MiB of a 64 GiB disk's file, and growing such a file system needs allocations of 256 KiB in the kernel. Its
  * reserved descriptors last for growth to 8 TiB, beyond that the kernel changes to meta_bg by itself. */
-#define OPTIONS "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1"
+#define OPTIONS "-q", "-t", "ext4", "-b", "4096", "-m", "1"
 
 /* On a disk that reads as zero the journal and the inode tables are zero already. Writing them again would make the disk's
  * file grow by what the journal takes, and by another 1.6 % of the disk's size in the first minutes after the mount. */

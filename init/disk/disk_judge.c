@@ -142,6 +142,17 @@ static bool refuse_marker(const struct disk_policy_input *input, size_t index,
 			device, input->label, disk->uuid, device);
 		return true;
 	case DISK_MARKER_BAD:
+		if (!disk->superblock.needs_recovery || disk->at_mountpoint)
+			break;
+		/* What the marker is made of may be in the journal: a cut while it was written. The UUID says enough, until it
+		 * is replayed. */
+		if (input->uuid[0])
+			return false;
+		DISK_DECIDE(decision, REFUSE, MARKER_BAD, index,
+			"%s has a marker that cannot be read without its journal, which is not replayed "
+			"on a guess; run keelctl disk repair %s",
+			device, device);
+		return true;
 	case DISK_MARKER_UNCHECKED:
 		break;
 	}

@@ -51,12 +51,16 @@ static void print_label(const char *label)
 
 static void print_disk(const struct disk_facts *disk)
 {
-	char size[32];
+	char size[32], identity[IDENTITY_TEXT];
 
+	/* Nobody is to overwrite what cannot even be read: it has no identity. */
+	if (identity_read(disk, identity) < 0)
+		identity[0] = '\0';
+	job_clean_text(identity);
 	format_size(disk->size_bytes, size, sizeof(size));
 	(void)printf("%-14s %9s %-11s", disk->device, size, content_word(disk));
 	print_label(disk->label);
-	(void)printf(" %-36s %s%s%s%s\n", disk->uuid[0] ? disk->uuid : "-",
+	(void)printf(" %-36s %s%s%s%s\n", identity[0] ? identity : "-",
 		disk_exclusion_name(disk->exclusion), disk->exclusion_detail[0] ? ": " : "",
 		disk->exclusion_detail, disk->superblock.error ? ", carries the error flag" : "");
 }
@@ -85,7 +89,6 @@ static void add_disk(yyjson_mut_doc *doc, yyjson_mut_val *disks, const struct di
 
 	if (!entry)
 		return;
-	/* Nobody is to overwrite what cannot even be read: it has no identity. */
 	if (disk->exclusion == DISK_EXCLUSION_EMPTY || identity_read(disk, identity) < 0)
 		identity[0] = '\0';
 	job_add_text(doc, entry, "device", disk->device);
@@ -154,7 +157,7 @@ int verb_list(struct job *job)
 	if (job->options.json)
 		return print_json(job, &scan, &decision);
 	(void)printf("%-14s %9s %-11s %-16s %-36s %s\n", "DEVICE", "SIZE", "CONTENT", "LABEL",
-		"UUID", "STATE");
+		"IDENTITY", "STATE");
 	for (size_t i = 0; i < scan.count; i++)
 		if (scan.disks[i].exclusion != DISK_EXCLUSION_EMPTY)
 			print_disk(&scan.disks[i]);

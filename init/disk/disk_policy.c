@@ -110,13 +110,36 @@ static bool decide_claimed(const struct disk_policy_input *input, struct disk_de
 	return true;
 }
 
+/* By the kernel's names: /dev/sda and /dev/sda1, /dev/nvme0n1 and /dev/nvme0n1p1. */
+static bool is_partition_of(const struct disk_facts *partition, const struct disk_facts *disk)
+{
+	size_t len = strlen(disk->device);
+	const char *rest = partition->device + len;
+
+	if (!partition->partition || strncmp(partition->device, disk->device, len) != 0)
+		return false;
+	if (*rest == 'p')
+		rest++;
+	return *rest != '\0' && strspn(rest, "0123456789") == strlen(rest);
+}
+
+/* A partitioned disk is its partitions. */
+static bool has_partitions(const struct disk_policy_input *input, const struct disk_facts *disk)
+{
+	for (size_t i = 0; i < input->count; i++)
+		if (!disk->partition && is_partition_of(&input->disks[i], disk))
+			return true;
+	return false;
+}
+
 /* How many devices are unused; *only is the last of them. */
 static size_t count_unused(const struct disk_policy_input *input, size_t *only)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < input->count; i++) {
-		if (input->disks[i].exclusion != DISK_EXCLUSION_NONE)
+		if (input->disks[i].exclusion != DISK_EXCLUSION_NONE ||
+			has_partitions(input, &input->disks[i]))
 			continue;
 		*only = i;
 		count++;

@@ -68,16 +68,15 @@ struct disk_facts {
 	bool partition;
 	bool at_mountpoint; /* mounted on the configured mount point */
 	bool mounted_read_only; /* there, read-only (rescue, or remounted by the kernel after an error) */
-	enum disk_exclusion exclusion;
-	enum disk_content content;
-	enum disk_blank blank;
 	/* A format of ours began here and did not end: proven blank then (format_intent.h). Also set beside a whole file
 	 * system of ours; then the record is to be zeroed before that is mounted. */
 	bool format_intent;
-	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
-	struct superblock
-		backup; /* .valid if libblkid knows nothing, the first is not usable and a backup is */
+	enum disk_exclusion exclusion;
+	enum disk_content content;
+	enum disk_blank blank;
 	enum disk_marker marker;
+	struct superblock superblock; /* .valid only where an ext superblock is (superblock.h) */
+	struct superblock backup; /* .valid if libblkid knows nothing and only this one is usable */
 	struct marker marker_content; /* VALID and NEWER */
 	enum disk_check check;
 	int check_status; /* exit status of e2fsck, of NEEDS_DECISION and CANNOT_RUN */

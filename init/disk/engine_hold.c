@@ -60,17 +60,35 @@ static bool have_picture(void *ctx, const struct control_record *record)
 	return record->type == CONTROL_RECORD_END;
 }
 
-static bool have_stopped(void *ctx, const struct control_record *record)
-{
-	const struct services *services = ctx;
+struct stopping {
+	struct services services;
+	size_t unit;
+};
 
-	take_service(ctx, record);
-	if (record->type != CONTROL_RECORD_END)
-		return false;
-	for (size_t i = 0; i < ENGINE_HOLD_UNITS; i++)
-		if (!services->down[i])
-			return false;
-	return true;
+static bool has_stopped(void *ctx, const struct control_record *record)
+{
+	struct stopping *stopping = ctx;
+
+	take_service(&stopping->services, record);
+	return record->type == CONTROL_RECORD_END && stopping->services.down[stopping->unit];
+}
+
+/* dockerd first and whole: it needs containerd to stop its containers. */
+static int stop_units(const struct services *services)
+{
+	struct stopping stopping = {.services = *services};
+	int rc = 0;
+
+	for (size_t i = ENGINE_HOLD_UNITS; rc == 0 && i-- > 0;) {
+		if (services->down[i] && !services->wanted[i])
+			continue;
+		log_info("stopping %s", units[i]);
+		stopping.unit = i;
+		rc = pid1_request(CONTROL_VERB_STOP, units[i]);
+		if (rc == 0)
+			rc = pid1_watch(has_stopped, &stopping, STOP_SECONDS);
+	}
+	return rc;
 }
 
 static void read_note(struct engine_hold *hold)
@@ -213,14 +231,8 @@ int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size)
 	memcpy(hold->was_up, services.wanted, sizeof(hold->was_up));
 	read_note(hold);
 	rc = write_note(hold);
-	for (size_t i = ENGINE_HOLD_UNITS; rc == 0 && i-- > 0;) {
-		if (services.down[i] && !services.wanted[i])
-			continue;
-		log_info("stopping %s", units[i]);
-		rc = pid1_request(CONTROL_VERB_STOP, units[i]);
-	}
 	if (rc == 0)
-		rc = pid1_watch(have_stopped, &services, STOP_SECONDS);
+		rc = stop_units(&services);
 	if (rc < 0)
 		return REASON_FAIL(reason, reason_size, rc, "the engine cannot be stopped: %s",
 			strerror(-rc));
@@ -254,6 +266,7 @@ struct outcome {
 	bool news;    /* the stage ends anew: its last word before does not count */
 	uint64_t end; /* of the stage, when this began */
 	bool seen;
+	bool running; /* it is at it */
 	bool mounted;
 	char *reason;
 	size_t reason_size;
@@ -268,6 +281,7 @@ static bool stage_ended(void *ctx, const struct control_record *record)
 		return false;
 	(void)snprintf(outcome->reason, outcome->reason_size, "%s", stage->reason);
 	outcome->mounted = stage->state == STAGE_STATE_DONE;
+	outcome->running = stage->state == STAGE_STATE_RUNNING;
 	if (!outcome->seen) {
 		outcome->seen = true;
 		outcome->end = stage->end_us;
@@ -287,7 +301,11 @@ int engine_hold_mount(char *reason, size_t reason_size)
 		return rc;
 	/* A helper that runs may say the same as before, and then PID 1 tells nothing anew. */
 	outcome.news = rc == 0;
-	rc = pid1_watch(stage_ended, &outcome, rc == 0 ? STAGE_SECONDS : NEWS_SECONDS);
+	rc = pid1_watch(stage_ended, &outcome, outcome.news ? STAGE_SECONDS : NEWS_SECONDS);
+	if (rc == -ETIMEDOUT && outcome.running) {
+		outcome.news = true;
+		rc = pid1_watch(stage_ended, &outcome, STAGE_SECONDS);
+	}
 	if (rc < 0 && !(rc == -ETIMEDOUT && outcome.seen))
 		return rc;
 	return outcome.mounted;

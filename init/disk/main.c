@@ -158,7 +158,7 @@ static size_t find_verb(int argc, char **argv, struct job *job)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].name, name) != 0)
 			continue;
-		if (operands > (verbs[i].device != DEVICE_NONE) ||
+		if (operands > (verbs[i].device == DEVICE_NONE ? 0 : 1) ||
 			(verbs[i].device == DEVICE_MUST && (operands == 0 || !job->options.uuid)))
 			break;
 		job->options.device = operands ? argv[optind + 1] : NULL;

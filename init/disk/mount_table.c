@@ -37,7 +37,18 @@ static bool next_field(const char **cursor, const char **field, size_t *len)
 	return *len > 0;
 }
 
-/* "ro" among comma-separated options. */
+/* After an error ext4 of Linux 6.15 and later says neither "ro" nor what mount(8) would call it (fs/ext4/super.c). */
+static bool is_read_only_word(const char *word, size_t len)
+{
+	static const char *const words[] = {"ro", "emergency_ro", "shutdown"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (len == strlen(words[i]) && memcmp(word, words[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* Looks at the comma-separated options. */
 static bool has_read_only(const char *options, size_t len)
 {
 	const char *end = options + len;
@@ -45,7 +56,7 @@ static bool has_read_only(const char *options, size_t len)
 	for (const char *p = options; p < end;) {
 		size_t word = strcspn(p, ", \n");
 
-		if (word == 2 && memcmp(p, "ro", 2) == 0)
+		if (is_read_only_word(p, word))
 			return true;
 		p += word + 1;
 	}

@@ -12,7 +12,7 @@ struct mount_entry {
 	char target[256]; /* the mount point */
 	char type[32];
 	char source[64];
-	bool read_only; /* this mount, or the file system as a whole */
+	bool read_only; /* this mount, or the file system as a whole, or nothing can be written to it after an error */
 };
 
 /* Reads one line. Octal escapes are decoded; what is longer than its array is cut. 0 or -EINVAL. */

@@ -27,8 +27,8 @@ uint64_t undo_file_need(uint64_t fs_bytes)
 	return NEED_BASE + fs_bytes / NEED_SHARE;
 }
 
-int undo_file_prepare(const char *uuid, uint64_t fs_bytes, char *path, size_t path_size,
-	char *reason, size_t reason_size)
+int undo_file_prepare(const char *uuid, unsigned int round, uint64_t fs_bytes, char *path,
+	size_t path_size, char *reason, size_t reason_size)
 {
 	const uint64_t need = undo_file_need(fs_bytes);
 	const time_t now = time(NULL);
@@ -50,8 +50,8 @@ int undo_file_prepare(const char *uuid, uint64_t fs_bytes, char *path, size_t pa
 			" MiB: make room, or repair with --no-undo and without a way back",
 			UNDO_DIRECTORY, room >> 20, need >> 20);
 	(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	(void)snprintf(path, path_size, UNDO_DIRECTORY "/%s-%s" SUFFIX, uuid[0] ? uuid : "unknown",
-		when);
+	(void)snprintf(path, path_size, UNDO_DIRECTORY "/%s-%s%s" SUFFIX,
+		uuid[0] ? uuid : "unknown", when, round == 0 ? "" : "-again");
 	/* e2fsck would go on with one that is there, which belongs to another repair. */
 	return access(path, F_OK) < 0 ? 0
 				      : REASON_FAIL(reason, reason_size, -EEXIST,

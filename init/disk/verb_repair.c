@@ -123,15 +123,15 @@ static bool run_round(struct repair *repair)
 {
 	char *undo = repair->job->options.no_undo ? NULL : repair->undo[repair->rounds];
 	char reason[CONTROL_REASON_MAX];
-	int status;
+	int status, rc;
 
-	if (undo && undo_file_prepare(repair->uuid, repair->fs_bytes, undo, sizeof(repair->undo[0]),
-			    reason, sizeof(reason)) < 0) {
+	rc = undo ? undo_file_prepare(repair->uuid, repair->rounds, repair->fs_bytes, undo,
+			    sizeof(repair->undo[0]), reason, sizeof(reason))
+		  : 0;
+	if (rc < 0) {
 		undo[0] = '\0';
-		return GIVE_UP(repair, "no-space", "%s", reason);
+		return GIVE_UP(repair, rc == -ENOSPC ? "no-space" : "failed", "%s", reason);
 	}
-	if (undo && repair->rounds > 0)
-		(void)strncat(undo, ".2.e2undo", sizeof(repair->undo[0]) - strlen(undo) - 1);
 	status = run_e2fsck(repair, "repair", undo, false);
 	if (undo && access(undo, F_OK) < 0)
 		undo[0] = '\0'; /* nothing was written */

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "init/disk/disk_pick.h"
 #include "init/disk/verbs.h"
@@ -22,9 +23,15 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define PIECE_BYTES \
-	(UINT64_C(1) << 30) /* whole groups of 128 MiB: the kernel remembers those as trimmed */
-#define PRESSURE_MAX 10.0   /* per cent of the last 10 s in which somebody waited for the disk */
+/* One block group, at its place: the kernel remembers what is trimmed by group, and only if one call had all of it. It forgets
+ * what was trimmed with a larger minimum than the present one, so that this is always the same. docs/data-disk.md has
+ * the figures of all three. */
+#define PIECE_BYTES   (UINT64_C(128) << 20)
+#define MINIMUM_BYTES (UINT64_C(64) << 10)
+#define REST_TIMES    3    /* gentle: so many times as long as a piece took */
+#define REST_FROM_US  1000 /* a piece in which there was nothing to do takes less */
+
+#define PRESSURE_MAX 10.0 /* per cent of the last 10 s in which somebody waited for the disk */
 
 static volatile sig_atomic_t stopped;
 
@@ -75,6 +82,17 @@ static bool somebody_waits(void)
 	return false;
 }
 
+/* Others' requests come through in the meantime. A signal ends it. */
+static void rest(uint64_t took_us)
+{
+	const uint64_t us = took_us * REST_TIMES;
+	const struct timespec pause = {
+		.tv_sec = (time_t)(us / USEC_PER_SEC), .tv_nsec = (long)(us % USEC_PER_SEC) * 1000};
+
+	if (took_us > REST_FROM_US)
+		(void)nanosleep(&pause, NULL);
+}
+
 struct trim {
 	uint64_t bytes;
 	unsigned int pieces;
@@ -88,7 +106,9 @@ static int trim_all(struct job *job, int fd, uint64_t size_bytes, struct trim *t
 	if (syncfs(fd) < 0)
 		return -errno;
 	for (uint64_t start = 0; start < size_bytes; start += PIECE_BYTES) {
-		struct fstrim_range range = {.start = start, .len = PIECE_BYTES};
+		struct fstrim_range range = {
+			.start = start, .len = PIECE_BYTES, .minlen = MINIMUM_BYTES};
+		const uint64_t begin_us = clock_now_us();
 
 		if (stopped)
 			trim->stopped = "signal";
@@ -108,6 +128,8 @@ static int trim_all(struct job *job, int fd, uint64_t size_bytes, struct trim *t
 		trim->pieces++;
 		job_progress(job, "trim",
 			(unsigned int)((double)start / (double)size_bytes * 1000));
+		if (job->options.gentle)
+			rest(clock_now_us() - begin_us);
 	}
 	return 0;
 }

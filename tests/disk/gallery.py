@@ -175,11 +175,10 @@ def build_luks_ours(path):
 
 
 def build_gpt(path):
-    """A GUID partition table (UEFI 5.3) with one partition of Linux data, which holds nothing."""
+    """A GUID partition table (UEFI 5.3) without partitions."""
     blank(path)
     last = SIZE // 512 - 1
-    kind = uuid_module.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4").bytes_le
-    entries = struct.pack("<16s16sQQQ72x", kind, uuid_module.UUID(OTHER_UUID).bytes_le, 2048, 133119, 0).ljust(128 * 128, b"\0")
+    entries = bytes(128 * 128)
 
     def header(here, other, table):
         def pack(checksum):
@@ -188,11 +187,12 @@ def build_gpt(path):
         return pack(zlib.crc32(pack(0)))
 
     write_at(path, 446, struct.pack("<B3xB3xII", 0, 0xee, 1, last) + bytes(48) + b"\x55\xaa")
-    write_at(path, 512, header(1, last, 2).ljust(512, b"\0") + entries)
-    write_at(path, (last - 32) * 512, entries + header(last, 1, last - 32))
+    write_at(path, 512, header(1, last, 2))
+    write_at(path, last * 512, header(last, 1, last - 32))
 
 
 def build_dos(path):
+    """One partition, with nothing in it."""
     dos_partitions(blank(path), 2048, 131072)
 
 
@@ -265,17 +265,35 @@ def check_distinct(blocks):
         raise RuntimeError(f"blocks {blocks}")
 
 
-def build_dirty_journal(path):
-    """A transaction in the journal: what a power cut leaves."""
-    ext4(path, files={"precious": b"precious\n"})
-    block = path.with_suffix(".block")
-    number = run("debugfs", "-R", "blocks /precious", path).split()[-1]
-    block.write_bytes(b"replayed\n".ljust(4096, b"\0"))
-    script = path.with_suffix(".script")
+def read_block(path, number):
+    with open(path, "rb") as file:
+        file.seek(number * 4096)
+        return file.read(4096)
+
+
+def write_journal(path, number, data):
+    """A transaction in the journal, as a power cut leaves it: the block on the disk is another one."""
+    block, script = path.with_suffix(".block"), path.with_suffix(".script")
+    block.write_bytes(data)
     script.write_text(f"journal_open\njournal_write -b {number} {block}\njournal_close\n", encoding="ascii")
     run("debugfs", "-w", "-f", script, path)
     script.unlink()
     block.unlink()
+
+
+def build_dirty_journal(path):
+    ext4(path, files={"precious": b"precious\n"})
+    number = int(run("debugfs", "-R", "blocks /precious", path).split()[-1])
+    write_journal(path, number, b"replayed\n".ljust(4096, b"\0"))
+
+
+def build_marker_in_journal(path):
+    """Cut while the marker of an adopted disk was written back: its name is there, its inode is in the journal only."""
+    ext4(path)
+    number = int(run("debugfs", "-R", "imap /.keel-disk", path).split("located at block ")[1].split(",")[0])
+    data = read_block(path, number)
+    debugfs(path, "clri /.keel-disk")
+    write_journal(path, number, data)
 
 
 def build_orphans(path):
@@ -371,7 +389,7 @@ class Entry:
     health: str = "degraded"  # of the whole guest, in the end; "starting" goes on to ready by itself
     options: typing.Mapping = dataclasses.field(default_factory=dict)  # keys of [disk] in keel.conf
     read_only: bool = False  # the device
-    partitions: bool = False  # on a loop device they have to be asked for
+    partitions: int = 0  # bytes in its one partition, which a loop device has to be asked for
     machine: str = ""  # what it takes a virtual machine for; such an entry is the VM suite's
     blank_read: bool = False  # the decision comes after a look at the whole disk
     outcome: str = "ok"  # the situation in the end, where the first decision is no refusal
@@ -406,7 +424,7 @@ ENTRIES = (
     Entry("swap", (build_swap,), "refuse", "foreign", "{0} holds swap", options=FORMAT),
     Entry("luks", (build_luks,), "refuse", "encrypted", "{0} is encrypted (LUKS)", options=FORMAT),
     Entry("gpt", (build_gpt,), "refuse", "foreign", "{0} holds gpt", options=FORMAT),
-    Entry("dos", (build_dos,), "refuse", "foreign", "{0} holds dos", options=FORMAT),
+    Entry("dos", (build_dos,), "refuse", "blank", "1 looks empty", options=FORMAT, partitions=64 * MIB),
     Entry("foreign-label", (build_foreign_label,), "refuse", "foreign", "{0} holds ext4 labelled somebody", options=FORMAT),
     # Our label, and not our disk.
     Entry("luks-ours", (build_luks_ours,), "refuse", "encrypted", "{0} is encrypted (LUKS)", options=FORMAT),
@@ -418,10 +436,13 @@ ENTRIES = (
           options=PINNED),
     Entry("copied-marker", (build_copied_marker,), "refuse", "marker-bad", "{0} has a marker that is damaged or not its own"),
     Entry("marker-garbage", (build_marker_garbage,), "refuse", "marker-bad", "{0} has a marker that is damaged or not its own"),
+    Entry("marker-in-journal", (build_marker_in_journal,), "refuse", "marker-bad", "cannot be read without its journal"),
+    Entry("marker-in-journal-pinned", (build_marker_in_journal,), "replay+mount", "ok", "its journal is replayed", "ready",
+          PINNED),
     Entry("other-uuid", (build_other_uuid,), "refuse", "other-uuid", "{0} is labelled keel-data", options=PINNED),
     # Ours.
     Entry("ours", (build_ours,), "mount", "ok", "{0} is the data disk", "ready"),
-    Entry("ours-partition", (build_partition,), "mount", "ok", "{0}p1 is the data disk", "ready", partitions=True),
+    Entry("ours-partition", (build_partition,), "mount", "ok", "1 is the data disk", "ready", partitions=SIZE),
     Entry("ours-and-foreign", (build_ours, build_foreign_label), "mount", "ok", "{0} is the data disk", "ready"),
     Entry("ours-and-blank", (build_ours, blank), "mount", "ok", "{0} is the data disk", "ready", FORMAT),
     Entry("two-of-ours", (build_ours, build_other_uuid), "refuse", "two-disks", "{0} and {1} are both disks labelled keel-data"),

@@ -133,8 +133,9 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class EngineGuest(ns.Guest):
-    def __init__(self, disk=None, config="", files=None, seconds=60, **options):
-        """disk: None means configured away: data lives in the guest's directory."""
+    def __init__(self, disk=None, config="", files=None, binaries=None, seconds=60, **options):
+        """disk: None means configured away: data lives in the guest's directory; binaries: path -> bytes of programs
+        that replace the root's."""
         section = f"[disk]\ndata = LABEL={disk.label}\n" if disk else "[disk]\nenabled = no\n"
         files = dict(files or {})
         files.setdefault("/etc/keel/keel.conf", section + config)
@@ -142,6 +143,10 @@ class EngineGuest(ns.Guest):
         files.setdefault("/etc/docker/daemon.json", daemon_config(root))
         super().__init__(files=files, root=root, seconds=seconds,
                          devs=[disk.device] if disk else [], **options)
+        for path, content in (binaries or {}).items():
+            self.put(path, ("", 0o755))
+            with open(f"{self.dir}/upper{path}", "wb") as file:
+                file.write(content)
 
     def wait_ready(self):
         return self.wait(lambda s: all(s["services"][name]["state"] == "active"
@@ -160,6 +165,12 @@ class EngineGuest(ns.Guest):
         if check and result.returncode != 0:
             raise AssertionError(f"{command}: status {result.returncode}\n{output[0]}{output[1]}\n" + self.describe())
         return result.returncode, *output
+
+    def spawn(self, *command):
+        """The same in the background; the process, with stdout and stderr as pipes."""
+        return subprocess.Popen(["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "--",
+                                 "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+                                 *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
     def docker(self, *args, **options):
         return self.run("docker", *args, **options)

@@ -260,8 +260,24 @@ def damage_is_left_to_people(lab):
     path = pathlib.Path(lab.image())
     gallery.build_needs_decision(path)
     device = lab.loop(str(path))
-    lab.start(device).until("failed", f"{device} needs a decision (e2fsck -p ended with 4)")
+    lab.start(device).until("failed", f"{device} is damaged (e2fsck -p ended with 4) and needs a decision")
     check(not [fields for fields in lab.mounts() if fields[0] == device], "mounted all the same")
+
+
+@scenario("found damaged while mounted")
+def found_damaged_while_mounted(lab):
+    """The kernel stops writing to it; started again the helper says so and touches nothing; a reboot's check mends it."""
+    device = lab.loop(lab.ext4())
+    lab.start(device).until("done")
+    trigger = f"/sys/fs/ext4/{os.path.basename(device)}/trigger_fs_error"
+    with open(trigger, "w", encoding="ascii") as file:
+        file.write("test")
+    report = lab.start(device).until("failed", f"{device} is mounted read-only on {DATA}")
+    check(report["situation"] == "needs-repair", f"situation {report['situation']}")
+    lab.inside("umount", "/var/lib/docker", "/var/lib/containerd", DATA)
+    helper = lab.start(device)
+    check("carries the error flag of ext4" in helper.next()["reason"], "first report")
+    check(helper.until("done")["checked"] == 1, "not checked")
 
 
 @scenario("configured away")

@@ -2,6 +2,7 @@
 """The disk stage run again by a real PID 1, and a repair of the data disk below a running engine."""
 import errno
 import json
+import os
 import subprocess
 
 from engine import IMAGE, EngineGuest, data_disk, unavailable
@@ -70,10 +71,11 @@ def repair_in_use(test):
         guest.wait_ready()
         guest.import_image()
         guest.docker("run", "-d", "--name", "keeper", "--restart", "always", "-v", "precious:/data", IMAGE, "/busybox", "sh",
-                     "-c", "echo start >>/data/file; sync; exec /busybox sleep 9999")
+                     "-c", "echo start >>/data/file; /busybox sync; exec /busybox sleep 9999")
         guest.retry(lambda: starts(guest) == 1, "the container has written")
         name = disk.device.rsplit("/", 1)[-1]
         with test.step("the kernel finds an error and goes read-only; repair makes it writable again"):
+            guest.run("sync")  # what was not on the disk by then is lost, like that a container runs
             with open(f"/sys/fs/ext4/{name}/trigger_fs_error", "w", encoding="ascii") as trigger:
                 trigger.write("keel-test")
             check(guest.run("sh", "-c", "echo x > /data/probe", check=False)[0] != 0, "still writable")
@@ -95,3 +97,39 @@ def repair_in_use(test):
         guest.request(7)
         guest.wait_end()
         equal(disk.check()[0], 0)
+
+
+def synced(guest):
+    """How often the agent has synced the disk for an image."""
+    return guest.api("/v1/logs/keel-agent")[1].decode().count("synced after an image came")
+
+
+def debugfs(path, command):
+    return subprocess.run(["debugfs", "-R", command, path], check=True, capture_output=True, timeout=60).stdout
+
+
+def layer_file(path, name):
+    """A file of the only image's only layer, read from the file system in a file."""
+    layers = [line.split(b"/")[5].decode() for line in debugfs(path, "ls -p /docker/overlay2").splitlines() if line]
+    names = [layer for layer in layers if layer not in (".", "..", "l")]
+    equal(len(names), 1, f"layers {layers}")
+    return debugfs(path, f"cat /docker/overlay2/{names[0]}/diff/{name}")
+
+
+@scenario("an image is durable soon after dockerd has it: the disk as a power cut leaves it then has the image's files",
+          deadline=300, skip=unavailable)
+def image_is_durable(_test):
+    with data_disk() as disk, EngineGuest(disk, config="[vsock]\nreport_port = 0\n", seconds=120) as guest:
+        guest.wait_ready()
+        guest.retry(lambda: synced(guest) == 1, "the agent listens to dockerd's events")
+        guest.import_image()
+        guest.retry(lambda: synced(guest) > 1, "the disk was synced")
+        cut = f"{disk.path}.cut"
+        try:
+            subprocess.run(["cp", "--sparse=always", disk.path, cut], check=True)
+            result = subprocess.run(["e2fsck", "-fp", cut], capture_output=True, check=False, timeout=60)
+            check(result.returncode in (0, 1), result.stdout)
+            with open(os.path.realpath(f"{guest.lower}/usr/bin/busybox"), "rb") as file:
+                check(layer_file(cut, "busybox") == file.read(), "the image's file is not what it was")
+        finally:
+            os.unlink(cut)

@@ -85,6 +85,7 @@ EFFECTS = {
     "error-flag": check_flag("checked"),
     "dirty-journal": check_replayed,
     "no-marker-pinned": check_adopted,
+    "marker-in-journal-pinned": check_adopted,
 }
 
 
@@ -134,9 +135,9 @@ def check_entry(lab, entry):
     flags = (["--read-only"] if entry.read_only else []) + (["--partscan"] if entry.partitions else [])
     devices = [lab.loop(str(path), *flags) for path in paths]
     if entry.partitions:
-        add_partition(devices[0], MIB, gallery.SIZE)
+        add_partition(devices[0], MIB, entry.partitions)
     words = entry.words.format(*devices)
-    named = [f"{devices[0]}p1"] if entry.partitions else devices
+    named = [*devices, f"{devices[0]}p1"] if entry.partitions else devices
     check_decision(lab, entry, named, words)
     if entry.untouched:
         check_refusal(lab, entry, named, words)

@@ -405,6 +405,8 @@ static void test_an_interrupted_format_goes_on(void **state)
 
 static void test_what_is_in_the_way_of_formatting(void **state)
 {
+	static const enum disk_exclusion harmless[] = {DISK_EXCLUSION_REMOVABLE,
+		DISK_EXCLUSION_VIRTUAL, DISK_EXCLUSION_EMPTY, DISK_EXCLUSION_NOT_NAMED};
 	struct disk_facts disks[] = {make_disk("/dev/sda"), make_disk("/dev/sdb")};
 	struct disk_policy_input input = make_input(disks, 1);
 
@@ -433,8 +435,11 @@ static void test_what_is_in_the_way_of_formatting(void **state)
 	disks[0].exclusion = DISK_EXCLUSION_SMALL;
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_READ_ERROR, "could be it");
 	disks[0].exclusion = DISK_EXCLUSION_NONE;
-	disks[1].exclusion = DISK_EXCLUSION_REMOVABLE; /* a drive without a medium */
-	assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
+	/* A drive without a medium is unreadable too. */
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+		disks[1].exclusion = harmless[i];
+		assert_decision(&input, DISK_ACTION_FORMAT, DISK_SITUATION_OK, "is blank");
+	}
 }
 
 static void test_what_else_is_there(void **state)
@@ -448,6 +453,11 @@ static void test_what_else_is_there(void **state)
 		"/dev/sda holds swap; if");
 	(void)snprintf(disk.label, sizeof(disk.label), "a\033[2Jb\xc3\xa4");
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "labelled a?[2Jb??;");
+	(void)snprintf(disk.label, sizeof(disk.label), "longer than ext4\x7f");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN,
+		"labelled longer than ext4;");
+	(void)snprintf(disk.label, sizeof(disk.label), "\x7f");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_FOREIGN, "labelled ?;");
 	change_luks(&disk);
 	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_ENCRYPTED, "encrypted");
 	disk.content = DISK_CONTENT_AMBIVALENT;
@@ -459,6 +469,58 @@ static void test_what_else_is_there(void **state)
 	input.deadline_passed = false;
 	assert_decision(&input, DISK_ACTION_WAIT, DISK_SITUATION_READ_ERROR,
 		"/dev/sda cannot be read");
+}
+
+static void test_a_partitioned_disk_is_its_partitions(void **state)
+{
+	struct disk_facts disks[] = {
+		make_disk("/dev/sda"), make_disk("/dev/sda1"), make_disk("/dev/sdb")};
+	struct disk_policy_input input = make_input(disks, 2);
+
+	(void)state;
+	input.format_blank = input.settled = input.deadline_passed = true;
+	disks[0].content = DISK_CONTENT_PARTITIONS;
+	(void)snprintf(disks[0].type, sizeof(disks[0].type), "gpt");
+	disks[1].partition = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "/dev/sda1 looks empty");
+	disks[0].content =
+		DISK_CONTENT_NOTHING; /* the table was wiped, the kernel still knows the partition */
+	disks[0].blank = disks[1].blank = DISK_BLANK_ZERO;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_BLANK, "/dev/sda1 looks empty");
+	input.count = 3;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "2 unused devices");
+	/* Names that only begin alike. */
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/sdaa1");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/sda");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+	(void)snprintf(disks[0].device, sizeof(disks[0].device), "/dev/nvme0n1");
+	(void)snprintf(disks[1].device, sizeof(disks[1].device), "/dev/nvme0n1p12");
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "2 unused devices");
+	disks[0].partition = true; /* a partition has none */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_NOT_FOUND, "3 unused devices");
+}
+
+static void test_a_marker_behind_the_journal(void **state)
+{
+	struct disk_facts disk = make_ours("/dev/sda");
+	struct disk_policy_input input = make_input(&disk, 1);
+
+	(void)state;
+	disk.marker = DISK_MARKER_BAD;
+	disk.superblock.needs_recovery = true;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"cannot be read without its journal");
+	input.uuid = UUID;
+	assert_decision(&input, DISK_ACTION_REPLAY_AND_MOUNT, DISK_SITUATION_OK,
+		"journal is replayed");
+	disk.at_mountpoint = true; /* it was, and there still is no marker */
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"damaged or not its own");
+	disk.at_mountpoint = false;
+	disk.superblock.needs_recovery = false;
+	assert_decision(&input, DISK_ACTION_REFUSE, DISK_SITUATION_MARKER_BAD,
+		"damaged or not its own");
 }
 
 static void test_names(void **state)
@@ -485,6 +547,8 @@ int main(void)
 		cmocka_unit_test(test_an_interrupted_format_goes_on),
 		cmocka_unit_test(test_what_is_in_the_way_of_formatting),
 		cmocka_unit_test(test_what_else_is_there),
+		cmocka_unit_test(test_a_partitioned_disk_is_its_partitions),
+		cmocka_unit_test(test_a_marker_behind_the_journal),
 		cmocka_unit_test(test_names),
 	};
 

@@ -156,13 +156,15 @@ static bool has_name(const struct disk_policy_input *input, const struct disk_fa
 	return input->uuid[0] ? strcmp(uuid, input->uuid) == 0 : strcmp(label, LABEL) == 0;
 }
 
-/* "A keel data disk is ext4 with our label and a marker inside"; a pinned one may lack the marker. */
+/* "A keel data disk is ext4 with our label and a marker inside"; a pinned one may lack the marker, or have it in its journal. */
 static bool is_data_disk(const struct disk_policy_input *input, const struct disk_facts *disk)
 {
 	return has_name(input, disk) && disk->content == DISK_CONTENT_DATA &&
 	       strcmp(disk->type, "ext4") == 0 &&
 	       (disk->marker == DISK_MARKER_VALID ||
-		       (disk->marker == DISK_MARKER_NONE && input->uuid[0]));
+		       (input->uuid[0] && (disk->marker == DISK_MARKER_NONE ||
+						  (disk->marker == DISK_MARKER_BAD &&
+							  disk->superblock.needs_recovery))));
 }
 
 static bool fits(const struct disk_facts *disk)
@@ -184,6 +186,7 @@ static size_t count_named(const struct disk_policy_input *input)
 	return count;
 }
 
+/* A disk and its partitions are not two; none of both is ever formatted. */
 static size_t count_candidates(const struct disk_policy_input *input)
 {
 	size_t count = 0;
@@ -265,6 +268,7 @@ static void check_mounted(const struct disk_policy_input *input, const struct di
 	const struct disk_decision *decision)
 {
 	assert_true(disk->at_mountpoint && is_data_disk(input, disk));
+	assert_true(disk->marker == DISK_MARKER_VALID || disk->marker == DISK_MARKER_NONE);
 	assert_int_equal(disk->mounted_read_only, decision->action == DISK_ACTION_RESCUE);
 	if (decision->action == DISK_ACTION_GROW)
 		assert_true(disk->size_bytes >= disk->superblock.size_bytes + DISK_GROW_MIN &&

@@ -229,6 +229,14 @@ static void test_mountinfo_line(void **state)
 				 "36 35 8:1 / /d rw,nodev - ext4 /dev/a errors=remount-ro,ro\n"),
 		0);
 	assert_true(entry.read_only);
+	assert_int_equal(
+		mount_entry_parse(&entry,
+			"36 35 8:1 / /d rw - ext4 /dev/a rw,errors=remount-ro,emergency_ro\n"),
+		0);
+	assert_true(entry.read_only);
+	assert_int_equal(mount_entry_parse(&entry, "36 35 8:1 / /d rw - ext4 /dev/a rw,shutdown"),
+		0);
+	assert_true(entry.read_only);
 	assert_int_equal(mount_entry_parse(&entry, "36 35 8:1 / /ro rw - ext4 /dev/ro rw,root"), 0);
 	assert_false(entry.read_only);
 	/* No optional fields. */

@@ -38,20 +38,28 @@ static void test_kernel_messages(void **state)
 	} table[] = {
 		{KERNEL_MESSAGE_IO_ERROR,
 			"I/O error, dev sdb, sector 2048 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 2"},
-		{KERNEL_MESSAGE_IO_ERROR, "blk_update_request: I/O error, dev sdb, sector 0 op 0x0:(READ)"},
-		{KERNEL_MESSAGE_IO_ERROR, "critical medium error, dev sdb, sector 9 op 0x0:(READ) flags 0"},
-		{KERNEL_MESSAGE_IO_ERROR, "critical space allocation error, dev sdb, sector 9 op 0x1:(WRITE)"},
-		{KERNEL_MESSAGE_IO_ERROR, "Buffer I/O error on dev sdb1, logical block 5, lost async page write"},
-		{KERNEL_MESSAGE_IO_ERROR, "Buffer I/O error on dev sdb, logical block 5, async page read"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"blk_update_request: I/O error, dev sdb, sector 0 op 0x0:(READ)"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"critical medium error, dev sdb, sector 9 op 0x0:(READ) flags 0"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"critical space allocation error, dev sdb, sector 9 op 0x1:(WRITE)"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"Buffer I/O error on dev sdb1, logical block 5, lost async page write"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"Buffer I/O error on dev sdb, logical block 5, async page read"},
 		{KERNEL_MESSAGE_IO_ERROR, "EXT4-fs (sdb1): I/O error while writing superblock"},
 		{KERNEL_MESSAGE_IO_ERROR,
 			"EXT4-fs warning (device sdb1): ext4_end_bio:343: I/O error 10 writing to inode 12"},
 		{KERNEL_MESSAGE_IO_ERROR,
 			"EXT4-fs (sdb1): failed to convert unwritten extents to written extents -- "
 			"potential data loss!  (inode 12, error -5)"},
-		{KERNEL_MESSAGE_IO_ERROR, "EXT4-fs (sdb1): This should not happen!! data will be lost"},
-		{KERNEL_MESSAGE_IO_ERROR, "JBD2: Detected IO errors 5 while flushing file data on sdb1-8"},
-		{KERNEL_MESSAGE_IO_ERROR, "JBD2: I/O error when updating journal superblock for sdb1-8."},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"EXT4-fs (sdb1): This should not happen!! data will be lost"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"JBD2: Detected IO errors 5 while flushing file data on sdb1-8"},
+		{KERNEL_MESSAGE_IO_ERROR,
+			"JBD2: I/O error when updating journal superblock for sdb1-8."},
 		{KERNEL_MESSAGE_FS_ERROR,
 			"EXT4-fs error (device sdb1): ext4_lookup:1855: inode #2: comm ls: iget: bad"},
 		{KERNEL_MESSAGE_READ_ONLY, "EXT4-fs (sdb1): Remounting filesystem read-only"},
@@ -69,9 +77,20 @@ static void test_kernel_messages(void **state)
 		{KERNEL_MESSAGE_OTHER, "EXT4-fs (sdb2): Remounting filesystem read-only"},
 		{KERNEL_MESSAGE_OTHER, "Aborting journal on device sda1-8."},
 		{KERNEL_MESSAGE_OTHER, "Aborting journal on device sdb1."},
-		{KERNEL_MESSAGE_OTHER, "JBD2: I/O error when updating journal superblock for sda1-8."},
+		{KERNEL_MESSAGE_OTHER,
+			"JBD2: I/O error when updating journal superblock for sda1-8."},
 		{KERNEL_MESSAGE_OTHER, "JBD2: I/O error"},
 		{KERNEL_MESSAGE_OTHER, "JBD2: something about sdb1-8"},
+		/* A name that goes on, or is followed by something else than what belongs there. */
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb: sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdbZ, sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb_, sector"},
+		{KERNEL_MESSAGE_OTHER, "I/O error, dev sdb{, sector"},
+		{KERNEL_MESSAGE_OTHER, "EXT4-fs error (device sdb1: x"},
+		{KERNEL_MESSAGE_OTHER,
+			"JBD2: I/O error when updating journal superblock for sdb1."},
+		{KERNEL_MESSAGE_OTHER, "Buffer I/O error on dev sdb1; x"},
 		/* Nothing is lost by these. */
 		{KERNEL_MESSAGE_OTHER,
 			"operation not supported error, dev sdb, sector 8 op 0x3:(DISCARD) flags 0x800"},
@@ -91,7 +110,8 @@ static void test_kernel_messages(void **state)
 
 static void test_kernel_records_that_are_none(void **state)
 {
-	static const char *const bad[] = {"", ",1,2,-;EXT4-fs (a): mounted filesystem", "3", "3,", "3,1,2,-", ";EXT4-fs (a): mounted filesystem",
+	static const char *const bad[] = {"", ",1,2,-;EXT4-fs (a): mounted filesystem", "3", "3,",
+		"3,1,2,-", ";EXT4-fs (a): mounted filesystem",
 		"x3,1,2,-;EXT4-fs (a): mounted filesystem", "3;EXT4-fs (a): mounted filesystem",
 		"8,1,2,-;EXT4-fs (a): mounted filesystem",
 		"99999999999999999999,1,2,-;EXT4-fs (a): mounted filesystem",
@@ -102,7 +122,8 @@ static void test_kernel_records_that_are_none(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(kernel_message_judge(bad[i], strlen(bad[i]), "a", "a"),
 			KERNEL_MESSAGE_OTHER);
-	assert_int_equal(kernel_message_judge(good, strlen(good), "a", "a"), KERNEL_MESSAGE_MOUNTED);
+	assert_int_equal(kernel_message_judge(good, strlen(good), "a", "a"),
+		KERNEL_MESSAGE_MOUNTED);
 	assert_int_equal(kernel_message_judge(good, strlen(good), "", ""), KERNEL_MESSAGE_OTHER);
 	for (size_t len = 0; len + 1 < sizeof(good) - 1; len++)
 		assert_int_equal(kernel_message_judge(good, len, "a", "a"), KERNEL_MESSAGE_OTHER);
@@ -118,9 +139,11 @@ static void test_mount_flags(void **state)
 	} table[] = {
 		{MOUNT_FLAGS_WRITABLE,
 			"36 35 8:16 / /data rw,noatime shared:1 - ext4 /dev/sdb rw,errors=remount-ro\n"},
-		{MOUNT_FLAGS_READ_ONLY, "36 35 8:16 / /data rw,noatime - ext4 /dev/sdb ro,errors=remount-ro\n"},
+		{MOUNT_FLAGS_READ_ONLY,
+			"36 35 8:16 / /data rw,noatime - ext4 /dev/sdb ro,errors=remount-ro\n"},
 		{MOUNT_FLAGS_READ_ONLY, "36 35 8:16 / /data ro,noatime - ext4 /dev/sdb rw"},
-		{MOUNT_FLAGS_READ_ONLY, "36 35 8:16 / /data rw - ext4 /dev/sdb rw,errors=remount-ro,emergency_ro"},
+		{MOUNT_FLAGS_READ_ONLY,
+			"36 35 8:16 / /data rw - ext4 /dev/sdb rw,errors=remount-ro,emergency_ro"},
 		{MOUNT_FLAGS_READ_ONLY, "36 35 8:16 / /data rw - ext4 /dev/sdb rw,shutdown,x"},
 		{MOUNT_FLAGS_WRITABLE, "36 35 8:16 / /data rw - ext4 /dev/sdb rw,errors=ro"},
 		{MOUNT_FLAGS_WRITABLE, "36 35 8:16 / /data"},
@@ -145,30 +168,38 @@ static int parse_line(const char *text, struct job_line *line)
 
 static void test_job_lines(void **state)
 {
-	static const char *const bad[] = {"", "x", "[]", "{}", "1", "{\"progress\":1}", "{\"result\":[]}",
-		"{\"error\":{}}", "{\"error\":{\"message\":\"no code\"}}", "{\"result\":{}", "{\"other\":{}}"};
+	static const char *const bad[] = {"", "x", "[]", "{}", "1", "{\"progress\":1}",
+		"{\"result\":[]}", "{\"error\":{}}", "{\"error\":{\"message\":\"no code\"}}",
+		"{\"result\":{}", "{\"other\":{}}"};
 	struct job_line line;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(parse_line(bad[i], &line), -EPROTO);
-	assert_int_equal(parse_line("{\"progress\":{\"step\":\"check\",\"percent\":12.5}}", &line), 0);
+	assert_int_equal(parse_line("{\"progress\":{\"step\":\"check\",\"percent\":12.5}}", &line),
+		0);
 	assert_int_equal(line.kind, JOB_LINE_PROGRESS);
 	assert_string_equal(line.step, "check");
 	assert_true(line.percent == 12.5);
-	assert_int_equal(parse_line("{\"progress\":{\"step\":\"a\\nb\",\"percent\":1e300}}", &line), 0);
+	assert_int_equal(parse_line("{\"progress\":{\"step\":\"a\\nb\",\"percent\":1e300}}", &line),
+		0);
 	assert_string_equal(line.step, "a?b");
 	assert_true(line.percent == 100);
 	assert_int_equal(parse_line("{\"progress\":{\"percent\":-1}}", &line), 0);
 	assert_true(line.percent < 0 && line.step[0] == '\0');
-	assert_int_equal(parse_line("{\"result\":{\"trimmed_bytes\":7,\"stopped\":\"signal\"}}", &line), 0);
+	assert_int_equal(parse_line("{\"result\":{\"trimmed_bytes\":7,\"stopped\":\"signal\"}}",
+				 &line),
+		0);
 	assert_int_equal(line.kind, JOB_LINE_RESULT);
 	assert_int_equal(line.trimmed_bytes, 7);
 	assert_true(line.stopped);
-	assert_memory_equal(line.object, "{\"trimmed_bytes\":7,\"stopped\":\"signal\"}", line.object_len);
+	assert_memory_equal(line.object, "{\"trimmed_bytes\":7,\"stopped\":\"signal\"}",
+		line.object_len);
 	assert_int_equal(parse_line("{\"result\":{\"stopped\":\"\",\"new_bytes\":9}}", &line), 0);
 	assert_true(!line.stopped && line.new_bytes == 9);
-	assert_int_equal(parse_line("{\"error\":{\"code\":\"in-use\",\"message\":\"it is\"}}", &line), 0);
+	assert_int_equal(parse_line("{\"error\":{\"code\":\"in-use\",\"message\":\"it is\"}}",
+				 &line),
+		0);
 	assert_int_equal(line.kind, JOB_LINE_ERROR);
 	assert_string_equal(line.code, "in-use");
 	assert_string_equal(line.message, "it is");
@@ -206,9 +237,10 @@ static int parse_body(enum disk_verb verb, const char *body, struct disk_request
 static void test_requests(void **state)
 {
 	static const char *const bad[] = {"x", "[]", "1", "{\"uuid\":1}", "{\"device\":null}",
-		"{\"uuid\":\"\"}", "{\"uuid\":\"-x\"}", "{\"uuid\":\"a b\"}", "{\"uuid\":\"a\\u0000b\"}",
-		"{\"device\":\"sda\"}", "{\"device\":\"/dev/\"}", "{\"device\":\"/dev/../etc\"}",
-		"{\"device\":\"/dev/sda;reboot\"}", "{\"device\":\"/dev/s da\"}", "{\"device\":\"/etc/x\"}",
+		"{\"uuid\":\"\"}", "{\"uuid\":\"-x\"}", "{\"uuid\":\"a b\"}",
+		"{\"uuid\":\"a\\u0000b\"}", "{\"device\":\"sda\"}", "{\"device\":\"/dev/\"}",
+		"{\"device\":\"/dev/../etc\"}", "{\"device\":\"/dev/sda;reboot\"}",
+		"{\"device\":\"/dev/s da\"}", "{\"device\":\"/etc/x\"}",
 		"{\"device\":\"/dev/a\\u0000b\"}", "{\"force\":\"yes\"}", "{\"uuid\":\"a\"",
 		"{\"uuid\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"};
 	struct disk_request request;
@@ -223,9 +255,12 @@ static void test_requests(void **state)
 	assert_int_equal(parse_body(DISK_VERB_TRIM, "{\"uuid\":\"a\"}", &request), -EINVAL);
 	assert_int_equal(parse_body(DISK_VERB_INIT, "", &request), -EINVAL);
 	assert_int_equal(parse_body(DISK_VERB_INIT, "{\"uuid\":\"a\"}", &request), -EINVAL);
-	assert_int_equal(parse_body(DISK_VERB_INIT, "{\"device\":\"/dev/sda\"}", &request), -EINVAL);
-	assert_int_equal(parse_body(DISK_VERB_ADOPT,
-				 "{\"uuid\":\"1b4e28ba-2fa1\",\"device\":\"/dev/disk/by-id/x_1.2\"}", &request),
+	assert_int_equal(parse_body(DISK_VERB_INIT, "{\"device\":\"/dev/sda\"}", &request),
+		-EINVAL);
+	assert_int_equal(
+		parse_body(DISK_VERB_ADOPT,
+			"{\"uuid\":\"1b4e28ba-2fa1\",\"device\":\"/dev/disk/by-id/x_1.2\"}",
+			&request),
 		0);
 	assert_string_equal(request.uuid, "1b4e28ba-2fa1");
 	assert_string_equal(request.device, "/dev/disk/by-id/x_1.2");
@@ -252,7 +287,9 @@ static void test_words_for_the_program(void **state)
 	expect_words(&(struct disk_request){.verb = DISK_VERB_LIST}, "p list --json");
 	expect_words(&(struct disk_request){.verb = DISK_VERB_TRIM, .gentle = true},
 		"p trim --json --gentle");
-	expect_words(&(struct disk_request){.verb = DISK_VERB_INIT, .uuid = "u", .device = "/dev/d"},
+	expect_words(&(struct disk_request){.verb = DISK_VERB_INIT,
+			     .uuid = "u",
+			     .device = "/dev/d"},
 		"p init --json --uuid u /dev/d");
 	for (int i = 0; i <= DISK_VERB_ADOPT; i++) {
 		const char *word = disk_verb_name((enum disk_verb)i);

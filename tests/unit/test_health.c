@@ -221,13 +221,12 @@ static void test_every_view_of_a_mounted_disk(void **state)
 				check_promises(&facts);
 				health_judge(&facts, &health);
 				situation = disk_situation_name(health_disk_situation(&facts));
-				assert_string_equal(situation,
-					!seen->watched              ? "ok"
-					: seen->vanished            ? words[0]
-					: seen->errors.io_count     ? words[1]
-					: seen->errors.count        ? words[2]
-					: seen->read_only           ? words[2]
-								    : "ok");
+				assert_string_equal(situation, !seen->watched          ? "ok"
+							       : seen->vanished        ? words[0]
+							       : seen->errors.io_count ? words[1]
+							       : seen->errors.count    ? words[2]
+							       : seen->read_only       ? words[2]
+										       : "ok");
 				if (disk != DISK_STATE_MOUNTED)
 					continue;
 				blemish = seen->watched &&
@@ -251,7 +250,8 @@ static void test_words_of_a_mounted_disk(void **state)
 	strcpy(facts.disk.device, "/dev/sdb");
 	seen->watched = true;
 	seen->space_known = true;
-	seen->space = (struct space_sample){.total = 4ULL << 30, .free = 100 << 20, .inodes_free = 9};
+	seen->space =
+		(struct space_sample){.total = 4ULL << 30, .free = 100 << 20, .inodes_free = 9};
 	seen->forecast.word = SPACE_LOW;
 	expect(&facts, HEALTH_STATUS_READY, true, "");
 	seen->forecast.word = SPACE_CRITICAL;

@@ -105,14 +105,14 @@ static void test_recorded_errors(void **state)
 	put_u32(bytes, 0x198, 1700000000);
 	put_u32(bytes, 0x1cc, 5);
 	bytes[0x279] = 1; /* after 2106 */
-	memcpy(bytes + 0x1a8, "ext4_lookup\nx", 14);
+	memcpy(bytes + 0x1a8, "ext4_lookup\nx\x7f", 15);
 	memset(bytes + 0x1e0, 'f', 32);
 	seal(bytes);
 	superblock = parse(bytes);
 	assert_int_equal(superblock.error_count, 7);
 	assert_int_equal(superblock.first_error_s, 1700000000);
 	assert_int_equal(superblock.last_error_s, UINT64_C(0x100000005));
-	assert_string_equal(superblock.first_error, "ext4_lookup?x");
+	assert_string_equal(superblock.first_error, "ext4_lookup?x?");
 	assert_int_equal(strlen(superblock.last_error), 32);
 }
 

@@ -250,12 +250,12 @@ def main_story(t):
 def check_not_touched(t, guest, path, append, words):
     """A guest that must leave its only disk alone says so, and serves a shell."""
     before = digest(path)
-    up(t, guest, "--data", path, append=append, wait="failed")
-    with t.step("failed, not ready, with the reason"):
+    up(t, guest, "--data", path, append=append, wait="degraded")
+    with t.step("degraded, not ready, with the reason"):
         # in a slow guest the disk may come after the deadline: then the reason changes
         document = harness.retry_until(60, lambda: words in health(guest)["reason"] and health(guest),
                                        f"'{words}' in the reason")
-        equal((document["ready"], document["status"]), (False, "failed"), "ready, status")
+        equal((document["ready"], document["status"]), (False, "degraded"), "ready, status")
     with t.step("the shell works"):
         equal(sh(guest, "echo here"), "here\n", "vm sh")
     must("kill", guest)

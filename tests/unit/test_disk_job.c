@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_disk_job.c - jobs on the data disk through the HTTP API, with a script that speaks keel-disk's lines: what it says
+ * becomes the answer, whatever the client does. Every step of the script waits for the test: nothing depends on time.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/unit/loop_test.h"
+
+#include "agent/api.h"
+#include "agent/common/farewell.h"
+#include "agent/disk.h"
+
+static struct loop loop;
+static struct http_server server;
+static struct facts facts;
+static struct disk disk;
+static struct api api;
+static char directory[64], program[96], fifo[96], record[96];
+static unsigned int changes;
+
+static void on_change(void *ctx)
+{
+	(void)ctx;
+	changes++;
+}
+
+static void on_heard(void *ctx)
+{
+	(void)ctx;
+	http_server_wake(&server);
+}
+
+/* Writes its words to `record`; a line "wait" means: until the test writes to the fifo. */
+static void write_script(const char *body)
+{
+	FILE *file = fopen(program, "we");
+
+	assert_non_null(file);
+	if (!file)
+		return;
+	(void)fprintf(file, "#!/bin/sh\necho \"$*\" >> %s\nwait() { read -r x < %s; }\n%s\n",
+		record, fifo, body);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(program, 0755), 0);
+}
+
+static int set_up(void **state)
+{
+	const struct disk_options options = {
+		.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}, .program = program};
+
+	(void)state;
+	(void)snprintf(directory, sizeof(directory), "/tmp/keel-job-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(program, sizeof(program), "%s/keel-disk", directory);
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+	(void)snprintf(record, sizeof(record), "%s/record", directory);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(loop_init(&loop), 0);
+	memset(&facts, 0, sizeof(facts));
+	changes = 0;
+	http_server_init(&server, &loop, api_handle_request, &api);
+	disk_init(&disk, &loop, &options, &facts, on_change, on_heard, NULL);
+	api = (struct api){.facts = &facts, .disk = &disk};
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	http_server_close(&server);
+	assert_int_equal(server.count, 0);
+	disk_stop(&disk);
+	while (loop.timers)
+		assert_int_equal(loop_once(&loop), 0);
+	loop_fini(&loop);
+	(void)unlink(program);
+	(void)unlink(fifo);
+	(void)unlink(record);
+	assert_int_equal(rmdir(directory), 0);
+	return 0;
+}
+
+/* Lets the script go on. */
+static void go_on(void)
+{
+	int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "x\n", 2), 2);
+	close_p(&fd);
+}
+
+struct peer {
+	int fd;
+	bool closed;
+	size_t len;
+	char text[160 * 1024];
+};
+
+static struct peer first, second;
+
+static void ask(struct peer *peer, const char *method, const char *path, const char *body)
+{
+	char request[512];
+	int pair[2], len;
+
+	loop_test_pair(pair);
+	http_server_accept(&server, pair[1]);
+	memset(peer, 0, sizeof(*peer));
+	peer->fd = pair[0];
+	len = snprintf(request, sizeof(request),
+		"%s %s HTTP/1.1\r\nHost: k\r\nContent-Length: %zu\r\n\r\n%s", method, path,
+		strlen(body), body);
+	assert_int_equal(send(peer->fd, request, (size_t)len, MSG_NOSIGNAL), len);
+}
+
+static bool has(struct peer *peer, const char *text)
+{
+	ssize_t n;
+
+	while ((n = recv(peer->fd, peer->text + peer->len, sizeof(peer->text) - 1 - peer->len,
+			MSG_DONTWAIT)) > 0)
+		peer->len += (size_t)n;
+	peer->closed |= n == 0;
+	peer->text[peer->len] = '\0';
+	return text ? strstr(peer->text, text) != NULL : peer->closed;
+}
+
+/* The whole answer, until the server or a refusal is done with it. */
+static void expect(struct peer *peer, const char *status_line, const char *part)
+{
+	LOOP_UNTIL(&loop, has(peer, part));
+	assert_memory_equal(peer->text, status_line, strlen(status_line));
+}
+
+static void hang_up(struct peer *peer)
+{
+	close_p(&peer->fd);
+}
+
+static bool recorded(const char *words)
+{
+	char text[1024] = "";
+	FILE *file = fopen(record, "re");
+
+	if (!file)
+		return false;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	(void)fclose(file);
+	return strstr(text, words) != NULL;
+}
+
+#define PROGRESS "echo '{\"progress\":{\"step\":\"check\",\"percent\":40}}'\n"
+#define DONE     "echo '{\"result\":{\"trimmed_bytes\":4096,\"stopped\":\"\"}}'\n"
+
+static void test_an_answer_when_the_job_ends(void **state)
+{
+	(void)state;
+	write_script(PROGRESS "wait\n" DONE);
+	ask(&first, "POST", "/v1/disk/trim", "");
+	LOOP_UNTIL(&loop, facts.disk_seen.job.percent == 40);
+	assert_string_equal(facts.disk_seen.job.verb, "trim");
+	assert_string_equal(facts.disk_seen.job.step, "check");
+	assert_true(facts.disk_seen.trims.running);
+	assert_false(has(&first, "HTTP"));
+	go_on();
+	expect(&first, "HTTP/1.1 200 OK\r\n", "\r\n\r\n{\"trimmed_bytes\":4096,\"stopped\":\"\"}");
+	assert_non_null(strstr(first.text,
+		"Content-Type: application/json\r\nContent-Length: 35\r\n"));
+	LOOP_UNTIL(&loop, has(&first, NULL));
+	assert_true(recorded("trim --json\n"));
+	assert_string_equal(facts.disk_seen.job.verb, "");
+	assert_int_equal(facts.disk_seen.trims.last_bytes, 4096);
+	assert_int_equal(facts.disk_seen.trims.total_bytes, 4096);
+	assert_false(facts.disk_seen.trims.running);
+	assert_true(changes >= 2);
+	hang_up(&first);
+}
+
+static void test_progress_as_a_stream(void **state)
+{
+	(void)state;
+	write_script(PROGRESS
+		"wait\necho '{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}'; exit 1");
+	ask(&first, "POST", "/v1/disk/repair?progress=1",
+		"{\"uuid\":\"ab-1\",\"device\":\"/dev/sdb\"}");
+	expect(&first, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n",
+		"\r\n\r\n{\"progress\":{\"step\":\"check\",\"percent\":40}}\n");
+	go_on();
+	LOOP_UNTIL(&loop, has(&first, NULL));
+	assert_non_null(strstr(first.text,
+		"}}\n{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}\n"));
+	assert_true(recorded("repair --json --uuid ab-1 /dev/sdb\n"));
+	hang_up(&first);
+}
+
+static void expect_error(const char *script, const char *status_line, const char *part)
+{
+	write_script(script);
+	ask(&first, "POST", "/v1/disk/grow", "{}");
+	expect(&first, status_line, part);
+	LOOP_UNTIL(&loop, has(&first, NULL));
+	hang_up(&first);
+}
+
+static void test_errors(void **state)
+{
+	(void)state;
+	expect_error("echo '{\"error\":{\"code\":\"in-use\",\"message\":\"it is\"}}'; exit 1",
+		"HTTP/1.1 409 Conflict\r\n", "\"code\":\"in-use\",\"detail\":\"it is\"");
+	expect_error("echo '{\"error\":{\"code\":\"not-found\",\"message\":\"no\"}}'; exit 1",
+		"HTTP/1.1 404 ", "\"code\":\"not-found\"");
+	expect_error("exit 3", "HTTP/1.1 500 ", "ended without an answer, status 3");
+	expect_error("kill -9 $$", "HTTP/1.1 500 ", "was killed by signal 9");
+	expect_error("echo rubbish; echo '{\"a\":1}'", "HTTP/1.1 500 ", "status 0");
+	/* A line without end is dropped, and what follows it is read. */
+	expect_error("head -c 200000 /dev/zero | tr '\\0' x; echo; " DONE, "HTTP/1.1 200 ", "4096");
+	/* What it wrote before a bad end still counts: it is the last line. */
+	expect_error("exec 2>/dev/null; " DONE "kill -9 $$", "HTTP/1.1 200 ", "4096");
+	/* A grandchild that keeps the pipe open keeps nobody waiting. */
+	expect_error("{ wait; } 2>/dev/null & " DONE, "HTTP/1.1 200 ", "4096");
+	go_on();
+	/* No such program. */
+	assert_int_equal(unlink(program), 0);
+	ask(&first, "POST", "/v1/disk/grow", "");
+	expect(&first, "HTTP/1.1 500 ", "status 1");
+	hang_up(&first);
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	ask(&first, "POST", "/v1/disk/init", "{\"device\":\"/dev/sdb\"}");
+	expect(&first, "HTTP/1.1 400 ", "\"code\":\"bad_body\"");
+	hang_up(&first);
+	ask(&first, "POST", "/v1/disk/trim?progress=2", "");
+	expect(&first, "HTTP/1.1 400 ", "\"code\":\"bad_query\"");
+	hang_up(&first);
+	ask(&first, "POST", "/v1/disk/trim?x=1", "");
+	expect(&first, "HTTP/1.1 400 ", "\"code\":\"bad_query\"");
+	hang_up(&first);
+	ask(&first, "GET", "/v1/disk/trim", "");
+	expect(&first, "HTTP/1.1 405 ", "Allow: POST\r\n");
+	hang_up(&first);
+	ask(&first, "POST", "/v1/disk/format", "");
+	expect(&first, "HTTP/1.1 404 ", "\"code\":\"not_found\"");
+	hang_up(&first);
+	ask(&first, "GET", "/v1/disk", "");
+	expect(&first, "HTTP/1.1 200 ", "\"situation\":\"ok\"");
+	hang_up(&first);
+	api.disk = NULL;
+	ask(&first, "POST", "/v1/disk/trim", "");
+	expect(&first, "HTTP/1.1 503 ", "\"code\":\"disk_unavailable\"");
+	hang_up(&first);
+	assert_int_not_equal(access(record, F_OK), 0);
+}
+
+static void test_one_at_a_time(void **state)
+{
+	(void)state;
+	write_script(PROGRESS "wait\n" DONE);
+	ask(&first, "POST", "/v1/disk/grow", "");
+	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
+	ask(&second, "POST", "/v1/disk/trim", "");
+	expect(&second, "HTTP/1.1 409 ", "\"code\":\"busy\"");
+	hang_up(&second);
+	go_on();
+	expect(&first, "HTTP/1.1 200 ", "4096");
+	hang_up(&first);
+	assert_false(recorded("trim"));
+}
+
+/* A list changes nothing: beside a job, and one for all who ask. */
+static void test_lists(void **state)
+{
+	(void)state;
+	write_script(PROGRESS
+		"[ \"$1\" = list ] || exec sleep 60 2>/dev/null\nwait\necho '{\"result\":{\"disks\":[]}}'");
+	ask(&first, "POST", "/v1/disk/grow", "");
+	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
+	hang_up(&first);
+	ask(&first, "GET", "/v1/disk/list", "");
+	LOOP_UNTIL(&loop, disk.list.facts.percent == 40);
+	ask(&second, "GET", "/v1/disk/list", "");
+	LOOP_UNTIL(&loop, disk.list.listeners && disk.list.listeners->next);
+	go_on();
+	expect(&first, "HTTP/1.1 200 ", "{\"disks\":[]}");
+	expect(&second, "HTTP/1.1 200 ", "{\"disks\":[]}");
+	hang_up(&first);
+	hang_up(&second);
+	assert_int_equal(kill(disk.job.pid, SIGKILL), 0);
+	LOOP_UNTIL(&loop, !disk_job_runs(&disk.job));
+}
+
+/* A client that goes away ends no job; its answer is nobody's. */
+static void test_a_client_goes(void **state)
+{
+	(void)state;
+	write_script(PROGRESS "wait\n" DONE);
+	ask(&first, "POST", "/v1/disk/trim", "");
+	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
+	hang_up(&first);
+	LOOP_UNTIL(&loop, server.count == 0);
+	assert_null(disk.job.listeners);
+	assert_true(disk_job_runs(&disk.job));
+	go_on();
+	LOOP_UNTIL(&loop, facts.disk_seen.trims.last_bytes == 4096);
+}
+
+/* What nobody asked for gives way: the trim is interrupted, and what was asked for runs. */
+static void test_an_automatic_trim_gives_way(void **state)
+{
+	const struct disk_request request = {.verb = DISK_VERB_TRIM, .gentle = true};
+
+	(void)state;
+	write_script(
+		"if [ \"$1 $3\" = 'trim --gentle' ]; then\n"
+		"trap 'echo \"{\\\"result\\\":{\\\"trimmed_bytes\\\":1,\\\"stopped\\\":\\\"signal\\\"}}\"; exit 0' TERM\n" PROGRESS
+		"while :; do wait; done\nfi\n" DONE);
+	assert_int_equal(disk_job_start(&disk.job, &request), 0);
+	disk.automatic = true;
+	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
+	/* Held, so that it does not end before the second one asks. */
+	assert_int_equal(kill(disk.job.pid, SIGSTOP), 0);
+	ask(&first, "POST", "/v1/disk/grow", "");
+	LOOP_UNTIL(&loop, disk.queued);
+	ask(&second, "POST", "/v1/disk/trim", "");
+	expect(&second, "HTTP/1.1 409 ", "busy");
+	hang_up(&second);
+	assert_int_equal(kill(disk.job.pid, SIGCONT), 0);
+	expect(&first, "HTTP/1.1 200 ", "4096");
+	hang_up(&first);
+	assert_true(recorded("grow --json\n"));
+	assert_int_equal(disk.trim.failures, 1);
+	/* And if the client of the queued one is gone by then, it runs all the same. */
+	assert_int_equal(unlink(record), 0);
+	assert_int_equal(disk_job_start(&disk.job, &request), 0);
+	disk.automatic = true;
+	LOOP_UNTIL(&loop, disk.job.facts.percent == 40);
+	assert_int_equal(kill(disk.job.pid, SIGSTOP), 0);
+	ask(&first, "POST", "/v1/disk/grow", "");
+	LOOP_UNTIL(&loop, disk.queued);
+	hang_up(&first);
+	LOOP_UNTIL(&loop, server.count == 0);
+	assert_null(disk.next_listener);
+	assert_int_equal(kill(disk.job.pid, SIGCONT), 0);
+	LOOP_UNTIL(&loop, recorded("grow") && !disk_job_runs(&disk.job));
+}
+
+/* An answer that is longer than what a socket takes at once. */
+static void test_a_long_answer(void **state)
+{
+	(void)state;
+	write_script(
+		"printf '{\"result\":{\"x\":\"'; head -c 60000 /dev/zero | tr '\\0' y; echo '\"}}'");
+	for (int progress = 0; progress < 2; progress++) {
+		ask(&first, "POST", progress ? "/v1/disk/grow?progress=1" : "/v1/disk/grow", "");
+		expect(&first, "HTTP/1.1 200 ", progress ? "yyy\"}}\n" : "yyy\"}");
+		LOOP_UNTIL(&loop, has(&first, NULL));
+		assert_true(first.len > 60000);
+		hang_up(&first);
+		LOOP_UNTIL(&loop, !disk_job_runs(&disk.job));
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(test_an_answer_when_the_job_ends, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_progress_as_a_stream, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_lists, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_a_client_goes, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_an_automatic_trim_gives_way, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_a_long_answer, set_up, tear_down),
+};
+
+UNIT_TEST_MAIN(tests)

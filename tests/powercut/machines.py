@@ -8,7 +8,6 @@ Used by phases.py and workload.py. The disk is of one of two kinds:
 import contextlib
 import io
 import os
-import pathlib
 import subprocess
 import tarfile
 import threading

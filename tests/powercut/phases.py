@@ -6,13 +6,11 @@ afterwards. A first run without a cut counts the writes until the phase is over;
 them the power goes and what becomes of the unflushed ones. No phase waits for the engine, which starts beside it.
 """
 import dataclasses
-import json
 import random
 import shutil
 import threading
 import time
 
-import guests
 import harness
 import ledger
 import machines
@@ -38,7 +36,7 @@ class Phase:
     append: str = ""
     prepare: object = None    # prepare(machine): in the guest before what is cut
     act: object = None        # shell command in the guest that is the phase; None: the boot is
-    check: object = None      # check(machine, health) after the reboot
+    check: object = None      # check(machine) after the reboot
 
 
 # ---- disks to begin with ---------------------------------------------------------------------------
@@ -112,7 +110,7 @@ def make_flagged(path, guest):
 
 # ---- what must hold afterwards ---------------------------------------------------------------------
 
-def check_marker(box, _health):
+def check_marker(box):
     """The identity is on the disk, whole."""
     text = box.sh("cat /data/.keel-disk")
     harness.contains(text, "keel-disk 1\n", "marker")
@@ -120,7 +118,7 @@ def check_marker(box, _health):
     harness.contains(text, f"uuid={uuid.strip()}\n", "marker")
 
 
-def check_grown(box, _health):
+def check_grown(box):
     size = int(box.sh("stat -f -c '%b %S' /data | { read b s; echo $((b * s)); }"))
     harness.check(size > 1100 * MIB, f"the file system has {size // MIB} MiB of a device of 1280 MiB")
 
@@ -285,7 +283,7 @@ class Lot:
             harness.check(not complaints, f"{directory}: {len(complaints)} of {each.count()}: {complaints[:5]}")
             verified += each.count()
         if self.phase.check:
-            self.phase.check(self.box, self.box.health())
+            self.phase.check(self.box)
         self.box.check_file_system()
         return verified
 

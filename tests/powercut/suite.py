@@ -26,7 +26,7 @@ from cut import Cut  # noqa: E402
 
 # Phase, kind of disk, cuts. The long ones first: two lots run at a time.
 PLAN = (("work", "cache", 4), ("work", "vhdx", 4), ("trim", "cache", 3), ("mkfs", "cache", 6), ("check", "cache", 3),
-        ("replay", "cache", 3), ("growth", "cache", 4), ("adopt", "cache", 3), ("mkfs", "vhdx", 2),
+        ("replay", "cache", 3), ("growth", "cache", 4), ("adopt", "cache", 4), ("mkfs", "vhdx", 2),
         ("growth", "vhdx", 2))
 CUTS = int(os.environ.get("KEEL_CUTS") or sum(cuts for _, _, cuts in PLAN))
 SEED = os.environ.get("KEEL_CUT_SEED")

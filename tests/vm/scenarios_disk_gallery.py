@@ -6,7 +6,6 @@ devices cannot show: sectors that cannot be read, attributes of SCSI disks, a de
 Entries for a configuration of their own are the namespace suite's: a guest would have to boot for each.
 """
 import contextlib
-import dataclasses
 import subprocess
 
 import disk_verbs
@@ -34,11 +33,8 @@ ATTRIBUTES = (
     gallery.Entry("removable", (gallery.build_ours,), "refuse", "unsuitable", "removable", options=gallery.FORMAT),
     gallery.Entry("small-blocks", (build_small_blocks,), "refuse", "block-size", "1024", options=gallery.FORMAT),
 )
-# In a machine the kernel finds the partition too, which is a device more.
-IN_A_MACHINE = {name: {"situation": "not-found", "words": "2 unused devices"} for name in ("gpt", "dos")}
 # The guest's configuration is gallery.FORMAT; where nothing is blank an entry without options means the same.
-HERE = [dataclasses.replace(entry, **IN_A_MACHINE.get(entry.name, {}))
-        for entry in (*gallery.ENTRIES, *ATTRIBUTES)
+HERE = [entry for entry in (*gallery.ENTRIES, *ATTRIBUTES)
         if entry.untouched and entry.options in ({}, gallery.FORMAT) and entry.name != "blank-not-allowed"]
 
 

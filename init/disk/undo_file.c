@@ -27,15 +27,29 @@ uint64_t undo_file_need(uint64_t fs_bytes)
 	return NEED_BASE + fs_bytes / NEED_SHARE;
 }
 
-int undo_file_prepare(const char *uuid, unsigned int round, uint64_t fs_bytes, char *path,
-	size_t path_size, char *reason, size_t reason_size)
+/* A name that nothing has: e2fsck would go on with a file that is there, which belongs to another repair. */
+static void choose_name(const char *uuid, char *path, size_t size)
+{
+	const time_t now = time(NULL);
+	char when[32], more[16] = "";
+	struct tm tm;
+
+	(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	for (unsigned int n = 2;; n++) {
+		(void)snprintf(path, size, UNDO_DIRECTORY "/%s-%s%s" SUFFIX,
+			uuid[0] ? uuid : "unknown", when, more);
+		if (access(path, F_OK) < 0)
+			return;
+		(void)snprintf(more, sizeof(more), "-%u", n);
+	}
+}
+
+int undo_file_prepare(const char *uuid, uint64_t fs_bytes, char *path, size_t path_size,
+	char *reason, size_t reason_size)
 {
 	const uint64_t need = undo_file_need(fs_bytes);
-	const time_t now = time(NULL);
 	struct statvfs fs = {0};
 	uint64_t room;
-	char when[32];
-	struct tm tm;
 	int rc = file_make_dirs(UNDO_DIRECTORY);
 
 	if (rc == 0 && statvfs(UNDO_DIRECTORY, &fs) < 0)
@@ -49,13 +63,8 @@ int undo_file_prepare(const char *uuid, unsigned int round, uint64_t fs_bytes, c
 			"%s has %" PRIu64 " MiB free, an undo file may need %" PRIu64
 			" MiB: make room, or repair with --no-undo and without a way back",
 			UNDO_DIRECTORY, room >> 20, need >> 20);
-	(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	(void)snprintf(path, path_size, UNDO_DIRECTORY "/%s-%s%s" SUFFIX,
-		uuid[0] ? uuid : "unknown", when, round == 0 ? "" : "-again");
-	/* e2fsck would go on with one that is there, which belongs to another repair. */
-	return access(path, F_OK) < 0 ? 0
-				      : REASON_FAIL(reason, reason_size, -EEXIST,
-						"%s is there already: try again", path);
+	choose_name(uuid, path, path_size);
+	return 0;
 }
 
 /* The oldest undo file and how many there are. */

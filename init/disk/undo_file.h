@@ -13,10 +13,10 @@
 /* What a repair may overwrite: all the metadata, of which inode tables are the most (1.6 %), and some room. */
 uint64_t undo_file_need(uint64_t fs_bytes);
 
-/* Chooses the path of a new one for the round (from 0) of a repair and sees to it that there is room. 0; -ENOSPC or another -errno with a sentence that says
- * the way out. */
-int undo_file_prepare(const char *uuid, unsigned int round, uint64_t fs_bytes, char *path,
-	size_t path_size, char *reason, size_t reason_size) MUST_CHECK;
+/* Chooses the path of a new one and sees to it that there is room. 0; -ENOSPC or another -errno with a sentence that
+ * says the way out. */
+int undo_file_prepare(const char *uuid, uint64_t fs_bytes, char *path, size_t path_size,
+	char *reason, size_t reason_size) MUST_CHECK;
 
 /* Removes all but the newest UNDO_KEEP. */
 void undo_file_tidy(void);

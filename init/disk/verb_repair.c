@@ -125,8 +125,8 @@ static bool run_round(struct repair *repair)
 	char reason[CONTROL_REASON_MAX];
 	int status, rc;
 
-	rc = undo ? undo_file_prepare(repair->uuid, repair->rounds, repair->fs_bytes, undo,
-			    sizeof(repair->undo[0]), reason, sizeof(reason))
+	rc = undo ? undo_file_prepare(repair->uuid, repair->fs_bytes, undo, sizeof(repair->undo[0]),
+			    reason, sizeof(reason))
 		  : 0;
 	if (rc < 0) {
 		undo[0] = '\0';

@@ -308,7 +308,6 @@ def repair_undo_room(lab):
         equal(damage_count.returncode, 0)
         run("debugfs", "-w", "-R", "set_bg 0 free_blocks_count 7", device)
         lab.job("repair", device)
-        time.sleep(1.1)  # the name of an undo file has the second
     names = lab.inside("ls", "/var/lib/keel/undo").split()
     check(len(names) == 2 and all(name.endswith(".e2undo") for name in names), f"{names}")
     lab.inside("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "/var/lib/keel/undo")

@@ -22,6 +22,7 @@
 #include "agent/control_client.h"
 #include "agent/disk.h"
 #include "agent/engine.h"
+#include "agent/engine_events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/notify.h"
@@ -40,6 +41,12 @@
 #define SOCKET_MODE       0660
 #define DESCRIPTORS       4096
 
+/* After these dockerd's data may have become more or less: a container's and a volume's end, an image's, a prune's. */
+#define SPACE_EVENTS                                                             \
+	ENGINE_EVENT("die")                                                      \
+	"," ENGINE_EVENT("destroy") "," ENGINE_EVENT("delete") "," ENGINE_EVENT( \
+		"prune") "," ENGINE_EVENT("pull") "," ENGINE_EVENT("import") "," ENGINE_EVENT("load")
+
 static const char engine_unavailable[] = "the Docker engine does not answer on its socket; "
 					 "GET /v1/health of the keel API says why";
 
@@ -50,6 +57,7 @@ static struct agent {
 	struct engine engine;
 	struct disk disk;
 	struct image_sync image_sync;
+	struct engine_events space_events;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -124,6 +132,7 @@ static void agent_spread_facts(void *ctx)
 	engine_update(&agent.engine);
 	disk_update(&agent.disk);
 	image_sync_update(&agent.image_sync);
+	engine_events_update(&agent.space_events);
 	look_for_crashes();
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
@@ -138,6 +147,7 @@ static void on_engine_change(void *ctx)
 {
 	(void)ctx;
 	image_sync_update(&agent.image_sync);
+	engine_events_update(&agent.space_events);
 	report_send_change(&agent.report);
 }
 
@@ -158,6 +168,14 @@ static void on_engine_tick(void *ctx)
 	(void)ctx;
 	disk_tick(&agent.disk);
 	image_sync_update(&agent.image_sync);
+	engine_events_update(&agent.space_events);
+}
+
+/* Something in dockerd took space or gave it back: how much there was in between is not to be missed. */
+static void on_space_event(void *ctx)
+{
+	(void)ctx;
+	disk_look(&agent.disk);
 }
 
 static void on_report_start(struct loop_timer *timer)
@@ -260,6 +278,9 @@ static void init_parts(const struct agent_options *options)
 	agent.engine.tick = on_engine_tick;
 	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_disk_change,
 		on_disk_job_heard, NULL);
+	engine_events_init(&agent.space_events, &agent.loop,
+		&options->engine.address[ENGINE_DOCKERD], ENGINE_EVENTS_REQUEST(SPACE_EVENTS),
+		&agent.facts, on_space_event, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
@@ -289,6 +310,7 @@ static void agent_finish(void)
 	engine_stop(&agent.engine);
 	disk_stop(&agent.disk);
 	image_sync_stop(&agent.image_sync);
+	engine_events_stop(&agent.space_events);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }

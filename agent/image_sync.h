@@ -5,26 +5,21 @@
  * minute, and a power cut within leaves an image that is listed and whose files are empty. So the data disk is
  * synced (syncfs(2)) when dockerd's event stream tells of an image. What the alternatives cost: docs/data-disk.md.
  *
- * dockerd's events are not parsed: that one came is all that is used. The sync blocks, so it is a child's: sync(1).
+ * The sync blocks, so it is a child's: sync(1).
  */
 #pragma once
 
 #include <sys/types.h>
 
-#include "agent/common/facts.h"
-#include "agent/common/transport.h"
-#include "lib/base.h"
-#include "lib/loop.h"
+#include "agent/engine_events.h"
 
 struct image_sync {
 	struct loop *loop;
-	struct address address; /* dockerd's */
 	const struct facts *facts;
-	struct transport transport;
-	struct loop_source events, exit;
-	int fd, pidfd; /* -1: not connected; no sync runs */
+	struct engine_events events;
+	struct loop_source exit;
+	int pidfd; /* -1: no sync runs */
 	pid_t pid;
-	bool connecting;
 	bool again; /* there was an event while a sync ran */
 	uint64_t begun_us;
 };

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The disk stage run again by a real PID 1, and a repair of the data disk below a running engine."""
 import errno
+import io
 import json
 import os
 import subprocess
+import tarfile
 
 from engine import IMAGE, EngineGuest, data_disk, unavailable
 from guest import Guest, unit
@@ -133,3 +135,28 @@ def image_is_durable(_test):
                 check(layer_file(cut, "busybox") == file.read(), "the image's file is not what it was")
         finally:
             os.unlink(cut)
+
+
+def layer(size):
+    """A tar with one file that nothing can compress."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("random")
+        entry.size = size
+        tar.addfile(entry, io.BytesIO(os.urandom(size)))
+    return archive.getvalue()
+
+
+@scenario("what an image took is given back soon after it is removed, though nobody looked at the disk in between",
+          deadline=300, skip=unavailable)
+def removed_image_is_trimmed(_test):
+    size = 128 << 20
+    config = "[health]\nprobe = 3600\n[vsock]\nreport_port = 0\n"
+    with data_disk() as disk, EngineGuest(disk, config=config, seconds=180) as guest:
+        guest.wait_ready()
+        guest.retry(lambda: synced(guest) == 1, "the agent listens to dockerd's events")
+        before = os.stat(disk.path).st_blocks * 512
+        guest.docker("import", "-", "big", stdin=layer(size))
+        guest.retry(lambda: os.stat(disk.path).st_blocks * 512 > before + size, "the image is on the disk")
+        guest.docker("rmi", "big")
+        guest.retry(lambda: os.stat(disk.path).st_blocks * 512 < before + size // 4, "it was given back")

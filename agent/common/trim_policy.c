@@ -10,7 +10,7 @@
 
 /* A load that keeps the disk busy now may be over soon. */
 #define PRESSURE_AGAIN_US (10 * USEC_PER_SEC)
-#define PAUSE_DOUBLINGS   8 /* to most of a day */
+#define PAUSE_DOUBLINGS   8 /* to some hours */
 
 static bool freed_enough(const struct trim_facts *facts)
 {

@@ -14,12 +14,13 @@
 #define TRIM_FREED_MUCH (UINT64_C(1) << 30)
 /* A removal goes on for a while, and ext4 lets go of the blocks only with its next commit. */
 #define TRIM_CALM_S        10
-#define TRIM_QUIET_PERCENT 5     /* somebody waited for disks for less of the last 10 s: quiet */
-#define TRIM_LOUD_PERCENT  50    /* for more: not even after TRIM_FREED_MUCH */
-#define TRIM_FIRST_S       1800  /* after the mount, if nothing was freed that pays */
-#define TRIM_AGAIN_S       86400 /* after the last one, likewise */
-#define TRIM_WRITTEN_MIN   (UINT64_C(1) << 30) /* since the last one, for TRIM_AGAIN_S */
-#define TRIM_PAUSE_S       300 /* after one that failed or stopped half-way; doubles with each more */
+#define TRIM_QUIET_PERCENT 5 /* somebody waited for disks for less of the last 10 s: quiet */
+#define TRIM_LOUD_PERCENT \
+	10 /* for more: not even after TRIM_FREED_MUCH; keel-disk would end it at once */
+#define TRIM_FIRST_S     1800                /* after the mount, if nothing was freed that pays */
+#define TRIM_AGAIN_S     86400               /* after the last one, likewise */
+#define TRIM_WRITTEN_MIN (UINT64_C(1) << 30) /* since the last one, for TRIM_AGAIN_S */
+#define TRIM_PAUSE_S     60 /* after one that failed or stopped half-way; doubles with each more */
 
 struct trim_facts {
 	bool enabled;          /* disk.trim */

@@ -236,10 +236,10 @@ class Killer:
             for name in self.names:
                 if services[name]["state"] == "active":
                     client.request(START, name)
+            # {pid inside: (pid outside, name)}; before the picture, so that no main process is missing in that
+            processes = {inside: p[:2] for inside, p in self.guest.processes().items()
+                         if p[0] not in self.spared | self.dead and p[2] not in "ZX" and p[1] not in TOOLS}
             services = client.snapshot()["services"]
-        # {pid inside: (pid outside, name)}
-        processes = {inside: p[:2] for inside, p in self.guest.processes().items()
-                     if p[0] not in self.spared | self.dead and p[2] not in "ZX" and p[1] not in TOOLS}
         mains = {services[name]["pid"]: name for name in self.names if services[name]["pid"]}
         # A service's main process as often as any other: containers' helpers would be all there is.
         want_main = self.dice.random() < 0.5

@@ -43,28 +43,23 @@ static int connect_and_send(enum control_verb verb, const char *unit)
 	return rc < 0 ? rc : TAKE_FD(fd);
 }
 
-int pid1_request(enum control_verb verb, const char *unit)
+static bool take_result(void *ctx, const struct control_record *record)
 {
-	const uint64_t deadline_us = clock_now_us() + REQUEST_SECONDS * USEC_PER_SEC;
-	_cleanup_close_ int fd = connect_and_send(verb, unit);
-	struct control_record record;
-	int rc;
+	int *result = ctx;
 
-	if (fd < 0)
-		return fd;
-	do {
-		rc = receive(fd, deadline_us, &record);
-		if (rc < 0)
-			return rc;
-	} while (record.type != CONTROL_RECORD_RESULT);
-	return record.result;
+	if (record->type != CONTROL_RECORD_RESULT)
+		return false;
+	*result = record->result;
+	return true;
 }
 
-int pid1_watch(bool (*done)(void *ctx, const struct control_record *record), void *ctx,
+/* Sends the request and reads records until `done`. */
+static int exchange(enum control_verb verb, const char *unit,
+	bool (*done)(void *ctx, const struct control_record *record), void *ctx,
 	unsigned int seconds)
 {
 	const uint64_t deadline_us = clock_now_us() + seconds * USEC_PER_SEC;
-	_cleanup_close_ int fd = connect_and_send(CONTROL_VERB_SUBSCRIBE, NULL);
+	_cleanup_close_ int fd = connect_and_send(verb, unit);
 	struct control_record record;
 	int rc;
 
@@ -76,4 +71,18 @@ int pid1_watch(bool (*done)(void *ctx, const struct control_record *record), voi
 			return rc;
 	} while (!done(ctx, &record));
 	return 0;
+}
+
+int pid1_request(enum control_verb verb, const char *unit)
+{
+	int result = 0;
+	int rc = exchange(verb, unit, take_result, &result, REQUEST_SECONDS);
+
+	return rc < 0 ? rc : result;
+}
+
+int pid1_watch(bool (*done)(void *ctx, const struct control_record *record), void *ctx,
+	unsigned int seconds)
+{
+	return exchange(CONTROL_VERB_SUBSCRIBE, NULL, done, ctx, seconds);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/file.h"
+#include "lib/uuid.h"
 
 /* KEY_INTERVAL: a KEY_UINT of at least 1, something is done that often. */
 /* KEY_DATA: which disk, sets label and uuid. */
@@ -134,7 +135,6 @@ static int parse_string(const char *value, char *out, size_t size)
 /* auto, LABEL=... or UUID=...; fstab(5)'s words for the last two. */
 static int parse_data(struct config *config, const char *value)
 {
-	static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 	const char *uuid = value + strlen("UUID=");
 
 	if (strcmp(value, "auto") == 0) {
@@ -149,11 +149,9 @@ static int parse_data(struct config *config, const char *value)
 			return -EINVAL;
 		return parse_string("", config->disk.uuid, sizeof(config->disk.uuid));
 	}
-	if (strncmp(value, "UUID=", strlen("UUID=")) != 0 || strlen(uuid) != strlen(pattern))
+	if (strncmp(value, "UUID=", strlen("UUID=")) != 0 ||
+		!uuid_text_valid(uuid, strlen(uuid), NULL))
 		return -EINVAL;
-	for (size_t i = 0; pattern[i]; i++)
-		if (pattern[i] == '-' ? uuid[i] != '-' : !isxdigit((unsigned char)uuid[i]))
-			return -EINVAL;
 	(void)parse_string(CONFIG_DISK_LABEL, config->disk.label, sizeof(config->disk.label));
 	return parse_string(uuid, config->disk.uuid, sizeof(config->disk.uuid));
 }

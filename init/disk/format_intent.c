@@ -51,7 +51,7 @@ bool format_intent_decode(const unsigned char record[FORMAT_INTENT_BYTES], uint6
 	if (memcmp(record, magic, sizeof(magic)) != 0 ||
 		memcmp(record + CHECKSUM_OFFSET, &sum, sizeof(sum)) != 0 ||
 		le64toh(size) != device_bytes ||
-		!marker_uuid_valid(uuid, strnlen(uuid, UUID_TEXT_SIZE), intent->uuid))
+		!uuid_text_valid(uuid, strnlen(uuid, UUID_TEXT_SIZE), intent->uuid))
 		return false;
 	intent->device_bytes = device_bytes;
 	return true;

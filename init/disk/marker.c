@@ -14,26 +14,6 @@
 /* The keys of schema 1. */
 enum { KEY_UUID = 1, KEY_MADE = 2, KEY_BY = 4, KEYS_ALL = 7 };
 
-bool marker_uuid_valid(const char *text, size_t len, char lower[UUID_TEXT_SIZE])
-{
-	if (len != UUID_TEXT_SIZE - 1)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-		char c = text[i];
-
-		if (c >= 'A' && c <= 'F')
-			c = (char)(c - 'A' + 'a');
-		if (hyphen ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-		if (lower)
-			lower[i] = c;
-	}
-	if (lower)
-		lower[len] = '\0';
-	return true;
-}
-
 static bool is_version(const char *text, size_t len)
 {
 	if (len == 0 || len >= sizeof(((struct marker *)0)->by))
@@ -60,7 +40,7 @@ static bool parse_number(const char *text, size_t len, uint64_t max, uint64_t *n
 
 ssize_t marker_format(const struct marker *marker, char text[MARKER_BYTES_MAX])
 {
-	if (!marker_uuid_valid(marker->uuid, strnlen(marker->uuid, sizeof(marker->uuid)), NULL) ||
+	if (!uuid_text_valid(marker->uuid, strnlen(marker->uuid, sizeof(marker->uuid)), NULL) ||
 		!is_version(marker->by, strnlen(marker->by, sizeof(marker->by))))
 		return -EINVAL;
 	return snprintf(text, MARKER_BYTES_MAX, WORD "%d\nuuid=%s\nmade=%" PRIu64 "\nby=%s\n",
@@ -83,7 +63,7 @@ static bool take_key(const char **line, size_t *len, const char *key)
 static int parse_line(const char *line, size_t len, struct marker *marker)
 {
 	if (take_key(&line, &len, "uuid="))
-		return marker_uuid_valid(line, len, marker->uuid) ? KEY_UUID : -EINVAL;
+		return uuid_text_valid(line, len, marker->uuid) ? KEY_UUID : -EINVAL;
 	if (take_key(&line, &len, "made="))
 		return parse_number(line, len, UINT64_MAX, &marker->made_s) ? KEY_MADE : -EINVAL;
 	if (take_key(&line, &len, "by=")) {

@@ -13,11 +13,11 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/uuid.h"
 
 #define MARKER_NAME      ".keel-disk" /* in the root directory of the file system */
 #define MARKER_SCHEMA    1
 #define MARKER_BYTES_MAX 512
-#define UUID_TEXT_SIZE   37 /* with NUL */
 
 struct marker {
 	unsigned int schema;
@@ -33,6 +33,3 @@ ssize_t marker_format(const struct marker *marker, char text[MARKER_BYTES_MAX]) 
 /* Reads `len` bytes that need not end in NUL. 0; -ENOTSUP for a newer schema (only `schema` is filled in); -EINVAL for anything
  * that is no whole marker: cut short, too long, a key missing, twice, or with a bad value. */
 int marker_parse(const char *text, size_t len, struct marker *marker) MUST_CHECK;
-
-/* True for 36 characters of a UUID in either case; `lower` (may be NULL) gets it in lower case. */
-bool marker_uuid_valid(const char *text, size_t len, char lower[UUID_TEXT_SIZE]);

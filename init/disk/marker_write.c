@@ -39,7 +39,7 @@ int marker_write(const char *mountpoint, const char *uuid)
 
 	if (directory < 0)
 		return -errno;
-	if (!marker_uuid_valid(uuid, strlen(uuid), marker.uuid))
+	if (!uuid_text_valid(uuid, strlen(uuid), marker.uuid))
 		return -EINVAL;
 	len = marker_format(&marker, text);
 	if (len < 0)

@@ -34,6 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_round_trip(&marker);
 	memcpy(record, data, size < sizeof(record) ? size : sizeof(record));
 	FUZZ_CHECK(!format_intent_decode(record, 1 << 30, &intent) ||
-		   marker_uuid_valid(intent.uuid, strlen(intent.uuid), NULL));
+		   uuid_text_valid(intent.uuid, strlen(intent.uuid), NULL));
 	return 0;
 }

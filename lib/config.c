@@ -27,6 +27,7 @@ struct key {
 
 static const char *const format_words[] = {"never", "blank", NULL};
 static const char *const damaged_words[] = {"refuse", "read-only", NULL};
+static const char *const memory_words[] = {"adaptive", "gradual", "dropcache", "off", NULL};
 static const char *const net_words[] = {"auto", "dhcp", "static", "none", NULL};
 
 #define OFFSET(member)    offsetof(struct config, member)
@@ -57,6 +58,17 @@ static const struct key keys[] = {
 	{"engine", "hung_after_s", KEY_INTERVAL, OFFSET(engine.hung_after_s), 86400, NULL},
 	{"engine", "restarts_per_hour", KEY_UINT, OFFSET(engine.restarts_per_hour),
 		CONFIG_ENGINE_RESTARTS_MAX, NULL},
+	{"memory", "mode", KEY_WORD, OFFSET(memory.mode), 0, memory_words},
+	{"memory", "reserve", KEY_UINT, OFFSET(memory.reserve_mib), CONFIG_MIB_MAX, NULL},
+	{"memory", "floor", KEY_UINT, OFFSET(memory.floor_mib), CONFIG_MIB_MAX, NULL},
+	{"memory", "pressure", KEY_INTERVAL, OFFSET(memory.pressure_permille), 1000, NULL},
+	{"memory", "refaults", KEY_INTERVAL, OFFSET(memory.refaults_permille), 1000, NULL},
+	{"memory", "target", KEY_UINT, OFFSET(memory.target_mib), CONFIG_MIB_MAX, NULL},
+	{"memory", "reporting_order", KEY_UINT, OFFSET(memory.reporting_order), 10, NULL},
+	{"memory", "pids", KEY_INTERVAL, OFFSET(memory.pids_percent), 100, NULL},
+	{"memory", "zram", KEY_UINT, OFFSET(memory.zram_percent), 200, NULL},
+	{"memory", "zswap", KEY_BOOL, OFFSET(memory.zswap), 0, NULL},
+	{"memory", "swap", KEY_BOOL, OFFSET(memory.swap), 0, NULL},
 	{"boot", "console_shell", KEY_BOOL, OFFSET(boot.console_shell), 0, NULL},
 	{"boot", "shutdown", KEY_UINT, OFFSET(boot.shutdown_s), 3600, NULL},
 };
@@ -75,6 +87,12 @@ void config_set_defaults(struct config *config)
 		.vsock = {.api_port = 700, .docker_port = 701, .report_port = 702},
 		.health = {.heartbeat_s = 30, .probe_s = 30},
 		.engine = {.restart = true, .hung_after_s = 30, .restarts_per_hour = 3},
+		.memory = {.floor_mib = 16,
+			.pressure_permille = 10,
+			.refaults_permille = 10,
+			.reporting_order = 5,
+			.pids_percent = 90,
+			.swap = true},
 		.boot = {.console_shell = true, .shutdown_s = 60},
 	};
 }

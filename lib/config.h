@@ -15,6 +15,7 @@
 
 #define CONFIG_DISK_LABEL          "keel-data"
 #define CONFIG_ENGINE_RESTARTS_MAX 16
+#define CONFIG_MIB_MAX             (16 << 20) /* 16 TiB */
 
 enum config_disk_format {
 	CONFIG_DISK_FORMAT_NEVER,
@@ -31,6 +32,14 @@ enum config_net_mode {
 	CONFIG_NET_DHCP,
 	CONFIG_NET_STATIC,
 	CONFIG_NET_NONE, /* loopback only */
+};
+
+/* The words of memory.mode; enum memory_mode of the agent is the same. */
+enum config_memory_mode {
+	CONFIG_MEMORY_ADAPTIVE,
+	CONFIG_MEMORY_GRADUAL,
+	CONFIG_MEMORY_DROPCACHE,
+	CONFIG_MEMORY_OFF,
 };
 
 struct config {
@@ -69,6 +78,23 @@ struct config {
 		unsigned int hung_after_s;      /* silent for so long, default 30 */
 		unsigned int restarts_per_hour; /* at most, each daemon, default 3 */
 	} engine;
+	struct {
+		enum config_memory_mode mode;
+		unsigned int
+			reserve_mib;    /* containers leave it to the rest; 0 = by the VM's size */
+		unsigned int floor_mib; /* cache that reclaim leaves to each group, default 16 */
+		unsigned int pressure_permille; /* of the time: reclaim pauses above, default 10 */
+		unsigned int
+			refaults_permille; /* of what was taken: the floor is reached above, default 10 */
+		unsigned int target_mib; /* hold the VM's use under it, 0 = none */
+		unsigned int
+			reporting_order; /* of free blocks that go back to the host, default 5 */
+		unsigned int
+			pids_percent; /* of the kernel's processes that containers may have, default 90 */
+		unsigned int zram_percent; /* of memory as compressed swap, default 0: none */
+		bool zswap;                /* compressed cache before swap, default false */
+		bool swap;                 /* containers may be swapped out, default true */
+	} memory;
 	struct {
 		bool console_shell;      /* login shell on the console in VM mode, default true */
 		unsigned int shutdown_s; /* upper bound for a whole shutdown, default 60 */

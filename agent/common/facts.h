@@ -9,6 +9,7 @@
 
 #include "agent/common/disk_facts.h"
 #include "agent/common/engine_policy.h"
+#include "agent/common/memory_facts.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -66,6 +67,7 @@ struct facts {
 	struct facts_log logs[CONTROL_SERVICES_MAX]; /* of services[] */
 	struct control_disk disk;
 	struct disk_seen disk_seen;
+	struct memory_seen memory_seen;
 	struct facts_engine engine;
 };
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * memory_read.h - the kernel's texts about memory, parsed. Pure and bounded; each is fuzzed. What is missing stays 0,
+ * what is no number is as if it were missing. Texts are NUL-terminated.
+ */
+#pragma once
+
+#include "agent/common/memory_facts.h"
+#include "lib/base.h"
+
+/* Bytes, but for the counters in pages. memory.stat: cgroup-v2.rst. `file` includes shmem; the lists do not. */
+struct memory_stat {
+	uint64_t anon, file, shmem, file_mapped, file_dirty, file_writeback;
+	uint64_t inactive_file, active_file, slab_reclaimable, slab_unreclaimable;
+	uint64_t refault_file, restore_file; /* pages */
+};
+
+/* 0; -EPROTO: no memory.stat at all (neither `file` nor `anon`). */
+int memory_read_stat(const char *text, struct memory_stat *stat) MUST_CHECK;
+/* Subtracts, never below 0. */
+void memory_stat_subtract(struct memory_stat *from, const struct memory_stat *part);
+
+/* Documentation/accounting/psi.rst. 0 or -EPROTO. */
+struct memory_pressure {
+	unsigned int some_avg10_permille, full_avg10_permille;
+	uint64_t some_us, full_us;
+};
+int memory_read_pressure(const char *text, struct memory_pressure *pressure) MUST_CHECK;
+
+/* proc_meminfo(5), bytes. */
+struct memory_info {
+	uint64_t total, free, available, buffers, cached, shmem, anon, slab_reclaimable,
+		slab_unreclaimable;
+	uint64_t swap_total, swap_free, dirty, writeback;
+};
+int memory_read_info(const char *text, struct memory_info *info) MUST_CHECK;
+
+/* Adds up the free blocks of all nodes and zones. 0 or -EPROTO. */
+int memory_read_buddyinfo(const char *text, uint64_t blocks[MEMORY_ORDERS]) MUST_CHECK;
+
+/* /proc/zoneinfo: the pages that all zones together keep free (low watermarks) and that wait in per-cpu lists. */
+struct memory_zones {
+	uint64_t low_pages, pcp_pages, managed_pages;
+};
+int memory_read_zoneinfo(const char *text, struct memory_zones *zones) MUST_CHECK;
+
+/* /sys/kernel/debug/lru_gen (Documentation/admin-guide/mm/multigen_lru.rst): the file pages of the group at `path` (as
+ * the kernel says it, "/containers/ID") in generations at least `age_ms` old, in pages, all nodes. -ENOENT: not there. */
+int memory_read_lru_gen(const char *text, const char *path, uint64_t age_ms,
+	uint64_t *pages) MUST_CHECK;
+
+/* /proc/stat, first line, in ticks: all, and without idle and iowait. 0 or -EPROTO. */
+int memory_read_cpu(const char *text, uint64_t *total, uint64_t *busy) MUST_CHECK;
+
+/* cpu.stat and others of the form "key value": the value, or -ENOENT. */
+int memory_read_key(const char *text, const char *key, uint64_t *value) MUST_CHECK;

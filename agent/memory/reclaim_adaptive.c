@@ -196,12 +196,13 @@ static void go_on(struct reclaim_state *state, const struct reclaim_facts *facts
 }
 
 void reclaim_adaptive(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t came_back, struct reclaim_step *step)
+	struct reclaim_step *step)
 {
-	bool outstanding = is_outstanding(state, facts);
+	bool outstanding;
 
+	reclaim_guard_count(state);
+	outstanding = is_outstanding(state, facts);
 	take_event(state, facts);
-	state->episode.came_back += came_back;
 	if (!state->working) {
 		reclaim_wait(step, state->resting, 0);
 	} else if (outstanding) {

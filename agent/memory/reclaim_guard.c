@@ -22,14 +22,13 @@
 #define LRU_GEN_WATCH_US USEC_PER_SEC
 #define GROWTH_PART      8 /* of what was taken: grows the cache by more, it came back */
 
-void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t came_back)
+void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	uint64_t passed_us = reclaim_less(facts->now_us, state->looked_us);
 
 	if (!state->working && passed_us >= USEC_PER_SEC &&
 		state->looked_us >= state->ended_us + AFTERMATH_US) {
-		state->usual = came_back / (passed_us / USEC_PER_SEC);
+		state->usual = state->containers_back / (passed_us / USEC_PER_SEC);
 		state->usual_us = facts->now_us;
 	}
 	state->looked_us = facts->now_us;
@@ -83,6 +82,29 @@ static uint64_t cache_of_groups(const struct reclaim_facts *facts)
 	return sum;
 }
 
+/* The cache of containers is theirs, whoever it is charged to. The engine does not wait for it, nor they for the engine's:
+ * dockerd reads its own files again with each container. The root group's is anybody's. */
+void reclaim_guard_count(struct reclaim_state *state)
+{
+	struct reclaim_episode *episode = &state->episode;
+	const struct reclaim_known *known = reclaim_know(state, episode->watched_id);
+
+	if (known == NULL)
+		return;
+	switch (known->class) {
+	case RECLAIM_DEAD:
+	case RECLAIM_LIVE:
+		episode->came_back += state->containers_back;
+		break;
+	case RECLAIM_OWN:
+		episode->came_back += known->came_back;
+		break;
+	case RECLAIM_REST:
+		episode->came_back += state->came_back;
+		break;
+	}
+}
+
 void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts *facts,
 	uint64_t bytes, uint64_t watch_us)
 {
@@ -96,6 +118,7 @@ void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts
 	episode->watched_since_us = state->asked.at_us;
 	episode->watch_until_us = facts->now_us + watch_us;
 	episode->came_back = 0;
+	reclaim_guard_count(state);
 	episode->cache_after = cache_of_groups(facts);
 }
 
@@ -111,12 +134,14 @@ static uint64_t pages_back(const struct reclaim_state *state, const struct recla
 
 /* A container that is too large for its own limit has refaults all the time, which must not end everybody's reclaim:
  * what is usual is allowed twice, but only for steps so large that it does not matter. */
-static uint64_t usual_refaults(const struct reclaim_state *state, const struct reclaim_facts *facts)
+static uint64_t usual_refaults(const struct reclaim_state *state, const struct reclaim_facts *facts,
+	const struct reclaim_known *known)
 {
 	const struct reclaim_episode *episode = &state->episode;
 	uint64_t since_us = reclaim_less(facts->now_us, episode->watched_since_us);
 
-	if (reclaim_less(facts->now_us, state->usual_us) > USUAL_US)
+	if (reclaim_less(facts->now_us, state->usual_us) > USUAL_US ||
+		(known->class != RECLAIM_DEAD && known->class != RECLAIM_LIVE))
 		return 0;
 	return reclaim_min(2 * state->usual * since_us / USEC_PER_SEC,
 		episode->watched / RECLAIM_PAGE / USUAL_PART);
@@ -128,22 +153,22 @@ bool reclaim_guard_watches(struct reclaim_state *state, const struct reclaim_fac
 	struct reclaim_known *known = reclaim_know(state, episode->watched_id);
 	uint64_t permitted =
 		episode->watched / RECLAIM_PAGE * facts->limits.refault_permille / 1000;
-	uint64_t allowed = reclaim_max(REFAULTS_MIN, permitted);
-	uint64_t back = reclaim_less(pages_back(state, facts), usual_refaults(state, facts));
+	uint64_t allowed = reclaim_max(REFAULTS_MIN, permitted), back;
 
-	if (episode->watched == 0)
+	if (known == NULL)
 		return false;
-	if (known != NULL && back > allowed) {
+	back = reclaim_less(pages_back(state, facts), usual_refaults(state, facts, known));
+	if (back > allowed) {
 		reclaim_groups_learn(known, episode->watched_before, facts->now_us);
 		known->exhausted = true;
 		episode->refaulted = true;
 	} else if (facts->now_us < episode->watch_until_us) {
 		return true;
-	} else if (known != NULL && back <= allowed / CLEAN_PART) {
+	} else if (back <= allowed / CLEAN_PART) {
 		known->step *= 2;
 		if (episode->pauses == 0)
 			episode->pause_us = 0;
 	}
-	episode->watched = 0;
+	episode->watched_id = 0;
 	return false;
 }

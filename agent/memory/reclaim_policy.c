@@ -97,9 +97,9 @@ void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *fac
 	bool wsl = facts->mode == MEMORY_MODE_GRADUAL || facts->mode == MEMORY_MODE_DROPCACHE;
 	bool requested =
 		facts->event == RECLAIM_EVENT_REQUEST || (state->working && state->episode.request);
-	uint64_t came_back = reclaim_groups_look(state, facts);
 
-	reclaim_guard_learn(state, facts, came_back);
+	reclaim_groups_look(state, facts);
+	reclaim_guard_learn(state, facts);
 	reclaim_wait(step, RECLAIM_REASON_NONE, 0);
 	change_mode(state, facts);
 	if (facts->mode == MEMORY_MODE_OFF) {
@@ -107,7 +107,7 @@ void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *fac
 	} else if (wsl && !requested) {
 		reclaim_wsl(state, facts, step);
 	} else if (facts->abilities.cgroup && facts->abilities.reclaim) {
-		reclaim_adaptive(state, facts, came_back, step);
+		reclaim_adaptive(state, facts, step);
 	} else {
 		reclaim_reduced(state, facts, step);
 	}

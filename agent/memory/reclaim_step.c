@@ -115,7 +115,9 @@ static uint64_t step_size(const struct reclaim_facts *facts, const struct stage 
 	if (facts->abilities.lru_gen)
 		largest = LRU_GEN_MAX_MIB * MIB;
 	known->step = reclaim_min(known->step, largest);
-	return reclaim_min(known->step, takeable);
+	/* What was used last is taken last: towards the end steps become smaller again. */
+	return reclaim_min(reclaim_min(known->step, takeable),
+		reclaim_max(stage->begin_mib * MIB, takeable / 2));
 }
 
 /* The group of the stage that has most to give. */
@@ -257,8 +259,12 @@ void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *
 	case RECLAIM_COMPACT:
 		state->left_stranded = reclaim_less(asked->before, facts->result.took);
 		break;
-	case RECLAIM_WAIT:
 	case RECLAIM_FLUSH:
+		/* Who could not give because it was not written may try again. */
+		for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++)
+			state->known[i].exhausted = false;
+		break;
+	case RECLAIM_WAIT:
 	case RECLAIM_DROP:
 	case RECLAIM_TAKE_ROOT:
 		break;

@@ -166,6 +166,12 @@ static void test_gradual_compacts_once(void **state)
 		sample(&model, 0);
 		assert_int_equal(model.step.action, RECLAIM_WAIT);
 	}
+	model = wsl_model(MEMORY_MODE_GRADUAL);
+	model.group[0].inactive_cold = 0;
+	model.facts.abilities.compaction = false;
+	become_idle(&model);
+	assert_int_equal(model.step.action, RECLAIM_WAIT);
+	assert_int_equal(model.step.reason, RECLAIM_REASON_NOTHING);
 }
 
 static void test_wsl_lost_result(void **state)

@@ -412,7 +412,7 @@ static void test_too_many(void **state)
 	facts.event = RECLAIM_EVENT_ENDED;
 	reclaim_policy(&policy, &facts, &step);
 	assert_int_equal(step.action, RECLAIM_TAKE);
-	assert_true(step.group > 0);
+	assert_true(step.group != 5);
 	/* All the others are new, and all who were known have gone. */
 	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++)
 		facts.group[i].id = 1000 + i;

@@ -258,12 +258,14 @@ static void replay(const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", TRACES, name);
 	file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file) != NULL) {
+	if (file == NULL)
+		fail_msg("%s: cannot be read", path);
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
 		trace.line++;
 		read_line(&trace, line);
 	}
-	fclose(file);
+	if (file != NULL)
+		fclose(file);
 	/* One that expects nothing proves nothing. */
 	assert_true(trace.expecting);
 }

@@ -227,7 +227,7 @@ static void disturb(struct model *model)
 	case 6:
 		model->group[draw(5)].refaults += draw(3000);
 		break;
-	case 7:
+	default:
 		end_container(model);
 		break;
 	}

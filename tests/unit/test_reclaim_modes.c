@@ -407,7 +407,7 @@ static void test_too_many(void **state)
 	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++) {
 		facts.group[i].class = i == 0 ? RECLAIM_DEAD : RECLAIM_LIVE;
 		facts.group[i].id = i == 5 ? 0 : 1 + i;
-		facts.group[i].inactive = (i == 5 ? 500 : 20 + i) * MIB;
+		facts.group[i].inactive = (i == 5 ? 500 : 10 + i) * MIB;
 	}
 	facts.event = RECLAIM_EVENT_TICK;
 	reclaim_policy(&policy, &facts, &step);

@@ -413,6 +413,7 @@ static void test_too_many(void **state)
 	reclaim_policy(&policy, &facts, &step);
 	assert_int_equal(step.action, RECLAIM_WAIT);
 	facts.event = RECLAIM_EVENT_ENDED;
+	facts.now_us += SECONDS(11);
 	reclaim_policy(&policy, &facts, &step);
 	assert_int_equal(step.action, RECLAIM_TAKE);
 	assert_true(step.group != 5);

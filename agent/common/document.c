@@ -129,8 +129,7 @@ static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 	add_daemons(doc, item, facts);
 }
 
-static void add_memory(yyjson_mut_doc *doc, yyjson_mut_val *root,
-	const struct system_memory *memory)
+static void add_memory(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct memory_info *memory)
 {
 	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "memory");
 

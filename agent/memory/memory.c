@@ -374,7 +374,7 @@ static void on_step_end(void *ctx, const struct reclaim_result *result)
 	memory->disowned = false;
 	if (memory->worker.no_swappiness && seen->abilities.swappiness) {
 		log_info("this kernel's memory.reclaim does not know swappiness=: swap is held meanwhile");
-		seen->abilities.swappiness = false;
+		seen->abilities.swappiness = memory->now.abilities.swappiness = false;
 		memory->changed(memory->ctx);
 	}
 	advance(memory);

@@ -89,6 +89,8 @@ static bool take_notice(struct memory_watch *watch, const struct inotify_event *
 	}
 	if (event->wd == watch->events)
 		return is_empty(watch);
+	if (!(event->mask & IN_ISDIR))
+		return false;
 	if (event->mask & IN_CREATE && event->len > 0)
 		mark_child(watch, event->name);
 	return event->mask & IN_DELETE;

@@ -284,7 +284,9 @@ static void init_parts(const struct agent_options *options)
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
 		.logs = &agent.logs,
-		.disk = &agent.disk};
+		.disk = &agent.disk,
+		.memory = &agent.memory,
+		.http = &agent.http};
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);

@@ -173,12 +173,12 @@ static int tear_down(void **state)
 static void begin(void)
 {
 	memory_start(&memory);
-	while (loop_test_step(&loop))
-		;
-	assert_int_equal(turns, 0);
-	memory_event(&memory);
 	LOOP_UNTIL(&loop, turns == 1);
-	assert_int_equal(told[0].event, RECLAIM_EVENT_ENDED);
+	assert_int_equal(told[0].event, RECLAIM_EVENT_NONE);
+	assert_string_equal(facts.memory_seen.waiting, "nothing cold is left");
+	memory_event(&memory);
+	LOOP_UNTIL(&loop, turns == 2);
+	assert_int_equal(told[1].event, RECLAIM_EVENT_ENDED);
 	turns = 0;
 }
 

@@ -269,7 +269,7 @@ static void test_zoneinfo(void **state)
 	assert_int_equal(memory_read_zoneinfo(text, &pages), 0);
 	assert_int_equal(pages, 753);
 	assert_int_equal(memory_read_zoneinfo("", &pages), -EPROTO);
-	assert_int_equal(memory_read_zoneinfo("low 12\n", &pages), -EPROTO);
+	assert_int_equal(memory_read_zoneinfo("count: 12\n", &pages), -EPROTO);
 	assert_int_equal(pages, 0);
 	assert_int_equal(memory_read_zoneinfo("Node 0, zone A\ncount: 18446744073709551615\n"
 					      "count: 1\ncounts: 1\ncount: x\n",

@@ -334,8 +334,12 @@ static void look_at_groups(struct look *look, uint64_t slab)
 	struct reclaim_facts *facts = look->facts;
 	struct charge whole;
 
-	if (!look->abilities->cgroup || read_charge(look, containers, &whole) < 0)
+	if (!look->abilities->cgroup)
 		return;
+	if (read_charge(look, containers, &whole) < 0) {
+		facts->containers = 1; /* for all we know */
+		return;
+	}
 	tell_group(look, containers, &whole);
 	look->dead = whole;
 	facts->groups = 1; /* the dead, when it is known what is living */

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "agent/memory/memory_gather.h"
-#include "lib/file.h"
 #include "tests/unit/unit_test.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -29,25 +28,29 @@ static struct reclaim_facts facts;
 static struct memory_names names;
 static struct memory_seen seen;
 
-static void put(const char *path, const char *text)
-{
-	char full[512], dir[512];
-	FILE *file;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", top, path);
-	(void)snprintf(dir, sizeof(dir), "%s", full);
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(file_make_dirs(dir), 0);
-	file = fopen(full, "we");
-	assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
 static void run(const char *verb, const char *path)
 {
-	char command[512];
+	char command[1024];
 
 	(void)snprintf(command, sizeof(command), "%s '%s/%s'", verb, top, path);
 	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test's own directory */
+}
+
+static void put(const char *path, const char *text)
+{
+	char full[1024];
+	FILE *file;
+
+	(void)snprintf(full, sizeof(full), "%s/%s", top, path);
+	file = fopen(full, "we");
+	if (!file) {
+		(void)snprintf(full, sizeof(full), "%s", path);
+		*strrchr(full, '/') = '\0';
+		run("mkdir -p", full);
+		(void)snprintf(full, sizeof(full), "%s/%s", top, path);
+		file = fopen(full, "we");
+	}
+	assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
 static void remove_it(const char *path)
@@ -66,7 +69,7 @@ static void refuse(const char *path)
 static void put_group(const char *name, uint64_t inactive, uint64_t active, uint64_t slab,
 	unsigned int refaults, const char *events)
 {
-	char path[256], text[1024];
+	char path[1024], text[1024];
 
 	(void)snprintf(text, sizeof(text),
 		"anon %" PRIu64 "\nfile %" PRIu64 "\nshmem 0\nfile_dirty %" PRIu64
@@ -418,6 +421,32 @@ static void test_uncertain(void **state)
 	}
 }
 
+/* A name of its own for everything, however deep: what cannot be addressed might live. */
+static void test_long_path(void **state)
+{
+	char name[600];
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "containers/%0200d", 1);
+	put_group(name, 30, 0, 0, 0, ALIVE);
+	(void)snprintf(name, sizeof(name), "base/containers/%0200d/cgroup.subtree_control", 1);
+	put(name, "memory\n");
+	(void)snprintf(name, sizeof(name), "containers/%0200d/%0200d", 1, 2);
+	put_group(name, 20, 0, 0, 0, ALIVE);
+	look();
+	assert_int_equal(facts.groups, 6);
+	assert_int_equal(facts.containers, 4);
+	assert_int_equal(facts.group[0].inactive / MIB, 240 - 20);
+	(void)snprintf(name, sizeof(name), "base/containers/%0200d/%0200d/cgroup.subtree_control",
+		1, 2);
+	put(name, "memory\n");
+	(void)snprintf(name, sizeof(name), "containers/%0200d/%0200d/%0200d", 1, 2, 3);
+	put_group(name, 10, 0, 0, 0, ALIVE);
+	look();
+	assert_int_equal(facts.groups, 6);
+	assert_int_equal(facts.group[0].inactive, 0);
+}
+
 /* ---- lesser kernels -------------------------------------------------------------------------- */
 
 static void without_pressure(void)
@@ -501,6 +530,11 @@ static void without_procfs(void)
 	remove_it("root/proc");
 }
 
+static void whole_refused(void) /* and what runs is not known then */
+{
+	refuse("base/containers/memory.stat");
+}
+
 static void test_lesser_kernels(void **state)
 {
 	static const struct {
@@ -535,6 +569,8 @@ static void test_lesser_kernels(void **state)
 			5},
 		{"MGLRU and debugfs", with_ages, {true, true, true, true, true, true, true, true},
 			6, 3, 60, 5},
+		{"the whole cannot be read", whole_refused,
+			{true, true, true, true, false, false, true, true}, 0, 1, 60, 5},
 		{"no procfs", without_procfs, {true, true, true, true, false, false, false, true},
 			6, 3, 60, 5},
 	};
@@ -605,6 +641,7 @@ static const struct CMUnitTest tests[] = {
 	IN_TREE(test_rest),
 	IN_TREE(test_nesting),
 	IN_TREE(test_many),
+	IN_TREE(test_long_path),
 	cmocka_unit_test(test_uncertain),
 	cmocka_unit_test(test_lesser_kernels),
 	cmocka_unit_test(test_paths),

@@ -83,7 +83,7 @@ static void test_cut_and_hostile(void **state)
 	stat.active_file = 1;
 	stat.inactive_file = UINT64_MAX;
 	assert_true(memory_stat_cache(&stat) == UINT64_MAX);
-	assert_int_equal(memory_read_stat("file\t7\nfile 8 9\n", &stat), 0);
+	assert_int_equal(memory_read_stat("file\t7\nfile 8\t9\n", &stat), 0);
 	assert_int_equal(stat.file, 8);
 	for (size_t len = 0; len < sizeof(text); len++) {
 		memcpy(text, stat_text, len);

@@ -25,6 +25,7 @@
 #include "agent/engine_events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
+#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -58,6 +59,7 @@ static struct agent {
 	struct disk disk;
 	struct image_sync image_sync;
 	struct engine_events space_events;
+	struct oom_watch oom;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -152,6 +154,12 @@ static void on_engine_change(void *ctx)
 }
 
 static void on_disk_change(void *ctx)
+{
+	(void)ctx;
+	report_send_change(&agent.report);
+}
+
+static void on_oom_kill(void *ctx)
 {
 	(void)ctx;
 	report_send_change(&agent.report);
@@ -267,6 +275,8 @@ static void raise_descriptor_limit(void)
 
 static void init_parts(const struct agent_options *options)
 {
+	const char *base = getenv("KEEL_CGROUP");
+
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
@@ -283,6 +293,9 @@ static void init_parts(const struct agent_options *options)
 		&agent.facts, on_space_event, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
+	oom_watch_init(&agent.oom, &agent.loop, base ? base : "",
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen, on_oom_kill,
+		NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -311,6 +324,7 @@ static void agent_finish(void)
 	disk_stop(&agent.disk);
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.space_events);
+	oom_watch_stop(&agent.oom);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }
@@ -335,6 +349,7 @@ int agent_run(const struct agent_options *options)
 		on_report_start, NULL);
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
+	oom_watch_start(&agent.oom);
 	start_power_button();
 	rc = notify_send("READY=1");
 	if (rc < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * oom_watch.c - see oom_watch.h. Caller: memory.c.
+ * oom_watch.c - see oom_watch.h. Caller: agent.c.
  */
 #include "agent/memory/oom_watch.h"
 

@@ -26,6 +26,7 @@
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
+#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -44,12 +45,10 @@
 
 /* Something has ended that used disk or memory: a container, a command in one, a volume, an image, a prune; a build ends with
  * a tag, if it has a name. */
-#define ENDING_EVENTS                                                                \
-	ENGINE_EVENT("die")                                                          \
-	"," ENGINE_EVENT("exec_die") "," ENGINE_EVENT("destroy") "," ENGINE_EVENT(   \
-		"delete") "," ENGINE_EVENT("prune") "," ENGINE_EVENT("pull") "," \
-	ENGINE_EVENT("import") "," ENGINE_EVENT("load") "," ENGINE_EVENT(            \
-		"commit") "," ENGINE_EVENT("tag")
+#define ENDING_EVENTS                                                                                                                   \
+	ENGINE_EVENT("die")                                                                                                             \
+	"," ENGINE_EVENT("exec_die") "," ENGINE_EVENT("destroy") "," ENGINE_EVENT("delete") "," ENGINE_EVENT("prune") "," ENGINE_EVENT( \
+		"pull") "," ENGINE_EVENT("import") "," ENGINE_EVENT("load") "," ENGINE_EVENT("commit") "," ENGINE_EVENT("tag")
 
 static const char engine_unavailable[] = "the Docker engine does not answer on its socket; "
 					 "GET /v1/health of the keel API says why";
@@ -63,6 +62,7 @@ static struct agent {
 	struct image_sync image_sync;
 	struct memory memory;
 	struct engine_events ending_events;
+	struct oom_watch oom;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -280,6 +280,8 @@ static void raise_descriptor_limit(void)
 
 static void init_parts(const struct agent_options *options)
 {
+	const char *base = getenv("KEEL_CGROUP");
+
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
@@ -300,6 +302,9 @@ static void init_parts(const struct agent_options *options)
 		NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
+	oom_watch_init(&agent.oom, &agent.loop, base ? base : "",
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
+		on_memory_change, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -329,6 +334,7 @@ static void agent_finish(void)
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
+	oom_watch_stop(&agent.oom);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }
@@ -353,6 +359,7 @@ int agent_run(const struct agent_options *options)
 		on_report_start, NULL);
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
+	oom_watch_start(&agent.oom);
 	start_power_button();
 	rc = notify_send("READY=1");
 	if (rc < 0)

@@ -86,19 +86,17 @@ static void print_sum(const struct memory_view *view, yyjson_val *memory)
 static void print_free(FILE *out, yyjson_val *memory)
 {
 	yyjson_val *order = yyjson_obj_get(memory, "reporting_order");
-	char a[32], b[32], joined[32];
+	char a[32], b[32];
 
-	if (!yyjson_is_int(order))
-		return;
-	(void)fprintf(out,
-		"Free        %s can go back to the host (order %d and up), %s is in smaller blocks",
-		bytes_of(memory, "reportable_bytes", a, sizeof(a)), yyjson_get_int(order),
-		bytes_of(memory, "stranded_bytes", b, sizeof(b)));
+	if (yyjson_is_int(order))
+		(void)fprintf(out,
+			"Free        %s reportable (order %d and up), %s in smaller blocks\n",
+			bytes_of(memory, "reportable_bytes", a, sizeof(a)), yyjson_get_int(order),
+			bytes_of(memory, "stranded_bytes", b, sizeof(b)));
 	if (number_of(memory, "compactions") > 0)
-		(void)fprintf(out, "; %" PRIu64 " compactions joined %s",
+		(void)fprintf(out, "Compaction  %" PRIu64 " times, %s became reportable\n",
 			number_of(memory, "compactions"),
-			bytes_of(memory, "compacted_bytes", joined, sizeof(joined)));
-	(void)fputc('\n', out);
+			bytes_of(memory, "compacted_bytes", a, sizeof(a)));
 }
 
 static void print_limits(FILE *out, yyjson_val *memory)
@@ -108,8 +106,7 @@ static void print_limits(FILE *out, yyjson_val *memory)
 
 	if (number_of(limits, "containers_max_bytes") == 0)
 		return;
-	(void)fprintf(out,
-		"Limits      containers %s, slowed down from %s; %s is left to the rest\n",
+	(void)fprintf(out, "Limits      containers %s, slowed from %s; %s for the rest\n",
 		bytes_of(limits, "containers_max_bytes", max, sizeof(max)),
 		bytes_of(limits, "containers_high_bytes", high, sizeof(high)),
 		bytes_of(limits, "reserve_bytes", reserve, sizeof(reserve)));
@@ -159,7 +156,10 @@ static void print_missing(FILE *out, yyjson_val *memory)
 	};
 	yyjson_val *abilities = yyjson_obj_get(memory, "abilities");
 	const char *between = "Kernel      has no ";
+	char mode[32];
 
+	if (strcmp(text_of(memory, "mode", mode, sizeof(mode)), "unknown") == 0)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (!yyjson_is_false(yyjson_obj_get(abilities, table[i].key)))
 			continue;

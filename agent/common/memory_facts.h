@@ -69,7 +69,6 @@ struct memory_seen {
 	int reporting_order;                 /* < 0: the kernel has none */
 	uint64_t reportable,
 		stranded; /* of `free`: in blocks of at least that order, and in smaller ones */
-	uint64_t kept;    /* of `free`: the zones' low watermarks, which are never reported */
 	uint64_t
 		per_cpu; /* free too, but waiting in per-cpu lists: not in `free`, never reported */
 	unsigned int groups;

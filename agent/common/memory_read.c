@@ -172,13 +172,15 @@ static bool read_pressure_line(const char *line, const char *word, unsigned int 
 	if (text[0] != '.' || !is_digit(text[1]) || !is_digit(text[2]))
 		return false;
 	value = value * 10 + (unsigned int)(text[1] - '0');
+	if (value > 1000)
+		return false;
 	/* Up to the line's end, not beyond it: the next one has a total of its own. */
 	for (; *text != '\0' && *text != '\n'; text++) {
 		const char *total = skip_word(text, " total=");
 
 		if (total && is_digit(*total) && read_number(total, total_us)) {
 			*permille = value;
-			return value <= 1000;
+			return true;
 		}
 	}
 	return false;
@@ -256,23 +258,18 @@ int memory_read_buddyinfo(const char *text, uint64_t blocks[MEMORY_ORDERS])
 	return zones > 0 ? 0 : -EPROTO;
 }
 
-int memory_read_zoneinfo(const char *text, struct memory_zones *zones)
+int memory_read_zoneinfo(const char *text, uint64_t *pcp_pages)
 {
 	bool found = false;
 
-	*zones = (struct memory_zones){0};
+	*pcp_pages = 0;
 	for (const char *line = text; line; line = next_line(line)) {
-		const char *word = skip_blanks(line);
-		uint64_t number;
+		uint64_t count;
 
 		if (skip_zone(line))
 			found = true;
-		else if (read_value(word, "low", &number))
-			add(&zones->low_pages, number);
-		else if (read_value(word, "managed", &number))
-			add(&zones->managed_pages, number);
-		else if (read_value(word, "count:", &number))
-			add(&zones->pcp_pages, number);
+		else if (read_value(skip_blanks(line), "count:", &count))
+			add(pcp_pages, count);
 	}
 	return found ? 0 : -EPROTO;
 }

@@ -42,12 +42,8 @@ int memory_read_info(const char *text, struct memory_info *info) MUST_CHECK;
 /* Adds up the free blocks of all nodes and zones. 0 or -EPROTO. */
 int memory_read_buddyinfo(const char *text, uint64_t blocks[MEMORY_ORDERS]) MUST_CHECK;
 
-/* /proc/zoneinfo, in pages of all zones: what the kernel keeps free (low watermarks), what waits in per-cpu lists. 0 or
- * -EPROTO: no zone. */
-struct memory_zones {
-	uint64_t low_pages, pcp_pages, managed_pages;
-};
-int memory_read_zoneinfo(const char *text, struct memory_zones *zones) MUST_CHECK;
+/* /proc/zoneinfo: the pages that are free but wait in the per-cpu lists of all zones. 0; -EPROTO: no zone. */
+int memory_read_zoneinfo(const char *text, uint64_t *pcp_pages) MUST_CHECK;
 
 /* /sys/kernel/debug/lru_gen (Documentation/admin-guide/mm/multigen_lru.rst): the file pages of the group at `path` (as
  * the kernel says it, "/containers/ID") and of those below it in generations at least `age_ms` old, all nodes. 0;

@@ -31,7 +31,7 @@
 
 #define REPORTING_ORDER    "sys/module/page_reporting/parameters/page_reporting_order"
 #define LRU_GEN_AGES       "sys/kernel/debug/lru_gen"
-#define RUNNING_CONTAINERS "run/docker/runtime-runc/moby"
+#define RUNNING_CONTAINERS "run/containerd/io.containerd.runtime.v2.task/moby"
 
 static const char containers[] = "containers";
 static const char *const own[] = {"engine", "user", "keel"};
@@ -378,7 +378,7 @@ static void look_at_groups(struct look *look, const struct memory_info *info)
 	(void)set_group(look, 0, RECLAIM_DEAD, containers, &look->dead);
 }
 
-/* Without cgroup v2: those that the engine runs, by the directories that runc keeps of them. */
+/* Without cgroup v2: those that the engine runs, by the directories that containerd keeps of them. */
 static unsigned int count_containers(const struct memory_paths *paths)
 {
 	_cleanup_close_ int fd =
@@ -452,15 +452,14 @@ static void look_at_blocks(struct look *look)
 {
 	const struct memory_paths *paths = look->paths;
 	struct memory_seen *seen = look->seen;
-	struct memory_zones zones;
+	uint64_t per_cpu;
 
 	memset(seen->free_blocks, 0, sizeof(seen->free_blocks));
 	if (file_read_at(paths->root_fd, "proc/buddyinfo", look->text, sizeof(look->text)) > 0)
 		(void)!memory_read_buddyinfo(look->text, seen->free_blocks);
 	(void)!file_read_at(paths->root_fd, "proc/zoneinfo", look->text, sizeof(look->text));
-	(void)!memory_read_zoneinfo(look->text, &zones);
-	seen->kept = zones.low_pages * PAGE_BYTES;
-	seen->per_cpu = zones.pcp_pages * PAGE_BYTES;
+	(void)!memory_read_zoneinfo(look->text, &per_cpu);
+	seen->per_cpu = per_cpu * PAGE_BYTES;
 
 	seen->reporting_order = reporting_order(paths);
 	seen->reportable = seen->stranded = 0;

@@ -370,6 +370,8 @@ static void on_step_end(void *ctx, const struct reclaim_result *result)
 	memory->now.result = *result;
 	memory->now.result.took = measure_change(memory);
 	account(memory, &memory->now.result);
+	log_debug("memory: %s: asked for %" PRIu64 " MiB, error %d, %" PRIu64 " us", seen->last,
+		MIB(memory->step.bytes), -result->error, result->cpu_us);
 	memory->now.result.fresh = !memory->disowned;
 	memory->disowned = false;
 	if (memory->worker.no_swappiness && seen->abilities.swappiness) {
@@ -547,8 +549,9 @@ void memory_start(struct memory *memory)
 	memory_find_abilities(&memory->paths, &memory->facts->memory_seen.abilities);
 	reclaim_worker_recover(&memory->paths, memory->options.swap);
 	memory->started = true;
-	/* First the watch, then the look: nothing falls between. What ended before is not known. */
-	memory_event(memory);
+	/* First the watch, then the look: nothing falls between. What ended before is taken up when the engine's events come:
+	 * in the middle of a boot nothing is cold. */
+	memory_watch_start(&memory->watch);
 	look(memory);
 }
 

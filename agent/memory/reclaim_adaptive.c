@@ -20,12 +20,15 @@
 #define COMPACT_US (5 * USEC_PER_SEC)
 #define LOST_US    (10 * USEC_PER_SEC) /* a result so late never comes */
 
-#define REFAULTS_MIN 32 /* pages; fewer say nothing */
-#define GIVES_PART   8  /* who gives less than this part of what was asked has nothing */
+#define REFAULTS_MIN 32                   /* pages; fewer say nothing */
+#define USUAL_US     (120 * USEC_PER_SEC) /* what was usual so long ago may not be so now */
+#define USUAL_PART   8                    /* of a step */
+#define GIVES_PART   8 /* who gives less than this part of what was asked has nothing */
 
-#define DIRTY_MIN  (32 * MIB)
-#define DIRTY_PART 4 /* of what can be taken */
-#define WRITING_US (USEC_PER_SEC / 4)
+#define FLUSH_AGAIN_US (10 * USEC_PER_SEC)
+#define DIRTY_MIN      (32 * MIB)
+#define DIRTY_PART     4 /* of what can be taken */
+#define WRITING_US     (USEC_PER_SEC / 4)
 
 #define PRESSURE_WINDOW_US (USEC_PER_SEC / 4) /* a shorter one makes much of little */
 #define PAUSE_US           (2 * USEC_PER_SEC)
@@ -34,10 +37,10 @@
 #define RESUME_US          (120 * USEC_PER_SEC) /* what pressure ended is tried again, */
 #define MISSED_US          (300 * USEC_PER_SEC) /* and a target that was not reached */
 
-#define IDLE_WORTH    (16 * MIB) /* an idle container's cache that an episode is worth */
-#define STRANDED_MIN  (64 * MIB)
-#define STRANDED_PART 33 /* of the VM's memory: 3 % */
-#define FREE_PART     8  /* of what is free: little is stranded */
+#define IDLE_WORTH       (16 * MIB) /* an idle container's cache that an episode is worth */
+#define STRANDED_MIN     (64 * MIB)
+#define STRANDED_PART    20 /* of the VM's memory: 5 % */
+#define COMPACT_AGAIN_US (30 * USEC_PER_SEC)
 
 struct stage {
 	enum reclaim_class class;
@@ -61,6 +64,10 @@ static const struct stage stages[] = {
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, IDLE, 8, 32, 16, USEC_PER_SEC},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, ASKED, 8, 32, 16, USEC_PER_SEC},
 };
+
+#define STAGE_DEAD (&stages[1]) /* the end of what is surely cold */
+#define STAGE_LIVE (&stages[4]) /* from here on containers are asked: slowly */
+#define STAGE_END  (&stages[ARRAY_SIZE(stages)])
 
 /* MGLRU keeps what is read again and again among the oldest and does not count when it comes back (read(2) only): small
  * steps, and watched as those of the living. */
@@ -88,11 +95,12 @@ static void begin(struct reclaim_state *state, const struct reclaim_facts *facts
 {
 	struct reclaim_episode *episode = &state->episode;
 
+	if (!state->working) {
+		/* What was before is none of our doing. */
+		episode->stall_us = facts->stall_us;
+		episode->stall_at_us = facts->now_us;
+	}
 	state->working = true;
-	/* What was before is nobody's fault. */
-	episode->stall_us = facts->stall_us;
-	episode->stall_at_us = facts->now_us;
-	episode->flushed = false;
 	reclaim_groups_renew(state, facts);
 }
 
@@ -180,21 +188,20 @@ static void took(struct reclaim_state *state, const struct reclaim_facts *facts)
 	const struct reclaim_result *result = &facts->result;
 	struct reclaim_episode *episode = &state->episode;
 	struct reclaim_known *known = reclaim_know(state, asked->id);
-	/* The first step on a kernel that does not know swappiness=: the next one is written without. */
-	bool refused =
-		result->error == -EINVAL && asked->swappiness && !facts->abilities.swappiness;
+	bool stalled = result->error == -ECANCELED && facts->now_us < episode->pause_until_us;
 
 	episode->requested_taken += result->took;
 	if (known == NULL)
 		return;
 	known->left = reclaim_less(known->left, result->took);
-	if (result->took < asked->bytes / GIVES_PART && !refused)
+	if (result->took < asked->bytes / GIVES_PART && !stalled)
 		known->exhausted = true;
 	if (result->took == 0)
 		return;
 	episode->watched = result->took;
 	episode->watched_id = asked->id;
 	episode->watched_before = asked->before;
+	episode->watched_since_us = asked->at_us;
 	episode->came_back = 0;
 	episode->watch_until_us =
 		facts->now_us +
@@ -211,8 +218,7 @@ static void take_result(struct reclaim_state *state, const struct reclaim_facts 
 		took(state, facts);
 		break;
 	case RECLAIM_COMPACT:
-		state->fruitless =
-			facts->result.took < asked->before / DIRTY_PART ? asked->before : 0;
+		state->left_stranded = reclaim_less(asked->before, facts->result.took);
 		break;
 	case RECLAIM_WAIT:
 	case RECLAIM_FLUSH:
@@ -269,14 +275,28 @@ static uint64_t pages_back(const struct reclaim_state *state, const struct recla
 	return episode->came_back;
 }
 
+/* A container that is too large for its own limit has refaults all the time, which must not end everybody's reclaim:
+ * what is usual is allowed twice, but only for steps so large that it does not matter. */
+static uint64_t usual_refaults(const struct reclaim_state *state, const struct reclaim_facts *facts)
+{
+	const struct reclaim_episode *episode = &state->episode;
+	uint64_t since_us = reclaim_less(facts->now_us, episode->watched_since_us);
+
+	if (reclaim_less(facts->now_us, state->usual_us) > USUAL_US)
+		return 0;
+	return reclaim_min(2 * state->usual * since_us / USEC_PER_SEC,
+		episode->watched / RECLAIM_PAGE / USUAL_PART);
+}
+
 /* Whether the last step is still looked at. */
 static bool watches(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	struct reclaim_episode *episode = &state->episode;
 	struct reclaim_known *known = reclaim_know(state, episode->watched_id);
-	uint64_t allowed = reclaim_max(REFAULTS_MIN,
-		episode->watched / RECLAIM_PAGE * facts->limits.refault_permille / 1000);
-	uint64_t back = pages_back(state, facts);
+	uint64_t permitted =
+		episode->watched / RECLAIM_PAGE * facts->limits.refault_permille / 1000;
+	uint64_t allowed = reclaim_max(REFAULTS_MIN, permitted);
+	uint64_t back = reclaim_less(pages_back(state, facts), usual_refaults(state, facts));
 
 	if (episode->watched == 0)
 		return false;
@@ -288,7 +308,8 @@ static bool watches(struct reclaim_state *state, const struct reclaim_facts *fac
 		return true;
 	} else if (known != NULL && back <= allowed / 4) {
 		known->step *= 2;
-		episode->pause_us = 0;
+		if (episode->pauses == 0)
+			episode->pause_us = 0;
 	}
 	episode->watched = 0;
 	return false;
@@ -309,8 +330,8 @@ static void ask(struct reclaim_state *state, const struct reclaim_facts *facts,
 		.id = group->id,
 		.bytes = step->bytes,
 		.before = before,
-		.until_us = step->deadline_us + LOST_US,
-		.swappiness = facts->abilities.swappiness};
+		.at_us = facts->now_us,
+		.until_us = step->deadline_us + LOST_US};
 	state->episode.steps++;
 }
 
@@ -373,9 +394,9 @@ static uint64_t most(struct reclaim_state *state, const struct reclaim_facts *fa
 }
 
 static bool takes(struct reclaim_state *state, const struct reclaim_facts *facts,
-	struct reclaim_step *step)
+	const struct stage *from, const struct stage *to, struct reclaim_step *step)
 {
-	for (const struct stage *stage = stages; stage < stages + ARRAY_SIZE(stages); stage++) {
+	for (const struct stage *stage = from; stage < to; stage++) {
 		uint64_t limit = UINT64_MAX, bytes = most(state, facts, stage, &step->group);
 		struct reclaim_known *known;
 
@@ -412,32 +433,35 @@ static bool is_written(const struct reclaim_facts *facts)
 static bool flushes(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
-	struct reclaim_episode *episode = &state->episode;
+	uint64_t since_us = reclaim_less(facts->now_us, state->flushed_us);
 
 	if (is_written(facts))
 		return false;
-	if (!episode->flushed) {
-		episode->flushed = true;
-		episode->writing_until_us = facts->now_us + FLUSH_US;
+	if (state->flushed_us == 0 || since_us >= FLUSH_AGAIN_US) {
+		state->flushed_us = facts->now_us;
 		ask(state, facts, RECLAIM_FLUSH, FLUSH_US, 0, step);
 		return true;
 	}
-	if (facts->now_us >= episode->writing_until_us)
+	if (since_us >= FLUSH_US)
 		return false;
 	reclaim_wait(step, RECLAIM_REASON_WRITING, facts->now_us + WRITING_US);
 	return true;
 }
 
+/* What the last compaction left is what it cannot help: only when more has come again. */
 static bool compacts(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
 	uint64_t much = reclaim_max(STRANDED_MIN, facts->total / STRANDED_PART);
 
-	much = reclaim_max(much, (facts->stranded + facts->reportable) / FREE_PART);
-	much = reclaim_max(much, state->fruitless / 2 * 3);
+	state->left_stranded = reclaim_min(state->left_stranded, facts->stranded);
+	much = reclaim_max(much, state->left_stranded / 2 * 3);
 	if (!facts->abilities.compaction || state->episode.compacted || facts->stranded <= much)
 		return false;
+	if (state->compacted_us != 0 && facts->now_us - state->compacted_us < COMPACT_AGAIN_US)
+		return false;
 	state->episode.compacted = true;
+	state->compacted_us = facts->now_us;
 	ask(state, facts, RECLAIM_COMPACT, COMPACT_US, facts->stranded, step);
 	return true;
 }
@@ -490,11 +514,32 @@ static bool is_outstanding(struct reclaim_state *state, const struct reclaim_fac
 	return false;
 }
 
+/* Compaction comes before the living, whose steps take their time: what is stranded would wait for them. */
+static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
+	struct reclaim_step *step)
+{
+	if (state->episode.steps >= STEPS_MAX)
+		return false;
+	return flushes(state, facts, step) || takes(state, facts, stages, STAGE_LIVE, step) ||
+	       compacts(state, facts, step) || takes(state, facts, STAGE_LIVE, STAGE_END, step);
+}
+
+/* Pressure. When there is still some at the end of a pause it is hardly of our making, a pause being long against a step;
+ * then what is surely cold goes on, one step a pause. */
+static void pause_once(struct reclaim_state *state, const struct reclaim_facts *facts, bool again,
+	struct reclaim_step *step)
+{
+	if (again && !watches(state, facts) && takes(state, facts, stages, STAGE_DEAD, step))
+		return;
+	wait_within(state, facts, RECLAIM_REASON_PRESSURE, state->episode.pause_until_us, step);
+}
+
 static void go_on(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
 	struct reclaim_episode *episode = &state->episode;
 	enum reclaim_reason reason;
+	unsigned int before = episode->pauses;
 	bool paused = pauses(state, facts);
 
 	if (paused && episode->pauses >= PAUSES_MAX)
@@ -502,12 +547,10 @@ static void go_on(struct reclaim_state *state, const struct reclaim_facts *facts
 	else if (is_over(state, facts, &reason))
 		end(state, facts, reason, step);
 	else if (paused)
-		wait_within(state, facts, RECLAIM_REASON_PRESSURE, episode->pause_until_us, step);
+		pause_once(state, facts, before > 0 && episode->pauses != before, step);
 	else if (watches(state, facts))
 		wait_within(state, facts, RECLAIM_REASON_SETTLING, episode->watch_until_us, step);
-	else if (episode->steps >= STEPS_MAX ||
-		 (!flushes(state, facts, step) && !takes(state, facts, step) &&
-			 !compacts(state, facts, step)))
+	else if (!does(state, facts, step))
 		end(state, facts,
 			episode->refaulted ? RECLAIM_REASON_REFAULTS : RECLAIM_REASON_NOTHING,
 			step);

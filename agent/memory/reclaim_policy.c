@@ -15,6 +15,8 @@
 #define GROWN_MIN  (64 * MIB)
 #define GROWN_PART 20 /* 5 % */
 
+#define AFTERMATH_US (10 * USEC_PER_SEC)
+
 #define DROP_WORTH (64 * MIB)
 #define DROP_US    (30 * USEC_PER_SEC)
 
@@ -73,6 +75,20 @@ void reclaim_reduced(struct reclaim_state *state, const struct reclaim_facts *fa
 	}
 }
 
+/* How many refaults there are when we do nothing, and what we did is over. */
+static void learn_usual(struct reclaim_state *state, const struct reclaim_facts *facts,
+	uint64_t came_back)
+{
+	uint64_t passed_us = reclaim_less(facts->now_us, state->looked_us);
+
+	if (!state->working && passed_us >= USEC_PER_SEC &&
+		state->looked_us >= state->ended_us + AFTERMATH_US) {
+		state->usual = came_back / (passed_us / USEC_PER_SEC);
+		state->usual_us = facts->now_us;
+	}
+	state->looked_us = facts->now_us;
+}
+
 /* What was under way in another mode is forgotten, what was learned of the groups is not. */
 static void change_mode(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
@@ -98,6 +114,7 @@ void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *fac
 		facts->event == RECLAIM_EVENT_REQUEST || (state->working && state->episode.request);
 	uint64_t came_back = reclaim_groups_look(state, facts);
 
+	learn_usual(state, facts, came_back);
 	reclaim_wait(step, RECLAIM_REASON_NONE, 0);
 	change_mode(state, facts);
 	if (facts->mode == MEMORY_MODE_OFF) {

@@ -141,33 +141,35 @@ struct reclaim_asked {
 	enum reclaim_action action; /* WAIT: none, or its result is known */
 	uint64_t id;                /* of the group */
 	uint64_t bytes;
-	uint64_t before;   /* cache of the group, or what is stranded */
+	uint64_t before; /* cache of the group, or what is stranded */
+	uint64_t at_us;
 	uint64_t until_us; /* after that no result is waited for any more */
-	bool swappiness;
 };
 
 struct reclaim_episode {
 	bool automatic, request, target; /* what it is for */
-	bool flushed, compacted, refaulted;
+	bool compacted, refaulted;
 	unsigned int steps;
 	uint64_t requested_taken; /* since the request */
 	/* What the last step did: pages that came back until watch_until_us, of `watched`. 0: no step is watched. */
 	uint64_t watched, watch_until_us, came_back;
+	uint64_t watched_since_us;           /* when the step was asked for */
 	uint64_t watched_id, watched_before; /* the group, and its cache before the step */
 	uint64_t cache_after;                /* of all groups, right after the step */
-	uint64_t writing_until_us;
-	uint64_t stall_us, stall_at_us;    /* pressure is looked at from here on */
-	uint64_t pause_us, pause_until_us; /* because of it */
-	unsigned int pauses;               /* in a row */
+	uint64_t stall_us, stall_at_us;      /* pressure is looked at from here on */
+	uint64_t pause_us, pause_until_us;   /* because of it */
+	unsigned int pauses;                 /* in a row */
 };
 
-#define RECLAIM_WSL_SAMPLES 13 /* 2 min in steps of 10 s */
+#define RECLAIM_WSL_SAMPLES 12 /* 2 min in steps of 10 s */
 
 struct reclaim_wsl {
 	uint64_t next_us; /* sample */
+	bool begun;
+	uint64_t busy_us, total_us; /* when last looked at */
 	unsigned int samples;
-	uint64_t busy_us[RECLAIM_WSL_SAMPLES], total_us[RECLAIM_WSL_SAMPLES];
-	bool dropped; /* in this idle period */
+	uint64_t busy[RECLAIM_WSL_SAMPLES], total[RECLAIM_WSL_SAMPLES]; /* of each 10 s */
+	bool dropped, compacted;                                        /* in this idle period */
 	enum reclaim_reason reason;
 };
 
@@ -178,12 +180,15 @@ struct reclaim_state {
 	bool looked; /* at least once */
 	struct reclaim_known known[RECLAIM_GROUPS_MAX];
 	uint64_t refaults; /* of all groups, when last looked at */
+	uint64_t looked_us;
+	uint64_t usual, usual_us; /* refaults a second without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;
-	enum reclaim_reason resting; /* why nothing is done between episodes */
-	uint64_t ended_us;           /* the last episode */
-	uint64_t ended_cache;        /* cache of the VM then */
-	uint64_t fruitless; /* stranded before a compaction that was in vain, 0: none was */
+	enum reclaim_reason resting;       /* why nothing is done between episodes */
+	uint64_t ended_us;                 /* the last episode */
+	uint64_t ended_cache;              /* cache of the VM then */
+	uint64_t flushed_us, compacted_us; /* 0: never */
+	uint64_t left_stranded;            /* by the last compaction */
 	uint64_t missed_target, missed_us; /* the target that could not be reached */
 	bool wanted;                       /* reduced: drop_caches as soon as no container runs */
 	bool refused;                      /* reduced: not even that */

@@ -21,9 +21,9 @@ static void test_dead(void **state)
 static void test_dead_hot(void **state)
 {
 	struct model model = model_make(2 * GIB_MIB * MIB);
-	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 500, 300, 200);
 
 	(void)state;
+	model_add(&model, RECLAIM_DEAD, 500, 300, 200);
 	model_add(&model, RECLAIM_LIVE, 50, 100, 80);
 	assert_int_equal(model_episode(&model, RECLAIM_EVENT_ENDED), RECLAIM_REASON_REFAULTS);
 }

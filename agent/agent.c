@@ -44,12 +44,10 @@
 
 /* Something has ended that used disk or memory: a container, a command in one, a volume, an image, a prune; a build ends with
  * a tag, if it has a name. */
-#define ENDING_EVENTS                                                                \
-	ENGINE_EVENT("die")                                                          \
-	"," ENGINE_EVENT("exec_die") "," ENGINE_EVENT("destroy") "," ENGINE_EVENT(   \
-		"delete") "," ENGINE_EVENT("prune") "," ENGINE_EVENT("pull") "," \
-	ENGINE_EVENT("import") "," ENGINE_EVENT("load") "," ENGINE_EVENT(            \
-		"commit") "," ENGINE_EVENT("tag")
+#define ENDING_EVENTS                                                                                                                   \
+	ENGINE_EVENT("die")                                                                                                             \
+	"," ENGINE_EVENT("exec_die") "," ENGINE_EVENT("destroy") "," ENGINE_EVENT("delete") "," ENGINE_EVENT("prune") "," ENGINE_EVENT( \
+		"pull") "," ENGINE_EVENT("import") "," ENGINE_EVENT("load") "," ENGINE_EVENT("commit") "," ENGINE_EVENT("tag")
 
 static const char engine_unavailable[] = "the Docker engine does not answer on its socket; "
 					 "GET /v1/health of the keel API says why";

@@ -51,8 +51,7 @@ static void take_sample(struct memory *memory)
 		.used = seen->total - seen->free,
 		.cache = memory->now.cache};
 
-	if (seen->history > 0 &&
-		sample.at_us < seen->sample[seen->history - 1].at_us + SAMPLE_US)
+	if (seen->history > 0 && sample.at_us < seen->sample[seen->history - 1].at_us + SAMPLE_US)
 		return;
 	if (seen->history == MEMORY_HISTORY_MAX) {
 		memmove(&seen->sample[0], &seen->sample[1],
@@ -77,8 +76,7 @@ static void add_estimates(struct memory *memory)
 				continue;
 			group->floor =
 				reclaim_floor(&memory->state, &memory->options.limits, known->id);
-			group->cold =
-				reclaim_cold(known, &memory->options.limits, group->floor);
+			group->cold = reclaim_cold(known, &memory->options.limits, group->floor);
 		}
 	}
 }
@@ -246,7 +244,8 @@ static int start_step(struct memory *memory, const struct reclaim_step *step)
 	memory->step = *step;
 	memory->step_id = group->id;
 	memory->step_before = measure(memory);
-	memory->worker.data = facts->disk.state == DISK_STATE_MOUNTED ? facts->disk.mountpoint : "/";
+	memory->worker.data =
+		facts->disk.state == DISK_STATE_MOUNTED ? facts->disk.mountpoint : "/";
 	return reclaim_worker_start(&memory->worker, step, group->class,
 		takes ? memory->names.name[step->group] : ".");
 }
@@ -375,7 +374,8 @@ static void on_step_end(void *ctx, const struct reclaim_result *result)
 	memory->now.result.fresh = !memory->disowned;
 	memory->disowned = false;
 	if (memory->worker.no_swappiness && seen->abilities.swappiness) {
-		log_info("this kernel's memory.reclaim does not know swappiness=: swap is held meanwhile");
+		log_info(
+			"this kernel's memory.reclaim does not know swappiness=: swap is held meanwhile");
 		seen->abilities.swappiness = memory->now.abilities.swappiness = false;
 		memory->changed(memory->ctx);
 	}
@@ -453,7 +453,8 @@ static void answer(struct memory *memory, enum reclaim_reason reason)
 {
 	const struct memory_request *request = memory->request;
 	const struct memory_seen *seen = &memory->facts->memory_seen;
-	const struct memory_answer result = {.reclaimed = seen->reclaimed - memory->request_reclaimed,
+	const struct memory_answer result = {
+		.reclaimed = seen->reclaimed - memory->request_reclaimed,
 		.free_before = memory->request_free,
 		.free_after = seen->free,
 		.reason = reason,

@@ -55,9 +55,10 @@ struct memory {
 	struct memory_names names;
 	struct loop_timer again, event, overdue;
 	bool started;
-	unsigned int pending; /* events that the policy has not heard of: bits by enum reclaim_event */
-	uint64_t ended_us;    /* when it last heard that something had ended */
-	uint64_t sized;       /* the size that the limits were set for */
+	unsigned int
+		pending;   /* events that the policy has not heard of: bits by enum reclaim_event */
+	uint64_t ended_us; /* when it last heard that something had ended */
+	uint64_t sized;    /* the size that the limits were set for */
 	/* The step under way: whose, and what there was before. */
 	struct reclaim_step step;
 	uint64_t step_id, step_before;

@@ -53,8 +53,8 @@ static void mark_child(const struct memory_watch *watch, const char *name)
 
 static void mark_children(const struct memory_watch *watch)
 {
-	_cleanup_close_ int fd = openat(watch->paths->base_fd, "containers",
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(watch->paths->base_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct file_dir dir = {.fd = fd};
 	unsigned char type;
 	const char *name;

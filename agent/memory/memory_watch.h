@@ -21,7 +21,8 @@ struct memory_watch {
 	memory_watch_fn *fn;
 	void *ctx;
 	struct loop_source groups, size, stall[2]; /* stall: containers, engine */
-	int containers, events; /* inotify's marks: the directory, its cgroup.events; < 0: not watched */
+	int containers,
+		events; /* inotify's marks: the directory, its cgroup.events; < 0: not watched */
 	bool complained;
 };
 

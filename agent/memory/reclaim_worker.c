@@ -22,10 +22,10 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define GROUP        "reclaim"
-#define GROUP_WEIGHT "10" /* of 100 that a container has unless told otherwise */
-#define NICE         19
-#define FILE_PATH_MAX    160 /* of a file in a control group, below the base */
+#define GROUP         "reclaim"
+#define GROUP_WEIGHT  "10" /* of 100 that a container has unless told otherwise */
+#define NICE          19
+#define FILE_PATH_MAX 160 /* of a file in a control group, below the base */
 
 static const char *const slices[] = {"containers", "engine", "user", "keel"};
 _Static_assert(ARRAY_SIZE(slices) == RECLAIM_WORKER_SLICES, "one memory of each slice's values");
@@ -256,7 +256,8 @@ static _Noreturn void run(const struct job *job, pid_t parent)
 	if (dup2(job->dir_fd, STDERR_FILENO + 1) < 0)
 		_exit(errno);
 	(void)syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0);
-	fd = openat(STDERR_FILENO + 1, job->path, len > 0 ? O_WRONLY | O_CLOEXEC : O_RDONLY | O_CLOEXEC);
+	fd = openat(STDERR_FILENO + 1, job->path,
+		len > 0 ? O_WRONLY | O_CLOEXEC : O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		_exit(errno);
 	_exit((len > 0 ? write(fd, job->text, len) : syncfs(fd)) < 0 ? errno : 0);
@@ -285,9 +286,8 @@ static void make_group(struct reclaim_worker *worker)
 static pid_t spawn(const struct reclaim_worker *worker, const struct job *job, int *pid_fd)
 {
 	const pid_t parent = getpid();
-	struct clone_args args = {.flags = CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)pid_fd,
-		.exit_signal = SIGCHLD};
+	struct clone_args args = {
+		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pid_fd, .exit_signal = SIGCHLD};
 	long pid = -1;
 
 	if (worker->group_fd >= 0) {
@@ -316,7 +316,8 @@ static int attempt(struct reclaim_worker *worker)
 	prepare(worker);
 	pid = spawn(worker, &job, &pid_fd);
 	rc = pid < 0 ? pid
-		     : loop_add(worker->loop, &worker->exit, pid_fd, EPOLLIN, on_child_exit, worker);
+		     : loop_add(worker->loop, &worker->exit, pid_fd, EPOLLIN, on_child_exit,
+			       worker);
 	if (rc < 0) {
 		if (pid > 0) {
 			(void)kill(pid, SIGKILL);

@@ -31,8 +31,8 @@ struct reclaim_worker {
 	void *ctx;
 	struct loop_source exit;
 	struct loop_timer deadline;
-	pid_t pid;     /* 0: no step is under way */
-	int group_fd;  /* base/reclaim, -1: none */
+	pid_t pid;       /* 0: no step is under way */
+	int group_fd;    /* base/reclaim, -1: none */
 	uint64_t cpu_us; /* of the attempts of this step so far */
 	struct reclaim_step step;
 	enum reclaim_class class;

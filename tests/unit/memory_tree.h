@@ -61,7 +61,8 @@ static inline void memory_tree_group(const struct memory_tree *tree, const char 
 	const char *const files[][2] = {{"memory.low", low}, {"memory.current", "1048576\n"},
 		{"memory.swap.current", "4096\n"}, {"memory.swap.max", "max\n"},
 		{"memory.reclaim", ""}, {"cpu.weight", ""},
-		{"cgroup.events", populated ? "populated 1\nfrozen 0\n" : "populated 0\nfrozen 0\n"}};
+		{"cgroup.events",
+			populated ? "populated 1\nfrozen 0\n" : "populated 0\nfrozen 0\n"}};
 	char path[160];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {

@@ -56,7 +56,9 @@ void memory_gather(const struct memory_paths *paths, const struct memory_abiliti
 	memcpy(now->group, world.group, sizeof(now->group));
 	for (unsigned int i = 0; i < world.groups; i++)
 		(void)snprintf(names->name[i], sizeof(names->name[i]), "%s",
-			i == 0 ? "containers" : i == 1 ? "engine" : "containers/" MEMORY_TREE_A);
+			i == 0   ? "containers"
+			: i == 1 ? "engine"
+				 : "containers/" MEMORY_TREE_A);
 	seen->groups = 2;
 	(void)snprintf(seen->group[0].name, sizeof(seen->group[0].name), "containers");
 	(void)snprintf(seen->group[1].name, sizeof(seen->group[1].name), "engine");
@@ -126,10 +128,9 @@ static void expect_turns(const struct turn *list, unsigned int count)
 	scripted = count;
 	turns = 0;
 }
-#define SCRIPT(...)                                                \
-	expect_turns((const struct turn[]){__VA_ARGS__},           \
-		sizeof((const struct turn[]){__VA_ARGS__}) /       \
-			sizeof(struct turn))
+#define SCRIPT(...)                                      \
+	expect_turns((const struct turn[]){__VA_ARGS__}, \
+		sizeof((const struct turn[]){__VA_ARGS__}) / sizeof(struct turn))
 
 static int set_up(void **state)
 {

@@ -225,6 +225,11 @@ static void test_strange_documents(void **state)
 	/* Nobody has looked: nothing is said of the kernel. */
 	render("{\"mode\":\"unknown\",\"abilities\":{\"cgroup\":false}}", 80, false, false);
 	assert_null(strstr(page, "Kernel"));
+	assert_non_null(strstr(page, "Now         nothing to do\n"));
+	render("{\"steps\":1,\"compactions\":1,\"groups\":[{\"name\":\".\"}]}", 80, false, false);
+	assert_non_null(strstr(page, " in 1 step, "));
+	assert_non_null(strstr(page, "Compaction  1 time, "));
+	assert_non_null(strstr(page, "\nthe rest  "));
 	render("{\"mode\":\"off\",\"abilities\":{\"cgroup\":false,\"reporting\":false}}", 80, false,
 		false);
 	assert_non_null(strstr(page,

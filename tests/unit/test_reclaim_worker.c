@@ -230,7 +230,8 @@ static void test_nonsense_is_no_ability(void **state)
 {
 	(void)state;
 	refuse_words("engine/memory.reclaim");
-	start(RECLAIM_TAKE, RECLAIM_OWN, "engine", 5000); /* more than 1000: refused as a number too */
+	start(RECLAIM_TAKE, RECLAIM_OWN, "engine",
+		5000); /* more than 1000: refused as a number too */
 	finish(-EINVAL);
 	assert_false(worker.no_swappiness);
 }

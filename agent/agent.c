@@ -27,6 +27,7 @@
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
 #include "agent/memory/oom_watch.h"
+#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -61,6 +62,7 @@ static struct agent {
 	struct disk disk;
 	struct image_sync image_sync;
 	struct memory memory;
+	struct oom_watch oom_watch;
 	struct engine_events ending_events;
 	struct oom_watch oom;
 	struct report report;
@@ -300,6 +302,9 @@ static void init_parts(const struct agent_options *options)
 		&agent.facts, on_ending_event, NULL);
 	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_memory_change,
 		NULL);
+	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
+		on_memory_change, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
 	oom_watch_init(&agent.oom, &agent.loop, base ? base : "",
@@ -334,6 +339,7 @@ static void agent_finish(void)
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
+	oom_watch_stop(&agent.oom_watch);
 	oom_watch_stop(&agent.oom);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
@@ -365,6 +371,7 @@ int agent_run(const struct agent_options *options)
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));
 	memory_start(&agent.memory);
+	oom_watch_start(&agent.oom_watch);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

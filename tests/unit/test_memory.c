@@ -67,10 +67,10 @@ void memory_gather(const struct memory_paths *paths, const struct memory_abiliti
 /* ---- the policy: a script ------------------------------------------------------------------------ */
 
 struct turn {
+	uint64_t bytes, again_us; /* again: from now on */
 	enum reclaim_action action;
 	enum reclaim_reason reason;
 	unsigned int group;
-	uint64_t bytes, again_us; /* again: from now on */
 	bool working;
 };
 

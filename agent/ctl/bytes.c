@@ -13,7 +13,7 @@ static bool is_digit(char c)
 
 int bytes_parse(const char *text, uint64_t *bytes)
 {
-	static const char units[] = "KMGT";
+	static const char units[] = "KMGTkmgt";
 	uint64_t number = 0;
 	const char *unit;
 
@@ -24,9 +24,9 @@ int bytes_parse(const char *text, uint64_t *bytes)
 			__builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
 			return -EINVAL;
 	if (*text) {
-		unit = strchr(units, *text & ~0x20); /* small letters too */
+		unit = strchr(units, *text);
 		if (!unit || text[1] ||
-			__builtin_mul_overflow(number, UINT64_C(1) << 10 * (unit - units + 1),
+			__builtin_mul_overflow(number, UINT64_C(1024) << 10 * ((unit - units) % 4),
 				&number))
 			return -EINVAL;
 	}

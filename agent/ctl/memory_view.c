@@ -39,6 +39,11 @@ static const char *bytes_of(yyjson_val *object, const char *key, char *buffer, s
 	return view_format_bytes(number_of(object, key), buffer, size);
 }
 
+static const char *plural(yyjson_val *object, const char *key)
+{
+	return number_of(object, key) == 1 ? "" : "s";
+}
+
 /* The member as clean text in `buffer`. */
 static const char *text_of(yyjson_val *object, const char *key, char *buffer, size_t size)
 {
@@ -86,19 +91,17 @@ static void print_sum(const struct memory_view *view, yyjson_val *memory)
 static void print_free(FILE *out, yyjson_val *memory)
 {
 	yyjson_val *order = yyjson_obj_get(memory, "reporting_order");
-	char a[32], b[32], joined[32];
+	char a[32], b[32];
 
-	if (!yyjson_is_int(order))
-		return;
-	(void)fprintf(out,
-		"Free        %s can go back to the host (order %d and up), %s is in smaller blocks",
-		bytes_of(memory, "reportable_bytes", a, sizeof(a)), yyjson_get_int(order),
-		bytes_of(memory, "stranded_bytes", b, sizeof(b)));
+	if (yyjson_is_int(order))
+		(void)fprintf(out,
+			"Free        %s reportable (order %d and up), %s in smaller blocks\n",
+			bytes_of(memory, "reportable_bytes", a, sizeof(a)), yyjson_get_int(order),
+			bytes_of(memory, "stranded_bytes", b, sizeof(b)));
 	if (number_of(memory, "compactions") > 0)
-		(void)fprintf(out, "; %" PRIu64 " compactions joined %s",
-			number_of(memory, "compactions"),
-			bytes_of(memory, "compacted_bytes", joined, sizeof(joined)));
-	(void)fputc('\n', out);
+		(void)fprintf(out, "Compaction  %" PRIu64 " time%s, %s became reportable\n",
+			number_of(memory, "compactions"), plural(memory, "compactions"),
+			bytes_of(memory, "compacted_bytes", a, sizeof(a)));
 }
 
 static void print_limits(FILE *out, yyjson_val *memory)
@@ -108,8 +111,7 @@ static void print_limits(FILE *out, yyjson_val *memory)
 
 	if (number_of(limits, "containers_max_bytes") == 0)
 		return;
-	(void)fprintf(out,
-		"Limits      containers %s, slowed down from %s; %s is left to the rest\n",
+	(void)fprintf(out, "Limits      containers %s, slowed from %s; %s for the rest\n",
 		bytes_of(limits, "containers_max_bytes", max, sizeof(max)),
 		bytes_of(limits, "containers_high_bytes", high, sizeof(high)),
 		bytes_of(limits, "reserve_bytes", reserve, sizeof(reserve)));
@@ -159,7 +161,10 @@ static void print_missing(FILE *out, yyjson_val *memory)
 	};
 	yyjson_val *abilities = yyjson_obj_get(memory, "abilities");
 	const char *between = "Kernel      has no ";
+	char mode[32];
 
+	if (strcmp(text_of(memory, "mode", mode, sizeof(mode)), "unknown") == 0)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (!yyjson_is_false(yyjson_obj_get(abilities, table[i].key)))
 			continue;
@@ -190,9 +195,9 @@ static void print_reclaim(FILE *out, yyjson_val *memory)
 	char bytes[32], cpu[32], text[256], when[48];
 
 	print_mode(out, memory);
-	(void)fprintf(out, "Given back  %s in %" PRIu64 " steps, which took %s of CPU\n",
+	(void)fprintf(out, "Given back  %s in %" PRIu64 " step%s, which took %s of CPU\n",
 		bytes_of(memory, "reclaimed_bytes", bytes, sizeof(bytes)),
-		number_of(memory, "steps"),
+		number_of(memory, "steps"), plural(memory, "steps"),
 		view_format_ms(ms_of(memory, "cpu_ms"), cpu, sizeof(cpu)));
 	if (ms_of(last, "at_ms") > 0)
 		(void)fprintf(out, "Last step   %s, %s\n",
@@ -202,6 +207,8 @@ static void print_reclaim(FILE *out, yyjson_val *memory)
 		(void)fputs("Now         working\n", out);
 	else if (text_of(memory, "waiting", text, sizeof(text))[0])
 		(void)fprintf(out, "Now         waiting: %s\n", text);
+	else
+		(void)fputs("Now         nothing to do\n", out);
 }
 
 /* ---- groups ----------------------------------------------------------------------------------------- */
@@ -230,13 +237,15 @@ static int name_width(const struct memory_view *view)
 	return left < NAME_MIN ? NAME_MIN : left > NAME_LIMIT ? NAME_LIMIT : (int)left;
 }
 
-/* "containers/ID" is indented below "containers", and cut as Docker cuts it. */
+/* "." is what is charged to no slice. "containers/ID" is indented below "containers", and cut as Docker cuts it. */
 static void print_name(FILE *out, yyjson_val *group, int width)
 {
 	static const char parent[] = "containers/";
 	char name[128], *id = name;
 
 	(void)text_of(group, "name", name, sizeof(name));
+	if (strcmp(name, ".") == 0)
+		(void)strcpy(name, "the rest");
 	if (strncmp(name, parent, sizeof(parent) - 1) == 0) {
 		id += sizeof(parent) - 3;
 		id[0] = id[1] = ' ';

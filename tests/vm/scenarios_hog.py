@@ -18,7 +18,7 @@ from harness import check, equal, scenario
 
 HOG = "tail /dev/zero"  # keeps the last line, which never ends, in memory
 EVERY = 0.2
-WORST_MS = 2000  # under emulation; 100 natively
+WORST_MS = 5000  # under emulation, with other guests beside; 100 natively
 PIDS_PERCENT = 10  # of what the kernel allows: a bomb of 700 processes shows the same as one of 7000
 IDLE_SECONDS = 8
 DAEMONS = "pidof dockerd; pidof containerd; pidof keel-agent"
@@ -116,6 +116,11 @@ def kills(guest):
     return health(guest)["memory"]["oom_kills"]
 
 
+def killed(guest):
+    """What the kernel has said of them, which is there as long as its log."""
+    return [(kill["pid"], kill["container_id"]) for kill in kills(guest)["last"]]
+
+
 def check_told(guest, before, name, state, process):
     """The health document names the container, though it is removed by now."""
     told = harness.retry_until(20, lambda: kills(guest)["count"] > before and kills(guest)["last"][0], "a kill more")
@@ -197,8 +202,8 @@ def hogs(t):
     with t.step("a fork bomb stops at the limit of processes"), watched(t, guest, "fork bomb", idle):
         bomb(guest)
     with t.step("a restarted agent tells the same"):
-        before = kills(guest)
+        before = killed(guest)
         sh(guest, "kill -9 $(pidof keel-agent)")
-        equal(harness.retry_until(60, lambda: kills(guest), "the agent"), before, "kills after a restart of the agent")
+        equal(harness.retry_until(60, lambda: killed(guest), "the agent"), before, "kills after a restart of the agent")
     with t.step("the kernel never ran out of memory itself"):
         equal(sh(guest, "dmesg | grep -c 'constraint=CONSTRAINT_NONE' || :").strip(), "0", "kills for want of memory in the VM")

@@ -6,9 +6,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/common/facts.h"
 #include "agent/common/kernel_message.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 static struct memory_oom_kill *push(struct memory_seen *seen)
@@ -93,6 +95,17 @@ static void on_name(void *ctx, const char *id, const char *name)
 	tell(watch);
 }
 
+/* The log's clock stands still while the VM does, ours goes on (clock_gettime(2)). */
+static uint64_t suspended_us(void)
+{
+	struct timespec monotonic;
+	uint64_t us, now_us = clock_now_us();
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	us = (uint64_t)monotonic.tv_sec * USEC_PER_SEC + (uint64_t)monotonic.tv_nsec / 1000;
+	return now_us > us ? now_us - us : 0;
+}
+
 void oom_watch_take(struct oom_watch *watch, const char *record, size_t len)
 {
 	const struct memory_seen *seen = watch->seen;
@@ -114,6 +127,7 @@ void oom_watch_take(struct oom_watch *watch, const char *record, size_t len)
 			return;
 		break;
 	}
+	kill.at_us += suspended_us();
 	text_sanitize(kill.process);
 	text_sanitize(kill.group);
 	add(watch, &kill);

@@ -59,9 +59,10 @@ static const char *next_line(const char *line)
 /* What follows the word, or NULL if the text does not begin with it. */
 static const char *skip_word(const char *text, const char *word)
 {
-	size_t len = strlen(word);
-
-	return strncmp(text, word, len) == 0 ? text + len : NULL;
+	for (; *word != '\0'; text++, word++)
+		if (*text != *word)
+			return NULL;
+	return text;
 }
 
 /* Sums never wrap: a hostile text makes them as large as they get. */

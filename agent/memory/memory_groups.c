@@ -46,8 +46,8 @@ struct look {
 	struct memory_seen *seen;
 	struct memory_group before[MEMORY_GROUPS_MAX];
 	unsigned int groups_before;
-	struct charge dead;
-	bool uncertain; /* a living group could not be read */
+	struct charge dead, rest; /* what is left of the whole by those that were looked at */
+	bool uncertain;           /* a living group could not be read */
 	unsigned int living;
 	struct living found[LIVING_MAX + 1]; /* by cache, largest first; one more to sort in */
 };
@@ -289,32 +289,37 @@ static void add_own(struct look *look)
 
 		if (read_charge(look, own[i], &charge) < 0)
 			continue;
+		charge_subtract(&look->rest, &charge);
 		read_counters(look, own[i],
 			set_group(look, look->facts->groups++, RECLAIM_OWN, own[i], &charge));
 		tell_group(look, own[i], &charge);
 	}
 }
 
+static bool is_ours(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return strcmp(name, containers) == 0;
+}
+
 /* What is charged to no group but the root: what was read before there were groups, and the cache of groups beside ours
- * that are gone. */
-static void add_rest(struct look *look, uint64_t slab)
+ * that are gone. Those that are there are subtracted too. */
+static void add_rest(struct look *look)
 {
 	_cleanup_close_ int fd =
 		openat(look->paths->base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct file_dir dir = {.fd = fd};
-	struct charge rest, part;
+	struct charge part;
 	unsigned char type;
 	const char *name;
 
-	if (fd < 0 || read_charge(look, ".", &rest) < 0)
-		return;
-	/* The root's own slab is counted nowhere but in /proc/meminfo. */
-	rest.stat.slab_reclaimable = slab;
-	while ((name = file_dir_next(&dir, &type)) != NULL)
-		if (type == DT_DIR && read_charge(look, name, &part) == 0)
-			charge_subtract(&rest, &part);
-	(void)set_group(look, look->facts->groups++, RECLAIM_REST, ".", &rest);
-	tell_group(look, ".", &rest);
+	while (fd >= 0 && (name = file_dir_next(&dir, &type)) != NULL)
+		if (type == DT_DIR && !is_ours(name) && read_charge(look, name, &part) == 0)
+			charge_subtract(&look->rest, &part);
+	(void)set_group(look, look->facts->groups++, RECLAIM_REST, ".", &look->rest);
+	tell_group(look, ".", &look->rest);
 }
 
 static void add_listed(struct look *look)
@@ -333,19 +338,24 @@ static void look_at_groups(struct look *look, uint64_t slab)
 {
 	struct reclaim_facts *facts = look->facts;
 	struct charge whole;
+	bool with_rest;
 
 	if (!look->abilities->cgroup)
 		return;
+	with_rest = look->paths->base_is_root && read_charge(look, ".", &look->rest) == 0;
 	if (read_charge(look, containers, &whole) < 0) {
 		facts->containers = 1; /* for all we know */
 		return;
 	}
 	tell_group(look, containers, &whole);
 	look->dead = whole;
+	/* The root's own slab is counted nowhere but in /proc/meminfo. */
+	look->rest.stat.slab_reclaimable = slab;
+	charge_subtract(&look->rest, &whole);
 	facts->groups = 1; /* the dead, when it is known what is living */
 	add_own(look);
-	if (look->paths->base_is_root)
-		add_rest(look, slab);
+	if (with_rest)
+		add_rest(look);
 	walk(look, containers, 1);
 	add_listed(look);
 	if (look->uncertain)
@@ -405,6 +415,7 @@ void memory_groups_gather(const struct memory_paths *paths,
 	look->seen = seen;
 	memcpy(look->before, seen->group, sizeof(look->before));
 	look->groups_before = seen->groups;
+	look->rest = (struct charge){0};
 	look->uncertain = false;
 	look->living = 0;
 	seen->groups = facts->groups = facts->containers = 0;

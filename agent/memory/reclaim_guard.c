@@ -168,6 +168,9 @@ bool reclaim_guard_watches(struct reclaim_state *state, const struct reclaim_fac
 		known->step *= 2;
 		if (episode->pauses == 0)
 			episode->pause_us = 0;
+	} else {
+		/* They rise softly: it is near. */
+		known->step = reclaim_max(known->step / 2, known->first_step);
 	}
 	episode->watched_id = 0;
 	return false;

@@ -124,14 +124,14 @@ struct reclaim_step {
 struct reclaim_known {
 	uint64_t id; /* 0: unused */
 	enum reclaim_class class;
-	uint64_t floor;     /* bytes of cache below which nothing is taken */
-	uint64_t floor_us;  /* when it was learned, 0: it does not hold (any more) */
-	uint64_t term_us;   /* how long it holds; doubles each time that it is found again */
-	uint64_t left;      /* of what it had when the episode began: not taken yet */
-	uint64_t step;      /* the next step's size */
-	uint64_t refaults;  /* when last looked at */
-	uint64_t came_back; /* since the look before */
-	uint64_t first_us;  /* when it was first seen */
+	uint64_t floor;            /* bytes of cache below which nothing is taken */
+	uint64_t floor_us;         /* when it was learned, 0: it does not hold (any more) */
+	uint64_t term_us;          /* how long it holds; doubles each time that it is found again */
+	uint64_t left;             /* of what it had when the episode began: not taken yet */
+	uint64_t first_step, step; /* sizes: that steps begin with at this stage; of the next one */
+	uint64_t refaults;         /* when last looked at */
+	uint64_t came_back;        /* since the look before */
+	uint64_t first_us;         /* when it was first seen */
 	uint64_t cpu_us, cpu_at_us, idle_since_us;
 	unsigned int stage; /* that `step` is meant for */
 	bool exhausted;     /* gave nothing, or is used: until the next event */

@@ -108,16 +108,16 @@ static uint64_t step_size(const struct reclaim_facts *facts, const struct stage 
 	uint64_t largest = reclaim_min(reclaim_max(stage->end_mib * MIB, takeable / stage->part),
 		4 * stage->end_mib * MIB);
 
-	if (known->stage != at || known->step == 0) {
+	if (known->stage != at) {
 		known->stage = at;
-		known->step = stage->begin_mib * MIB;
+		known->step = known->first_step = stage->begin_mib * MIB;
 	}
 	if (facts->abilities.lru_gen)
 		largest = LRU_GEN_MAX_MIB * MIB;
 	known->step = reclaim_min(known->step, largest);
 	/* What was used last is taken last: towards the end steps become smaller again. */
 	return reclaim_min(reclaim_min(known->step, takeable),
-		reclaim_max(stage->begin_mib * MIB, takeable / 2));
+		reclaim_max(known->first_step, takeable / 2));
 }
 
 /* The group of the stage that has most to give. */
@@ -252,23 +252,13 @@ void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *
 {
 	struct reclaim_asked *asked = &state->asked;
 
-	switch (asked->action) {
-	case RECLAIM_TAKE:
+	if (asked->action == RECLAIM_TAKE)
 		took(state, facts);
-		break;
-	case RECLAIM_COMPACT:
+	if (asked->action == RECLAIM_COMPACT)
 		state->left_stranded = reclaim_less(asked->before, facts->result.took);
-		break;
-	case RECLAIM_FLUSH:
-		/* Who could not give because it was not written may try again. */
-		for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++)
-			state->known[i].exhausted = false;
-		break;
-	case RECLAIM_WAIT:
-	case RECLAIM_DROP:
-	case RECLAIM_TAKE_ROOT:
-		break;
-	}
+	/* Who could not give because it was not written may try again. */
+	for (unsigned int i = 0; asked->action == RECLAIM_FLUSH && i < RECLAIM_GROUPS_MAX; i++)
+		state->known[i].exhausted = false;
 	asked->action = RECLAIM_WAIT;
 }
 

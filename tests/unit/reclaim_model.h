@@ -174,17 +174,18 @@ static inline uint64_t model_take(struct model *model, struct model_group *group
 
 	for (uint64_t left = bytes; left > 0;) {
 		uint64_t part = reclaim_min(left, MIB), cold;
+		uint64_t lists = model_cache(group) - group->slab;
 
-		if (group->inactive_cold + group->inactive_hot <
-			(group->active_cold + group->active_hot) / model_ratio(group))
+		/* Slab shrinks by the part of the lists that is gone through. */
+		took += model_move(&group->slab,
+			lists > part ? group->slab / (lists / part) : part);
+		if (model_inactive(group) < (lists - model_inactive(group)) / model_ratio(group))
 			model_deactivate(group, part);
 		cold = reclaim_min(part, reclaim_less(group->inactive_cold, group->dirty));
 		group->inactive_cold -= cold;
-		took += cold + model_move(&group->slab, cold / 16);
+		took += cold;
 		if (cold < part)
 			hot += model_move(&group->inactive_hot, part - cold);
-		if (cold < part && group->inactive_cold + group->inactive_hot <= group->dirty)
-			took += model_move(&group->slab, part - cold);
 		left -= part;
 	}
 	hot -= hot % RECLAIM_PAGE;

@@ -542,6 +542,24 @@ static void test_who_gives_nothing(void **state)
 	assert_true(model_cache(&model.group[0]) < 20 * MIB);
 }
 
+/* An interrupted step that took nothing: too slow to go on with, if it was not for pressure. An idle container that gives
+ * nothing is no reason for an episode. */
+static void test_too_slow(void **state)
+{
+	struct model model = model_make(4 * GIB);
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 400, 0, 0);
+	model.take_error = -ECANCELED;
+	model_call(&model, RECLAIM_EVENT_NONE);
+	for (unsigned int i = 0; i < 20; i++) {
+		model_pass(&model, SECONDS(60));
+		model_episode(&model, RECLAIM_EVENT_TICK);
+	}
+	assert_int_equal(model.takes, 1);
+}
+
 /* A kernel that says yes and does nothing, or does more than it can: it ends. */
 static void test_it_ends(void **state)
 {
@@ -742,6 +760,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
 	cmocka_unit_test(test_who_gives_nothing),
+	cmocka_unit_test(test_too_slow),
 	cmocka_unit_test(test_it_ends),
 	cmocka_unit_test(test_lost_result),
 	cmocka_unit_test(test_grown),

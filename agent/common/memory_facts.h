@@ -59,8 +59,8 @@ struct memory_oom_kill {
 };
 
 struct memory_seen {
-	bool known;         /* at least one look was taken */
 	uint64_t looked_us; /* when the last look was taken */
+	bool known;         /* at least one look was taken */
 	enum memory_mode mode;
 	struct memory_abilities abilities;
 	uint64_t total, free, available, cache, slab, anon, shmem; /* slab: not reclaimable */

@@ -10,7 +10,7 @@
 
 #include "lib/base.h"
 
-#define MEMORY_NAME_MAX    80 /* "engine", "containers", or a container's group below it; with NUL */
+#define MEMORY_NAME_MAX    128 /* "engine", "containers", or a container's group below it; with NUL */
 #define MEMORY_REASON_MAX  128 /* one sentence, with NUL */
 #define MEMORY_GROUPS_MAX  16  /* in documents: the slices, then the containers with most cache */
 #define MEMORY_HISTORY_MAX 120

@@ -59,9 +59,10 @@ static const char *next_line(const char *line)
 /* What follows the word, or NULL if the text does not begin with it. */
 static const char *skip_word(const char *text, const char *word)
 {
-	size_t len = strlen(word);
-
-	return strncmp(text, word, len) == 0 ? text + len : NULL;
+	for (; *word != '\0'; text++, word++)
+		if (*text != *word)
+			return NULL;
+	return text;
 }
 
 /* Sums never wrap: a hostile text makes them as large as they get. */
@@ -268,7 +269,7 @@ int memory_read_zoneinfo(const char *text, uint64_t *pcp_pages)
 
 		if (skip_zone(line))
 			found = true;
-		else if (read_value(skip_blanks(line), "count:", &count))
+		else if (found && read_value(skip_blanks(line), "count:", &count))
 			add(pcp_pages, count);
 	}
 	return found ? 0 : -EPROTO;
@@ -294,7 +295,7 @@ static bool is_group(const char *line, const char *path)
 /* "  3  61000  12  345": a generation's number, age in ms, anonymous and file pages. */
 static void add_generation(const char *line, uint64_t age_ms, uint64_t *pages)
 {
-	uint64_t number[4];
+	uint64_t number[4] = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(number); i++) {
 		line = read_number(line, &number[i]);
@@ -325,7 +326,7 @@ int memory_read_cpu(const char *text, uint64_t *total, uint64_t *busy)
 {
 	/* user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already (proc_stat(5)). */
 	enum { IDLE = 3, IOWAIT = 4, COLUMNS = 8 };
-	uint64_t number[COLUMNS];
+	uint64_t number[COLUMNS] = {0};
 
 	*total = 0;
 	*busy = 0;

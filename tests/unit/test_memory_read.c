@@ -83,7 +83,7 @@ static void test_cut_and_hostile(void **state)
 	stat.active_file = 1;
 	stat.inactive_file = UINT64_MAX;
 	assert_true(memory_stat_cache(&stat) == UINT64_MAX);
-	assert_int_equal(memory_read_stat("file\t7\nfile 8 9\n", &stat), 0);
+	assert_int_equal(memory_read_stat("file\t7\nfile 8\t9\n", &stat), 0);
 	assert_int_equal(stat.file, 8);
 	for (size_t len = 0; len < sizeof(text); len++) {
 		memcpy(text, stat_text, len);
@@ -269,7 +269,7 @@ static void test_zoneinfo(void **state)
 	assert_int_equal(memory_read_zoneinfo(text, &pages), 0);
 	assert_int_equal(pages, 753);
 	assert_int_equal(memory_read_zoneinfo("", &pages), -EPROTO);
-	assert_int_equal(memory_read_zoneinfo("low 12\n", &pages), -EPROTO);
+	assert_int_equal(memory_read_zoneinfo("count: 12\n", &pages), -EPROTO);
 	assert_int_equal(pages, 0);
 	assert_int_equal(memory_read_zoneinfo("Node 0, zone A\ncount: 18446744073709551615\n"
 					      "count: 1\ncounts: 1\ncount: x\n",

@@ -26,6 +26,8 @@
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
+#include "agent/memory/oom_watch.h"
+#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -60,7 +62,9 @@ static struct agent {
 	struct disk disk;
 	struct image_sync image_sync;
 	struct memory memory;
+	struct oom_watch oom_watch;
 	struct engine_events ending_events;
+	struct oom_watch oom;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -278,6 +282,8 @@ static void raise_descriptor_limit(void)
 
 static void init_parts(const struct agent_options *options)
 {
+	const char *base = getenv("KEEL_CGROUP");
+
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
@@ -296,8 +302,14 @@ static void init_parts(const struct agent_options *options)
 		&agent.facts, on_ending_event, NULL);
 	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_memory_change,
 		NULL);
+	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
+		on_memory_change, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
+	oom_watch_init(&agent.oom, &agent.loop, base ? base : "",
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
+		on_memory_change, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -327,6 +339,8 @@ static void agent_finish(void)
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
+	oom_watch_stop(&agent.oom_watch);
+	oom_watch_stop(&agent.oom);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }
@@ -351,11 +365,13 @@ int agent_run(const struct agent_options *options)
 		on_report_start, NULL);
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
+	oom_watch_start(&agent.oom);
 	start_power_button();
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));
 	memory_start(&agent.memory);
+	oom_watch_start(&agent.oom_watch);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

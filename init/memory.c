@@ -17,6 +17,7 @@
 #include "lib/memory_limits.h"
 
 #define REPORTING_ORDER "/sys/module/page_reporting/parameters/page_reporting_order"
+#define ZSWAP           "/sys/module/zswap/parameters/enabled"
 
 struct setting {
 	const char *path, *value;
@@ -30,6 +31,8 @@ static const struct setting kernel[] = {
 	/* Huge pages only where a program asks for them: a 2 MiB page half used is memory that the host
 	 * does not get back (admin-guide/mm/transhuge.rst). */
 	{"/sys/kernel/mm/transparent_hugepage/enabled", "madvise"},
+	/* Memory that the host adds is used at once: there is no udev to do it (admin-guide/mm/memory-hotplug.rst). */
+	{"/sys/devices/system/memory/auto_online_blocks", "online"},
 };
 
 /* Below the base (cgroup-v2.rst). Shares of CPU and disk count only while there is not enough for all: 100 is the
@@ -144,6 +147,13 @@ int memory_setup(const struct cgroup *cgroup, const struct config *config, char 
 	set(&complaints, AT_FDCWD, REPORTING_ORDER, order);
 	for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
 		set(&complaints, AT_FDCWD, kernel[i].path, kernel[i].value);
+	/* Asked for, so that its lack is told (admin-guide/mm/zswap.rst). */
+	if (config->memory.zswap) {
+		int rc = file_write(ZSWAP, "Y");
+
+		if (rc < 0)
+			complain(&complaints, "zswap", rc);
+	}
 	if (cgroup->base_fd >= 0)
 		set_up_groups(&complaints, cgroup, config);
 	return why[0] ? 1 : 0;

@@ -554,6 +554,7 @@ void memory_start(struct memory *memory)
 	 * in the middle of a boot nothing is cold. */
 	memory_watch_start(&memory->watch);
 	look(memory);
+	wake(memory, RECLAIM_EVENT_NONE, memory->now.now_us); /* it says why it waits */
 }
 
 void memory_stop(struct memory *memory)

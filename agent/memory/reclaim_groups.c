@@ -14,9 +14,11 @@
  * by mistake, and a build after the other would leave its cache behind. Not at once: each new try costs somebody a step. */
 #define DOUBT_PART 10
 
+#define OWN_KEPT (128 * MIB)
+
 #define IDLE_US        (300 * USEC_PER_SEC)
 #define IDLE_WINDOW_US (60 * USEC_PER_SEC) /* a health check now and then is no work */
-#define IDLE_PART      200                 /* of one processor: 0.5 % */
+#define IDLE_PART      1000                /* of one processor: 0.1 % */
 
 uint64_t reclaim_less(uint64_t a, uint64_t b)
 {
@@ -72,10 +74,17 @@ uint64_t reclaim_takeable(const struct reclaim_group *group, enum reclaim_depth 
 		reclaim_less(reclaim_cache(group), floor));
 }
 
+/* The engine's programs are mapped from some 105 MiB of files, of which after a start much is in the inactive list: what
+ * was taken of them came back with the next container. Only what a pull or a build left beyond that is taken. */
+static uint64_t least(enum reclaim_class class, const struct reclaim_limits *limits)
+{
+	return class == RECLAIM_OWN ? reclaim_max(OWN_KEPT, limits->floor) : limits->floor;
+}
+
 uint64_t reclaim_cold(const struct reclaim_group *group, const struct reclaim_limits *limits,
 	uint64_t floor)
 {
-	floor = reclaim_max(floor, limits->floor);
+	floor = reclaim_max(floor, least(group->class, limits));
 	switch (group->class) {
 	case RECLAIM_DEAD:
 		return reclaim_takeable(group, RECLAIM_DEPTH_ALL, floor);
@@ -101,13 +110,17 @@ struct reclaim_known *reclaim_know(struct reclaim_state *state, uint64_t id)
 	return (struct reclaim_known *)find(state, id);
 }
 
+static uint64_t floor_of(const struct reclaim_known *known, const struct reclaim_limits *limits)
+{
+	return reclaim_max(known->floor_us != 0 ? known->floor : 0, least(known->class, limits));
+}
+
 uint64_t reclaim_floor(const struct reclaim_state *state, const struct reclaim_limits *limits,
 	uint64_t id)
 {
 	const struct reclaim_known *known = find(state, id);
 
-	return known != NULL && known->floor_us != 0 ? reclaim_max(known->floor, limits->floor)
-						     : limits->floor;
+	return known != NULL ? floor_of(known, limits) : limits->floor;
 }
 
 static bool is_there(const struct reclaim_facts *facts, uint64_t id)
@@ -139,12 +152,14 @@ static void forget_gone(struct reclaim_state *state, const struct reclaim_facts 
 	}
 }
 
-static void meet(struct reclaim_state *state, const struct reclaim_group *group, uint64_t now_us)
+/* NULL: no id, or too many groups. */
+static struct reclaim_known *meet(struct reclaim_state *state, const struct reclaim_group *group,
+	uint64_t now_us)
 {
 	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++) {
 		struct reclaim_known *known = &state->known[i];
 
-		if (known->id != 0)
+		if (known->id != 0 || group->id == 0)
 			continue;
 		known->id = group->id;
 		known->class = group->class;
@@ -153,8 +168,9 @@ static void meet(struct reclaim_state *state, const struct reclaim_group *group,
 		known->first_us = now_us;
 		known->cpu_us = group->cpu_us;
 		known->cpu_at_us = known->idle_since_us = now_us;
-		return;
+		return known;
 	}
+	return NULL;
 }
 
 static void look_at_cpu(struct reclaim_known *known, const struct reclaim_group *group,
@@ -170,30 +186,47 @@ static void look_at_cpu(struct reclaim_known *known, const struct reclaim_group 
 	known->cpu_at_us = now_us;
 }
 
-uint64_t reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts)
+static bool is_container(const struct reclaim_known *known)
 {
-	uint64_t each = 0, all = 0, before = state->refaults;
+	return known->class == RECLAIM_DEAD || known->class == RECLAIM_LIVE;
+}
+
+/* Who ends leaves his count to the dead, which is no refault: the sum knows. Who was not looked at until now brings his
+ * whole count along: each alone knows. */
+static uint64_t came_back(uint64_t each, uint64_t all, uint64_t *before)
+{
+	uint64_t more = reclaim_less(all, *before);
+
+	*before = all;
+	return reclaim_min(each, more);
+}
+
+void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts)
+{
+	uint64_t each = 0, all = 0, each_container = 0, all_containers = 0;
 
 	forget_gone(state, facts);
 	for (unsigned int i = 0; i < facts->groups; i++) {
 		const struct reclaim_group *group = &facts->group[i];
 		struct reclaim_known *known = reclaim_know(state, group->id);
 
-		all += group->refaults;
-		if (known == NULL) {
-			meet(state, group, facts->now_us);
+		if (known == NULL)
+			known = meet(state, group, facts->now_us);
+		if (known == NULL)
 			continue;
-		}
-		each += reclaim_less(group->refaults, known->refaults);
+		known->came_back = reclaim_less(group->refaults, known->refaults);
 		known->refaults = group->refaults;
+		all += group->refaults;
+		each += known->came_back;
+		all_containers += is_container(known) ? group->refaults : 0;
+		each_container += is_container(known) ? known->came_back : 0;
 		look_at_cpu(known, group, facts->now_us);
 		if (reclaim_less(facts->now_us, known->floor_us) >= known->term_us)
 			known->floor_us = 0;
 	}
-	state->refaults = all;
-	/* Who ends leaves his count to the dead, which is no refault: the sum knows. Who was not looked at until now brings his
-	 * whole count along: each alone knows. */
-	return reclaim_min(each, reclaim_less(all, before));
+	state->came_back = came_back(each, all, &state->refaults);
+	state->containers_back =
+		came_back(each_container, all_containers, &state->containers_refaults);
 }
 
 bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us)
@@ -216,8 +249,7 @@ void reclaim_groups_learn(struct reclaim_known *known, uint64_t floor, uint64_t 
 static void aim(struct reclaim_known *known, const struct reclaim_group *group,
 	const struct reclaim_limits *limits, uint64_t now_us)
 {
-	uint64_t floor =
-		known->floor_us != 0 ? reclaim_max(known->floor, limits->floor) : limits->floor;
+	uint64_t floor = floor_of(known, limits);
 	struct reclaim_group written = *group;
 	uint64_t takeable, rest;
 

@@ -32,9 +32,8 @@ uint64_t reclaim_takeable(const struct reclaim_group *group, enum reclaim_depth 
 /* NULL: never seen. */
 struct reclaim_known *reclaim_know(struct reclaim_state *state, uint64_t id);
 
-/* Takes over counters, forgets who has gone and floors whose time is over. Returns the pages of all groups that were
- * taken and wanted again since the last call. */
-uint64_t reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts);
+/* Takes over counters, forgets who has gone and floors whose time is over, counts what came back since the last call. */
+void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts);
 bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us);
 /* `floor` is what it needs. */
 void reclaim_groups_learn(struct reclaim_known *known, uint64_t floor, uint64_t now_us);

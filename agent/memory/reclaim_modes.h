@@ -7,9 +7,8 @@
 #include "agent/memory/reclaim_policy.h"
 #include "lib/base.h"
 
-/* `came_back`: pages of all groups since the last call. */
 void reclaim_adaptive(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t came_back, struct reclaim_step *step);
+	struct reclaim_step *step);
 /* No memory.reclaim: drop_caches when no container runs. */
 void reclaim_reduced(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);

@@ -9,13 +9,12 @@
 #include <string.h>
 
 #include "agent/memory/reclaim_groups.h"
+#include "agent/memory/reclaim_guard.h"
 #include "agent/memory/reclaim_modes.h"
 #include "lib/clock.h"
 
 #define GROWN_MIN  (64 * MIB)
 #define GROWN_PART 20 /* 5 % */
-
-#define AFTERMATH_US (10 * USEC_PER_SEC)
 
 #define DROP_WORTH (64 * MIB)
 #define DROP_US    (30 * USEC_PER_SEC)
@@ -75,20 +74,6 @@ void reclaim_reduced(struct reclaim_state *state, const struct reclaim_facts *fa
 	}
 }
 
-/* How many refaults there are when we do nothing, and what we did is over. */
-static void learn_usual(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t came_back)
-{
-	uint64_t passed_us = reclaim_less(facts->now_us, state->looked_us);
-
-	if (!state->working && passed_us >= USEC_PER_SEC &&
-		state->looked_us >= state->ended_us + AFTERMATH_US) {
-		state->usual = came_back / (passed_us / USEC_PER_SEC);
-		state->usual_us = facts->now_us;
-	}
-	state->looked_us = facts->now_us;
-}
-
 /* What was under way in another mode is forgotten, what was learned of the groups is not. */
 static void change_mode(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
@@ -112,9 +97,9 @@ void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *fac
 	bool wsl = facts->mode == MEMORY_MODE_GRADUAL || facts->mode == MEMORY_MODE_DROPCACHE;
 	bool requested =
 		facts->event == RECLAIM_EVENT_REQUEST || (state->working && state->episode.request);
-	uint64_t came_back = reclaim_groups_look(state, facts);
 
-	learn_usual(state, facts, came_back);
+	reclaim_groups_look(state, facts);
+	reclaim_guard_learn(state, facts);
 	reclaim_wait(step, RECLAIM_REASON_NONE, 0);
 	change_mode(state, facts);
 	if (facts->mode == MEMORY_MODE_OFF) {
@@ -122,7 +107,7 @@ void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *fac
 	} else if (wsl && !requested) {
 		reclaim_wsl(state, facts, step);
 	} else if (facts->abilities.cgroup && facts->abilities.reclaim) {
-		reclaim_adaptive(state, facts, came_back, step);
+		reclaim_adaptive(state, facts, step);
 	} else {
 		reclaim_reduced(state, facts, step);
 	}

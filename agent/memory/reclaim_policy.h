@@ -124,13 +124,14 @@ struct reclaim_step {
 struct reclaim_known {
 	uint64_t id; /* 0: unused */
 	enum reclaim_class class;
-	uint64_t floor;    /* bytes of cache below which nothing is taken */
-	uint64_t floor_us; /* when it was learned, 0: it does not hold (any more) */
-	uint64_t term_us;  /* how long it holds; doubles each time that it is found again */
-	uint64_t left;     /* of what it had when the episode began: not taken yet */
-	uint64_t step;     /* the next step's size */
-	uint64_t refaults; /* when last looked at */
-	uint64_t first_us; /* when it was first seen */
+	uint64_t floor;     /* bytes of cache below which nothing is taken */
+	uint64_t floor_us;  /* when it was learned, 0: it does not hold (any more) */
+	uint64_t term_us;   /* how long it holds; doubles each time that it is found again */
+	uint64_t left;      /* of what it had when the episode began: not taken yet */
+	uint64_t step;      /* the next step's size */
+	uint64_t refaults;  /* when last looked at */
+	uint64_t came_back; /* since the look before */
+	uint64_t first_us;  /* when it was first seen */
 	uint64_t cpu_us, cpu_at_us, idle_since_us;
 	unsigned int stage; /* that `step` is meant for */
 	bool exhausted;     /* gave nothing, or is used: until the next event */
@@ -151,14 +152,15 @@ struct reclaim_episode {
 	bool compacted, refaulted;
 	unsigned int steps;
 	uint64_t requested_taken; /* since the request */
-	/* What the last step did: pages that came back until watch_until_us, of `watched`. 0: no step is watched. */
+	/* What the last step did: pages that came back until watch_until_us, of `watched`
+	 * bytes. The group (0: no step is watched), and its cache before the step. */
 	uint64_t watched, watch_until_us, came_back;
-	uint64_t watched_since_us;           /* when the step was asked for */
-	uint64_t watched_id, watched_before; /* the group, and its cache before the step */
-	uint64_t cache_after;                /* of all groups, right after the step */
-	uint64_t stall_us, stall_at_us;      /* pressure is looked at from here on */
-	uint64_t pause_us, pause_until_us;   /* because of it */
-	unsigned int pauses;                 /* in a row */
+	uint64_t watched_since_us; /* when the step was asked for */
+	uint64_t watched_id, watched_before;
+	uint64_t cache_after;              /* of all groups, right after the step */
+	uint64_t stall_us, stall_at_us;    /* pressure is looked at from here on */
+	uint64_t pause_us, pause_until_us; /* because of it */
+	unsigned int pauses;               /* in a row */
 };
 
 #define RECLAIM_WSL_SAMPLES 12 /* 2 min in steps of 10 s */
@@ -179,9 +181,11 @@ struct reclaim_state {
 	enum memory_mode mode;
 	bool looked; /* at least once */
 	struct reclaim_known known[RECLAIM_GROUPS_MAX];
-	uint64_t refaults; /* of all groups, when last looked at */
 	uint64_t looked_us;
-	uint64_t usual, usual_us; /* refaults a second without us, and when that was found */
+	/* Pages: counters when last looked at; taken and wanted again since the look before. */
+	uint64_t refaults, containers_refaults;
+	uint64_t came_back, containers_back;
+	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;
 	enum reclaim_reason resting;       /* why nothing is done between episodes */

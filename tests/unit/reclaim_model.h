@@ -13,6 +13,7 @@
 
 #include "agent/memory/reclaim_groups.h"
 #include "agent/memory/reclaim_policy.h"
+#include "agent/memory/reclaim_step.h"
 #include "lib/clock.h"
 #include "tests/unit/unit_test.h"
 
@@ -28,7 +29,8 @@ struct model_group {
 	uint64_t slab;
 	uint64_t missing; /* hot, taken, not read again yet */
 	uint64_t refaults, cpu_us;
-	uint64_t taken_hot, taken; /* all that ever was */
+	uint64_t refaults_per_second; /* of its own making */
+	uint64_t taken_hot, taken;    /* all that ever was */
 };
 
 struct model {
@@ -42,7 +44,8 @@ struct model {
 	unsigned int stall_permille; /* of the time, from now on */
 	unsigned int return_ms;      /* half of the missing pages come back in it */
 	uint64_t compaction_gives;
-	int take_error; /* of each step, 0: none */
+	int take_error, flush_error; /* of each step, 0: none */
+	bool take_pretends;          /* gives what is asked, and nothing is gone */
 	/* What was done. */
 	unsigned int takes, flushes, compactions, drops, calls;
 	uint64_t largest_hot; /* hot bytes in one step */
@@ -84,6 +87,11 @@ static inline uint64_t model_cache(const struct model_group *group)
 {
 	return group->inactive_cold + group->inactive_hot + group->active_cold + group->active_hot +
 	       group->slab;
+}
+
+static inline uint64_t model_inactive(const struct model_group *group)
+{
+	return group->inactive_cold + group->inactive_hot;
 }
 
 static inline uint64_t model_hot(const struct model_group *group)
@@ -129,6 +137,7 @@ static inline void model_pass(struct model *model, uint64_t us)
 		group->missing -= back;
 		group->active_hot += back;
 		group->refaults += back / RECLAIM_PAGE;
+		group->refaults += group->refaults_per_second * us / USEC_PER_SEC;
 	}
 	model->facts.stall_us += us * model->stall_permille / 1000;
 	model->facts.now_us += us;
@@ -202,14 +211,17 @@ static inline void model_do(struct model *model)
 		assert_in_range(model->step.group, 0, model->groups - 1);
 		assert_true(model->step.deadline_us > model->facts.now_us);
 		result->error = model->take_error;
-		if (model->take_error == 0)
+		if (model->take_pretends)
+			result->took = model->step.bytes;
+		else if (model->take_error == 0)
 			result->took = model_take(model, group, model->step.bytes);
 		if (result->took < model->step.bytes && result->error == 0)
 			result->error = -EAGAIN;
 		break;
 	case RECLAIM_FLUSH:
 		model->flushes++;
-		for (unsigned int i = 0; i < model->groups; i++)
+		result->error = model->flush_error;
+		for (unsigned int i = 0; i < model->groups && model->flush_error == 0; i++)
 			model->group[i].dirty = 0;
 		break;
 	case RECLAIM_COMPACT:
@@ -236,11 +248,10 @@ static inline void model_call(struct model *model, enum reclaim_event event)
 	model_do(model);
 }
 
-/* From an event to the end of the episode. Returns why it ended. */
-static inline enum reclaim_reason model_episode(struct model *model, enum reclaim_event event)
+/* To the end of the episode. Returns why it ended. */
+static inline enum reclaim_reason model_finish(struct model *model)
 {
-	model_call(model, event);
-	while (model->step.action != RECLAIM_WAIT || model->step.again_us != 0) {
+	while (model->state.working) {
 		if (model->step.action == RECLAIM_WAIT) {
 			assert_true(model->step.again_us >= model->facts.now_us);
 			model_pass(model, model->step.again_us - model->facts.now_us);
@@ -248,6 +259,11 @@ static inline enum reclaim_reason model_episode(struct model *model, enum reclai
 		model_call(model, RECLAIM_EVENT_NONE);
 		assert_true(model->calls < 100000);
 	}
-	assert_false(model->state.working);
 	return model->step.reason;
+}
+
+static inline enum reclaim_reason model_episode(struct model *model, enum reclaim_event event)
+{
+	model_call(model, event);
+	return model_finish(model);
 }

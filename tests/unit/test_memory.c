@@ -67,10 +67,10 @@ void memory_gather(const struct memory_paths *paths, const struct memory_abiliti
 /* ---- the policy: a script ------------------------------------------------------------------------ */
 
 struct turn {
+	uint64_t bytes, again_us; /* again: from now on */
 	enum reclaim_action action;
 	enum reclaim_reason reason;
 	unsigned int group;
-	uint64_t bytes, again_us; /* again: from now on */
 	bool working;
 };
 
@@ -174,12 +174,12 @@ static int tear_down(void **state)
 static void begin(void)
 {
 	memory_start(&memory);
-	while (loop_test_step(&loop))
-		;
-	assert_int_equal(turns, 0);
-	memory_event(&memory);
 	LOOP_UNTIL(&loop, turns == 1);
-	assert_int_equal(told[0].event, RECLAIM_EVENT_ENDED);
+	assert_int_equal(told[0].event, RECLAIM_EVENT_NONE);
+	assert_string_equal(facts.memory_seen.waiting, "nothing cold is left");
+	memory_event(&memory);
+	LOOP_UNTIL(&loop, turns == 2);
+	assert_int_equal(told[1].event, RECLAIM_EVENT_ENDED);
 	turns = 0;
 }
 
@@ -435,10 +435,11 @@ static void test_a_request_that_finds_nothing(void **state)
 /* The policy is asked when the time is over, whatever it said before; then it answers. */
 static void test_the_time_of_a_request(void **state)
 {
-	struct memory_request request = make_request(1000);
+	struct memory_request request;
 
 	(void)state;
 	begin();
+	request = make_request(USEC_PER_SEC);
 	SCRIPT({.reason = RECLAIM_REASON_PRESSURE,
 		       .again_us = 3600 * USEC_PER_SEC,
 		       .working = true},
@@ -452,10 +453,11 @@ static void test_the_time_of_a_request(void **state)
 /* A step that does not end keeps nobody waiting for his answer. */
 static void test_a_step_that_outlasts_its_request(void **state)
 {
-	struct memory_request request = make_request(1000);
+	struct memory_request request;
 
 	(void)state;
 	begin();
+	request = make_request(USEC_PER_SEC);
 	assert_int_equal(unlinkat(tree.paths.base_fd, "engine/memory.reclaim", 0), 0);
 	assert_int_equal(mkfifoat(tree.paths.base_fd, "engine/memory.reclaim", 0600), 0);
 	SCRIPT({.action = RECLAIM_TAKE, .group = 1, .bytes = MIB, .working = true});

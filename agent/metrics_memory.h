@@ -10,7 +10,7 @@
 #include "agent/common/memory_read.h"
 #include "lib/base.h"
 
-#define METRICS_MAX (64 * 1024) /* the most that is written takes half */
+#define METRICS_MAX (128 * 1024) /* the most that is written takes half */
 
 /* What the kernel counts for the whole VM. */
 struct metrics_kernel {

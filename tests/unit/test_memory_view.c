@@ -205,8 +205,7 @@ static void test_strange_documents(void **state)
 		"[]",
 		"null",
 		"{\"total_bytes\":\"1\",\"groups\":{},\"history\":7,\"last\":[],\"oom_kills\":1}",
-		"{\"total_bytes\":18446744073709551615,\"cache_bytes\":18446744073709551615,"
-		"\"free_bytes\":0,\"cpu_ms\":1e308,\"looked_ms\":-1e308,\"last\":{\"at_ms\":1e300}}",
+		"{\"total_bytes\":18446744073709551615,\"cache_bytes\":18446744073709551615,\"free_bytes\":0,\"cpu_ms\":1e308,\"looked_ms\":-1e308,\"last\":{\"at_ms\":1e300}}",
 		"{\"total_bytes\":1,\"free_bytes\":18446744073709551615}",
 		"{\"total_bytes\":10,\"history\":[[5,1,1],[1,1,1]]}",
 		"{\"total_bytes\":10,\"history\":[[5,1,1],[1,99,1],[18446744073709551615,99,1000],[6,1,1],[9,5,5]]}",

@@ -133,6 +133,9 @@ struct reclaim_known {
 	uint64_t came_back;        /* since the look before */
 	uint64_t first_us;         /* when it was first seen */
 	uint64_t cpu_us, cpu_at_us, idle_since_us;
+	uint64_t calm_cpu_us, calm_at_us,
+		busy_us;    /* the same over a shorter time; last seen at work */
+	uint64_t cache;     /* when last looked at */
 	unsigned int stage; /* that `step` is meant for */
 	bool exhausted;     /* gave nothing, or is used: until the next event */
 };
@@ -154,7 +157,7 @@ struct reclaim_episode {
 	uint64_t requested_taken; /* since the request */
 	/* What the last step did: pages that came back until watch_until_us, of `watched`
 	 * bytes. The group (0: no step is watched), and its cache before the step. */
-	uint64_t watched, watch_until_us, came_back;
+	uint64_t watched, watch_until_us, came_back, grown;
 	uint64_t watched_since_us; /* when the step was asked for */
 	uint64_t watched_id, watched_before;
 	uint64_t cache_after;              /* of all groups, right after the step */
@@ -185,6 +188,7 @@ struct reclaim_state {
 	/* Pages: counters when last looked at; taken and wanted again since the look before. */
 	uint64_t refaults, containers_refaults;
 	uint64_t came_back, containers_back;
+	uint64_t grown; /* bytes: the cache of containers that are calm, since the look before */
 	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;

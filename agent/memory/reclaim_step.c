@@ -9,10 +9,11 @@
 #include "agent/memory/reclaim_modes.h"
 #include "lib/clock.h"
 
-#define TAKE_US    (3 * USEC_PER_SEC) /* a step longer than this is interrupted */
-#define FLUSH_US   (5 * USEC_PER_SEC)
-#define COMPACT_US (5 * USEC_PER_SEC)
-#define LOST_US    (10 * USEC_PER_SEC) /* a result so late never comes */
+#define TAKE_US  (3 * USEC_PER_SEC) /* a step longer than this is interrupted */
+#define FLUSH_US (5 * USEC_PER_SEC)
+#define COMPACT_US \
+	(2 * USEC_PER_SEC)          /* against a busy VM it would go on for long and give little */
+#define LOST_US (10 * USEC_PER_SEC) /* a result so late never comes */
 
 #define GIVES_PART 8 /* who gives less than this part of what was asked has nothing */
 
@@ -22,7 +23,7 @@
 #define WRITING_US     (USEC_PER_SEC / 4)
 
 #define STRANDED_MIN     (64 * MIB)
-#define STRANDED_PART    20 /* of the VM's memory: 5 % */
+#define STRANDED_PART    12 /* of the VM's memory: 8 % */
 #define COMPACT_AGAIN_US (30 * USEC_PER_SEC)
 
 #define LRU_GEN_MAX_MIB 16 /* MGLRU: small steps, see reclaim_guard.c */
@@ -30,13 +31,9 @@
 struct stage {
 	enum reclaim_class class;
 	enum reclaim_depth depth;
-	enum {
-		ALWAYS,
-		IDLE,
-		ASKED
-	} when; /* IDLE: the group does nothing; ASKED: a request or the target wants it */
-	unsigned int begin_mib, end_mib; /* size of steps */
-	unsigned int part;               /* end: or this part of what there is, up to 4 * end */
+	enum { ALWAYS, CALM, IDLE, ASKED } when; /* ASKED: a request or the target wants it */
+	unsigned int begin_mib, end_mib;         /* size of steps */
+	unsigned int part; /* end: or this part of what there is, up to 4 * end */
 	uint64_t watch_us;
 };
 
@@ -45,7 +42,7 @@ static const struct stage stages[] = {
 	{RECLAIM_DEAD, RECLAIM_DEPTH_ALL, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_OWN, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_REST, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
-	{RECLAIM_LIVE, RECLAIM_DEPTH_BALANCE, ALWAYS, 8, 32, 16, USEC_PER_SEC},
+	{RECLAIM_LIVE, RECLAIM_DEPTH_BALANCE, CALM, 8, 32, 16, USEC_PER_SEC},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, IDLE, 8, 32, 16, USEC_PER_SEC},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, ASKED, 8, 32, 16, USEC_PER_SEC},
 };
@@ -84,6 +81,8 @@ static uint64_t from_group(struct reclaim_state *state, const struct reclaim_fac
 	uint64_t floor = reclaim_floor(state, &facts->limits, group->id);
 
 	if (group->class != stage->class || known == NULL || known->exhausted)
+		return 0;
+	if (stage->when == CALM && !reclaim_group_is_calm(known, facts->now_us))
 		return 0;
 	if (stage->when == IDLE && !reclaim_group_is_idle(known, facts->now_us))
 		return 0;

@@ -249,6 +249,13 @@ static inline void model_call(struct model *model, enum reclaim_event event)
 	model_do(model);
 }
 
+/* Containers do nothing for long enough that they may be asked. */
+static inline void model_calm(struct model *model)
+{
+	model_call(model, RECLAIM_EVENT_NONE);
+	model_pass(model, SECONDS(11));
+}
+
 /* To the end of the episode. Returns why it ended. */
 static inline enum reclaim_reason model_finish(struct model *model)
 {

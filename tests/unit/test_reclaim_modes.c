@@ -404,12 +404,16 @@ static void test_too_many(void **state)
 	facts = model_make(4 * GIB).facts;
 	memset(&policy, 0, sizeof(policy));
 	facts.groups = RECLAIM_GROUPS_MAX;
-	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++)
-		facts.group[i] =
-			(struct reclaim_group){.class = i == 0 ? RECLAIM_DEAD : RECLAIM_LIVE,
-				.id = i,
-				.inactive = 20 * MIB};
+	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++) {
+		facts.group[i].class = i == 0 ? RECLAIM_DEAD : RECLAIM_LIVE;
+		facts.group[i].id = i == 5 ? 0 : 1 + i;
+		facts.group[i].inactive = (i == 5 ? 500 : 10 + i) * MIB;
+	}
+	facts.event = RECLAIM_EVENT_TICK;
+	reclaim_policy(&policy, &facts, &step);
+	assert_int_equal(step.action, RECLAIM_WAIT);
 	facts.event = RECLAIM_EVENT_ENDED;
+	facts.now_us += SECONDS(11);
 	reclaim_policy(&policy, &facts, &step);
 	assert_int_equal(step.action, RECLAIM_TAKE);
 	assert_true(step.group != 5);

@@ -332,6 +332,7 @@ static void test_hot_is_left(void **state)
 		model.facts.limits = (struct reclaim_limits){16 * MIB, 10, 10};
 		model.facts.abilities.lru_gen = false;
 		model.return_ms = 500;
+		model_calm(&model);
 		model_episode(&model, RECLAIM_EVENT_ENDED);
 		for (unsigned int j = 0; j < model.groups; j++)
 			worst = reclaim_max(worst, model.group[j].taken_hot);
@@ -354,6 +355,7 @@ static void test_no_oscillation(void **state)
 		model = any_model();
 		model.facts.limits = (struct reclaim_limits){16 * MIB, 10, 10};
 		model.facts.abilities.lru_gen = false;
+		model_calm(&model);
 		model_episode(&model, RECLAIM_EVENT_ENDED);
 		model_pass(&model, SECONDS(5));
 		before = taken(&model), hot = hot_taken(&model);

@@ -218,6 +218,15 @@ static bool is_container(const struct reclaim_known *known)
 	return known->class == RECLAIM_DEAD || known->class == RECLAIM_LIVE;
 }
 
+static void look_at_growth(struct reclaim_state *state, const struct reclaim_group *group,
+	const struct reclaim_known *known, uint64_t now_us)
+{
+	uint64_t grown = reclaim_less(reclaim_cache(group), known->cache);
+
+	state->grown += grown;
+	state->calm_grown += reclaim_group_is_calm(known, now_us) ? grown : 0;
+}
+
 /* Who ends leaves his count to the dead, which is no refault: the sum knows. Who was not looked at until now brings his
  * whole count along: each alone knows. */
 static uint64_t came_back(uint64_t each, uint64_t all, uint64_t *before)
@@ -232,7 +241,7 @@ void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts
 {
 	uint64_t each = 0, all = 0, each_container = 0, all_containers = 0;
 
-	state->grown = 0;
+	state->grown = state->calm_grown = 0;
 	forget_gone(state, facts);
 	for (unsigned int i = 0; i < facts->groups; i++) {
 		const struct reclaim_group *group = &facts->group[i];
@@ -248,8 +257,8 @@ void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts
 		each += known->came_back;
 		all_containers += is_container(known) ? group->refaults : 0;
 		each_container += is_container(known) ? known->came_back : 0;
-		if (known->class == RECLAIM_LIVE && reclaim_group_is_calm(known, facts->now_us))
-			state->grown += reclaim_less(reclaim_cache(group), known->cache);
+		if (known->class == RECLAIM_LIVE)
+			look_at_growth(state, group, known, facts->now_us);
 		look_at_work(known, group, facts->now_us);
 		if (reclaim_less(facts->now_us, known->floor_us) >= known->term_us)
 			known->floor_us = 0;

@@ -32,6 +32,8 @@ void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts
 		state->usual = state->containers_back / (passed_us / USEC_PER_SEC);
 		state->usual_us = facts->now_us;
 	}
+	if (state->episode.watched_id == 0 && passed_us >= PRESSURE_WINDOW_US)
+		state->growth = state->grown / (passed_us / USEC_PER_MSEC) * 1000;
 	state->looked_us = facts->now_us;
 }
 
@@ -97,6 +99,7 @@ void reclaim_guard_count(struct reclaim_state *state)
 	case RECLAIM_LIVE:
 		episode->came_back += state->containers_back;
 		episode->grown += state->grown;
+		episode->calm_grown += state->calm_grown;
 		break;
 	case RECLAIM_OWN:
 		episode->came_back += known->came_back;
@@ -108,29 +111,34 @@ void reclaim_guard_count(struct reclaim_state *state)
 }
 
 void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t bytes, uint64_t watch_us)
+	uint64_t bytes, uint64_t watch_us, bool doubtful)
 {
 	struct reclaim_episode *episode = &state->episode;
 
 	if (facts->abilities.lru_gen)
 		watch_us = reclaim_max(watch_us, LRU_GEN_WATCH_US);
 	episode->watched = bytes;
+	episode->watched_doubtful = doubtful;
 	episode->watched_id = state->asked.id;
 	episode->watched_before = state->asked.before;
 	episode->watched_since_us = state->asked.at_us;
 	episode->watch_until_us = facts->now_us + watch_us;
-	episode->came_back = episode->grown = 0;
+	episode->came_back = episode->grown = episode->calm_grown = 0;
 	reclaim_guard_count(state);
 	episode->cache_after = cache_of_groups(facts);
 }
 
-/* The kernel forgets what was taken when much was: then the cache of a container that was calm grows, and nothing is
- * counted. */
+/* The kernel forgets what it took from a dead group with the next step there, and then counts nothing when it is wanted
+ * again. But the cache of the living grows: of one that was calm, or of all by more than it did before the step. */
 static uint64_t pages_back(const struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	const struct reclaim_episode *episode = &state->episode;
-	uint64_t grown = episode->grown;
+	uint64_t since_us = reclaim_less(facts->now_us, episode->watched_since_us);
+	uint64_t grown = episode->calm_grown;
 
+	if (episode->watched_doubtful)
+		grown = reclaim_max(grown,
+			reclaim_less(episode->grown, 2 * state->growth * since_us / USEC_PER_SEC));
 	if (facts->abilities.lru_gen)
 		grown = reclaim_max(grown,
 			reclaim_less(cache_of_groups(facts), episode->cache_after));

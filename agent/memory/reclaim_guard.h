@@ -15,9 +15,10 @@ void reclaim_guard_begin(struct reclaim_state *state, const struct reclaim_facts
 /* Whether nothing is to be done because of pressure, until episode.pause_until_us. */
 bool reclaim_guard_pauses(struct reclaim_state *state, const struct reclaim_facts *facts);
 
-/* The step whose result is here took `bytes`: for `watch_us` it is looked at what comes back. */
+/* The step whose result is here took `bytes`: for `watch_us` it is looked at what comes back.
+ * `doubtful`: from the dead what they used more than once. */
 void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts *facts,
-	uint64_t bytes, uint64_t watch_us);
+	uint64_t bytes, uint64_t watch_us, bool doubtful);
 /* Of what came back since the last look, what the watched step may have taken. */
 void reclaim_guard_count(struct reclaim_state *state);
 /* Whether that still goes on, until episode.watch_until_us. If too much came back, the group's floor is learned and it is

@@ -158,8 +158,9 @@ struct reclaim_episode {
 	uint64_t requested_taken; /* since the request */
 	/* What the last step did: pages that came back until watch_until_us, of `watched`
 	 * bytes. The group (0: no step is watched), and its cache before the step. */
-	uint64_t watched, watch_until_us, came_back, grown;
+	uint64_t watched, watch_until_us, came_back, grown, calm_grown;
 	uint64_t watched_since_us; /* when the step was asked for */
+	bool watched_doubtful;     /* it took what was used more than once */
 	uint64_t watched_id, watched_before;
 	uint64_t cache_after;              /* of all groups, right after the step */
 	uint64_t stall_us, stall_at_us;    /* pressure is looked at from here on */
@@ -189,7 +190,9 @@ struct reclaim_state {
 	/* Pages: counters when last looked at; taken and wanted again since the look before. */
 	uint64_t refaults, containers_refaults;
 	uint64_t came_back, containers_back;
-	uint64_t grown; /* bytes: the cache of containers that are calm, since the look before */
+	uint64_t grown,
+		calm_grown; /* bytes: the cache of containers, of calm ones, since the look before */
+	uint64_t growth;    /* bytes a second, of containers, when no step is watched */
 	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;

@@ -267,7 +267,8 @@ static void took(struct reclaim_state *state, const struct reclaim_facts *facts)
 	if (bytes < asked->bytes / GIVES_PART && !stalled)
 		known->exhausted = true;
 	if (bytes > 0)
-		reclaim_guard_watch(state, facts, bytes, stages[known->stage - 1].watch_us);
+		reclaim_guard_watch(state, facts, bytes, stages[known->stage - 1].watch_us,
+			&stages[known->stage - 1] == STAGE_DOUBTFUL);
 }
 
 void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *facts)

@@ -216,7 +216,7 @@ static void test_grows_back(void **state)
 		model_calm(&model);
 		model_call(&model, RECLAIM_EVENT_ENDED);
 		if (steadily)
-			live->inactive_cold += 20 * MIB;
+			live->inactive_cold += 300 * MIB;
 		go_on(&model);
 		while (model.state.working && model.step.group == 0) {
 			live->active_hot += 10 * MIB;
@@ -227,6 +227,29 @@ static void test_grows_back(void **state)
 }
 
 /* A container is restarted: what it used again and again is not taken before it could come back. A request does not wait. */
+/* It came back at once, and is served from the cache of its predecessor: what it reads again is not counted, as the kernel
+ * has forgotten it. It is new, therefore not calm. */
+static void test_restarted(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 100, 300, 0), *live;
+	uint64_t taken = 0;
+
+	(void)state;
+	model_call(&model, RECLAIM_EVENT_ENDED);
+	live = model_add(&model, RECLAIM_LIVE, 1, 1, 0);
+	model_pass(&model, SECONDS(1));
+	model_call(&model, RECLAIM_EVENT_NONE);
+	while (model.state.working) {
+		if (dead->taken > taken + 4 * MIB)
+			live->inactive_cold += dead->taken - taken;
+		taken = dead->taken;
+		go_on(&model);
+	}
+	assert_int_equal(model.step.reason, RECLAIM_REASON_REFAULTS);
+	assert_true(dead->taken <= 48 * MIB);
+}
+
 static void test_restart(void **state)
 {
 	struct model model = model_make(4 * GIB);
@@ -826,6 +849,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_hot),
 	cmocka_unit_test(test_grows_back),
 	cmocka_unit_test(test_restart),
+	cmocka_unit_test(test_restarted),
 	cmocka_unit_test(test_floor_ends),
 	cmocka_unit_test(test_whose_refaults),
 	cmocka_unit_test(test_counters_move),

@@ -20,8 +20,9 @@
 /* MGLRU keeps what is read again and again among the oldest and does not count when it comes back (read(2) only): watched
  * as the steps of the living, and growth counts too. */
 #define LRU_GEN_WATCH_US USEC_PER_SEC
-#define GROWTH_PART      8         /* of what was taken: grows the cache by more, it came back, */
-#define GROWTH_MIN       (4 * MIB) /* unless it is as good as nothing */
+#define GROWTH_PART      8 /* of what was taken: grows the cache by more, it came back, */
+#define GROWTH_WINDOW_US (USEC_PER_SEC / 4) /* it comes in bursts */
+#define GROWTH_MIN       (4 * MIB)          /* unless it is as good as nothing */
 
 void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
@@ -32,7 +33,7 @@ void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts
 		state->usual = state->containers_back / (passed_us / USEC_PER_SEC);
 		state->usual_us = facts->now_us;
 	}
-	if (state->episode.watched_id == 0 && passed_us >= PRESSURE_WINDOW_US)
+	if (state->episode.watched_id == 0 && passed_us >= GROWTH_WINDOW_US)
 		state->growth = state->grown / (passed_us / USEC_PER_MSEC) * 1000;
 	state->looked_us = facts->now_us;
 }
@@ -133,7 +134,8 @@ void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts
 static uint64_t pages_back(const struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	const struct reclaim_episode *episode = &state->episode;
-	uint64_t since_us = reclaim_less(facts->now_us, episode->watched_since_us);
+	uint64_t since_us = reclaim_max(reclaim_less(facts->now_us, episode->watched_since_us),
+		GROWTH_WINDOW_US);
 	uint64_t grown = episode->calm_grown;
 
 	if (episode->watched_doubtful)

@@ -520,7 +520,8 @@ static void with_ages(void)
 	with_lru_gen();
 	put("root/sys/kernel/debug/lru_gen",
 		"memcg     1 /\n node     0\n 0 70000 1 5000\n"
-		"memcg    9 /containers\n node     0\n 0 90000 0 1000\n 1 50 0 7\n"
+		"memcg    9 /containers\n node     0\n 0 90000 0 700\n 1 50 0 7\n"
+		"memcg     0 /containers/" DEAD "\n node     0\n 0 90000 0 300\n"
 		"memcg   10 /containers/" AA "\n node     0\n 0 80000 0 200\n"
 		"memcg   11 /engine\n node     0\n 0 60000 0 30\n 1 59999 0 40\n");
 }

@@ -42,14 +42,13 @@ static void put(const char *path, const char *text)
 	FILE *file;
 
 	(void)snprintf(full, sizeof(full), "%s/%s", top, path);
-	file = fopen(full, "we");
-	if (!file) {
-		(void)snprintf(full, sizeof(full), "%s", path);
-		*strrchr(full, '/') = '\0';
-		run("mkdir -p", full);
-		(void)snprintf(full, sizeof(full), "%s/%s", top, path);
-		file = fopen(full, "we");
+	for (char *slash = strchr(full + strlen(top) + 1, '/'); slash;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
+		*slash = '/';
 	}
+	file = fopen(full, "we");
 	assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 

@@ -316,9 +316,11 @@ static void test_rest(void **state)
 	put("base/memory.stat", "anon 4096\nfile 8192\ninactive_file 1073741824\n"
 				"active_file 536870912\nslab_reclaimable 5\n");
 	put_group("stranger", 30, 6, 1, 0, ALIVE);
+	put_group("system", 11, 7, 2, 0, NULL);
 	look();
-	assert_int_equal(facts.groups,
-		6); /* not the root of a VM of our own: nothing of it is ours */
+	/* Not the root of a VM of our own: nothing of it is ours. */
+	assert_int_equal(facts.groups, 7);
+	check_group("system", RECLAIM_OWN, 11, 7, 2, 0);
 	paths.base_is_root = true;
 	look();
 	assert_int_equal(facts.groups, 8);

@@ -21,6 +21,7 @@ void system_read_facts(struct system_facts *facts)
 	memset(facts, 0, offsetof(struct system_facts, kernel_check));
 	facts->uptime_us = clock_now_us();
 	(void)clock_gettime(CLOCK_REALTIME, &now);
+	facts->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	facts->realtime_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));
 	if (n < 0)

@@ -17,6 +17,7 @@ struct system_facts {
 	uint64_t realtime_ms; /* Unix time */
 	char boot_id[40];
 	char release[65];
+	unsigned int cpus;         /* that are online */
 	struct memory_info memory; /* /proc/meminfo */
 	size_t kernel_check_len;   /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
 	char kernel_check[SYSTEM_KERNEL_CHECK_MAX + 1];

@@ -282,10 +282,11 @@ static void end_episode(struct memory *memory, enum reclaim_reason reason)
 	memory_watch_arm_stall(&memory->watch, false);
 	if (steps > 0)
 		log_info("memory: %" PRIu64 " MiB given back in %" PRIu64 " steps, %" PRIu64
-			 " ms of CPU time; %s",
+			 " ms of CPU time: %s",
 			MIB(seen->reclaimed - memory->episode_reclaimed), steps,
 			(seen->cpu_us - memory->episode_cpu_us) / USEC_PER_MSEC,
-			reclaim_reason_text(reason));
+			reason == RECLAIM_REASON_NONE ? "the mode is another"
+						      : reclaim_reason_text(reason));
 }
 
 /* STALL first: it gives up what the others would begin. */

@@ -16,6 +16,11 @@
 
 #define OWN_KEPT (128 * MIB)
 
+#define CALM_US        (10 * USEC_PER_SEC)
+#define CALM_WINDOW_US USEC_PER_SEC
+#define CALM_PART      20 /* of one processor: 5 % */
+#define GROWTH_MIN     MIB
+
 #define IDLE_US        (300 * USEC_PER_SEC)
 #define IDLE_WINDOW_US (60 * USEC_PER_SEC) /* a health check now and then is no work */
 #define IDLE_PART      1000                /* of one processor: 0.1 % */
@@ -166,24 +171,46 @@ static struct reclaim_known *meet(struct reclaim_state *state, const struct recl
 		known->left = reclaim_cache(group);
 		known->refaults = group->refaults;
 		known->first_us = now_us;
-		known->cpu_us = group->cpu_us;
+		known->cpu_us = known->calm_cpu_us = group->cpu_us;
 		known->cpu_at_us = known->idle_since_us = now_us;
+		known->calm_at_us = known->busy_us = now_us;
+		known->cache = reclaim_cache(group);
 		return known;
 	}
 	return NULL;
 }
 
-static void look_at_cpu(struct reclaim_known *known, const struct reclaim_group *group,
+static void look_at_work(struct reclaim_known *known, const struct reclaim_group *group,
 	uint64_t now_us)
 {
 	uint64_t took_us = reclaim_less(now_us, known->cpu_at_us);
+	uint64_t calm_us = reclaim_less(now_us, known->calm_at_us);
 
-	if (took_us < IDLE_WINDOW_US)
-		return;
-	if (reclaim_less(group->cpu_us, known->cpu_us) > took_us / IDLE_PART)
-		known->idle_since_us = now_us;
-	known->cpu_us = group->cpu_us;
-	known->cpu_at_us = now_us;
+	if (reclaim_cache(group) > known->cache + GROWTH_MIN)
+		known->busy_us = now_us;
+	known->cache = reclaim_cache(group);
+	if (calm_us >= CALM_WINDOW_US) {
+		if (reclaim_less(group->cpu_us, known->calm_cpu_us) > calm_us / CALM_PART)
+			known->busy_us = now_us;
+		known->calm_cpu_us = group->cpu_us;
+		known->calm_at_us = now_us;
+	}
+	if (took_us >= IDLE_WINDOW_US) {
+		if (reclaim_less(group->cpu_us, known->cpu_us) > took_us / IDLE_PART)
+			known->idle_since_us = now_us;
+		known->cpu_us = group->cpu_us;
+		known->cpu_at_us = now_us;
+	}
+}
+
+bool reclaim_group_is_calm(const struct reclaim_known *known, uint64_t now_us)
+{
+	return reclaim_less(now_us, known->busy_us) >= CALM_US;
+}
+
+bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us)
+{
+	return reclaim_less(now_us, known->idle_since_us) >= IDLE_US;
 }
 
 static bool is_container(const struct reclaim_known *known)
@@ -205,6 +232,7 @@ void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts
 {
 	uint64_t each = 0, all = 0, each_container = 0, all_containers = 0;
 
+	state->grown = 0;
 	forget_gone(state, facts);
 	for (unsigned int i = 0; i < facts->groups; i++) {
 		const struct reclaim_group *group = &facts->group[i];
@@ -220,18 +248,15 @@ void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts
 		each += known->came_back;
 		all_containers += is_container(known) ? group->refaults : 0;
 		each_container += is_container(known) ? known->came_back : 0;
-		look_at_cpu(known, group, facts->now_us);
+		if (known->class == RECLAIM_LIVE && reclaim_group_is_calm(known, facts->now_us))
+			state->grown += reclaim_less(reclaim_cache(group), known->cache);
+		look_at_work(known, group, facts->now_us);
 		if (reclaim_less(facts->now_us, known->floor_us) >= known->term_us)
 			known->floor_us = 0;
 	}
 	state->came_back = came_back(each, all, &state->refaults);
 	state->containers_back =
 		came_back(each_container, all_containers, &state->containers_refaults);
-}
-
-bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us)
-{
-	return reclaim_less(now_us, known->idle_since_us) >= IDLE_US;
 }
 
 void reclaim_groups_learn(struct reclaim_known *known, uint64_t floor, uint64_t now_us)

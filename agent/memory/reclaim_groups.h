@@ -34,6 +34,9 @@ struct reclaim_known *reclaim_know(struct reclaim_state *state, uint64_t id);
 
 /* Takes over counters, forgets who has gone and floors whose time is over, counts what came back since the last call. */
 void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts);
+/* Does little and needs no more cache than before. */
+bool reclaim_group_is_calm(const struct reclaim_known *known, uint64_t now_us);
+/* Does nothing, for minutes. */
 bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us);
 /* `floor` is what it needs. */
 void reclaim_groups_learn(struct reclaim_known *known, uint64_t floor, uint64_t now_us);

@@ -20,7 +20,8 @@
 /* MGLRU keeps what is read again and again among the oldest and does not count when it comes back (read(2) only): watched
  * as the steps of the living, and growth counts too. */
 #define LRU_GEN_WATCH_US USEC_PER_SEC
-#define GROWTH_PART      8 /* of what was taken: grows the cache by more, it came back */
+#define GROWTH_PART      8         /* of what was taken: grows the cache by more, it came back, */
+#define GROWTH_MIN       (4 * MIB) /* unless it is as good as nothing */
 
 void reclaim_guard_learn(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
@@ -95,6 +96,7 @@ void reclaim_guard_count(struct reclaim_state *state)
 	case RECLAIM_DEAD:
 	case RECLAIM_LIVE:
 		episode->came_back += state->containers_back;
+		episode->grown += state->grown;
 		break;
 	case RECLAIM_OWN:
 		episode->came_back += known->came_back;
@@ -117,19 +119,24 @@ void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts
 	episode->watched_before = state->asked.before;
 	episode->watched_since_us = state->asked.at_us;
 	episode->watch_until_us = facts->now_us + watch_us;
-	episode->came_back = 0;
+	episode->came_back = episode->grown = 0;
 	reclaim_guard_count(state);
 	episode->cache_after = cache_of_groups(facts);
 }
 
+/* The kernel forgets what was taken when much was: then the cache of a container that was calm grows, and nothing is
+ * counted. */
 static uint64_t pages_back(const struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	const struct reclaim_episode *episode = &state->episode;
-	uint64_t grown = reclaim_less(cache_of_groups(facts), episode->cache_after);
+	uint64_t grown = episode->grown;
 
-	if (facts->abilities.lru_gen && grown > episode->watched / GROWTH_PART)
-		return reclaim_max(episode->came_back, grown / RECLAIM_PAGE);
-	return episode->came_back;
+	if (facts->abilities.lru_gen)
+		grown = reclaim_max(grown,
+			reclaim_less(cache_of_groups(facts), episode->cache_after));
+	if (grown < GROWTH_MIN || grown <= episode->watched / GROWTH_PART)
+		return episode->came_back;
+	return reclaim_max(episode->came_back, grown / RECLAIM_PAGE);
 }
 
 /* A container that is too large for its own limit has refaults all the time, which must not end everybody's reclaim:
@@ -168,6 +175,9 @@ bool reclaim_guard_watches(struct reclaim_state *state, const struct reclaim_fac
 		known->step *= 2;
 		if (episode->pauses == 0)
 			episode->pause_us = 0;
+	} else {
+		/* They rise softly: it is near. */
+		known->step = reclaim_max(known->step / 2, known->first_step);
 	}
 	episode->watched_id = 0;
 	return false;

@@ -21,5 +21,5 @@ void reclaim_guard_watch(struct reclaim_state *state, const struct reclaim_facts
 /* Of what came back since the last look, what the watched step may have taken. */
 void reclaim_guard_count(struct reclaim_state *state);
 /* Whether that still goes on, until episode.watch_until_us. If too much came back, the group's floor is learned and it is
- * exhausted; if hardly anything, its next step may be twice as large. */
+ * exhausted; if hardly anything, its next step may be twice as large, else it is half as large. */
 bool reclaim_guard_watches(struct reclaim_state *state, const struct reclaim_facts *facts);

@@ -74,7 +74,6 @@ struct reclaim_facts {
 	uint64_t total, free,
 		cache; /* of the VM, from /proc/meminfo: MemTotal, MemFree, Cached + Buffers - Shmem */
 	uint64_t reportable, stranded;
-	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	uint64_t cpu_busy_us,
 		cpu_total_us; /* of all processors since boot, /proc/stat; for WSL's modes */
 	uint64_t
@@ -82,6 +81,7 @@ struct reclaim_facts {
 	uint64_t target;  /* hold total - free under this; 0: none */
 	uint64_t request; /* bytes wanted by a request, UINT64_MAX: all; 0: none under way */
 	uint64_t request_until_us;
+	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	unsigned int groups;
 	struct reclaim_group group[RECLAIM_GROUPS_MAX];
 	struct reclaim_result result;
@@ -124,15 +124,18 @@ struct reclaim_step {
 struct reclaim_known {
 	uint64_t id; /* 0: unused */
 	enum reclaim_class class;
-	uint64_t floor;     /* bytes of cache below which nothing is taken */
-	uint64_t floor_us;  /* when it was learned, 0: it does not hold (any more) */
-	uint64_t term_us;   /* how long it holds; doubles each time that it is found again */
-	uint64_t left;      /* of what it had when the episode began: not taken yet */
-	uint64_t step;      /* the next step's size */
-	uint64_t refaults;  /* when last looked at */
-	uint64_t came_back; /* since the look before */
-	uint64_t first_us;  /* when it was first seen */
+	uint64_t floor;            /* bytes of cache below which nothing is taken */
+	uint64_t floor_us;         /* when it was learned, 0: it does not hold (any more) */
+	uint64_t term_us;          /* how long it holds; doubles each time that it is found again */
+	uint64_t left;             /* of what it had when the episode began: not taken yet */
+	uint64_t first_step, step; /* sizes: that steps begin with at this stage; of the next one */
+	uint64_t refaults;         /* when last looked at */
+	uint64_t came_back;        /* since the look before */
+	uint64_t first_us;         /* when it was first seen */
 	uint64_t cpu_us, cpu_at_us, idle_since_us;
+	uint64_t calm_cpu_us, calm_at_us,
+		busy_us;    /* the same over a shorter time; last seen at work */
+	uint64_t cache;     /* when last looked at */
 	unsigned int stage; /* that `step` is meant for */
 	bool exhausted;     /* gave nothing, or is used: until the next event */
 };
@@ -154,7 +157,7 @@ struct reclaim_episode {
 	uint64_t requested_taken; /* since the request */
 	/* What the last step did: pages that came back until watch_until_us, of `watched`
 	 * bytes. The group (0: no step is watched), and its cache before the step. */
-	uint64_t watched, watch_until_us, came_back;
+	uint64_t watched, watch_until_us, came_back, grown;
 	uint64_t watched_since_us; /* when the step was asked for */
 	uint64_t watched_id, watched_before;
 	uint64_t cache_after;              /* of all groups, right after the step */
@@ -185,6 +188,7 @@ struct reclaim_state {
 	/* Pages: counters when last looked at; taken and wanted again since the look before. */
 	uint64_t refaults, containers_refaults;
 	uint64_t came_back, containers_back;
+	uint64_t grown; /* bytes: the cache of containers that are calm, since the look before */
 	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;

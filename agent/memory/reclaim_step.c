@@ -9,10 +9,11 @@
 #include "agent/memory/reclaim_modes.h"
 #include "lib/clock.h"
 
-#define TAKE_US    (3 * USEC_PER_SEC) /* a step longer than this is interrupted */
-#define FLUSH_US   (5 * USEC_PER_SEC)
-#define COMPACT_US (5 * USEC_PER_SEC)
-#define LOST_US    (10 * USEC_PER_SEC) /* a result so late never comes */
+#define TAKE_US  (3 * USEC_PER_SEC) /* a step longer than this is interrupted */
+#define FLUSH_US (5 * USEC_PER_SEC)
+#define COMPACT_US \
+	(2 * USEC_PER_SEC)          /* against a busy VM it would go on for long and give little */
+#define LOST_US (10 * USEC_PER_SEC) /* a result so late never comes */
 
 #define GIVES_PART 8 /* who gives less than this part of what was asked has nothing */
 
@@ -22,7 +23,7 @@
 #define WRITING_US     (USEC_PER_SEC / 4)
 
 #define STRANDED_MIN     (64 * MIB)
-#define STRANDED_PART    20 /* of the VM's memory: 5 % */
+#define STRANDED_PART    12 /* of the VM's memory: 8 % */
 #define COMPACT_AGAIN_US (30 * USEC_PER_SEC)
 
 #define LRU_GEN_MAX_MIB 16 /* MGLRU: small steps, see reclaim_guard.c */
@@ -30,13 +31,9 @@
 struct stage {
 	enum reclaim_class class;
 	enum reclaim_depth depth;
-	enum {
-		ALWAYS,
-		IDLE,
-		ASKED
-	} when; /* IDLE: the group does nothing; ASKED: a request or the target wants it */
-	unsigned int begin_mib, end_mib; /* size of steps */
-	unsigned int part;               /* end: or this part of what there is, up to 4 * end */
+	enum { ALWAYS, CALM, IDLE, ASKED } when; /* ASKED: a request or the target wants it */
+	unsigned int begin_mib, end_mib;         /* size of steps */
+	unsigned int part; /* end: or this part of what there is, up to 4 * end */
 	uint64_t watch_us;
 };
 
@@ -45,7 +42,7 @@ static const struct stage stages[] = {
 	{RECLAIM_DEAD, RECLAIM_DEPTH_ALL, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_OWN, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_REST, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
-	{RECLAIM_LIVE, RECLAIM_DEPTH_BALANCE, ALWAYS, 8, 32, 16, USEC_PER_SEC},
+	{RECLAIM_LIVE, RECLAIM_DEPTH_BALANCE, CALM, 8, 32, 16, USEC_PER_SEC},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, IDLE, 8, 32, 16, USEC_PER_SEC},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, ASKED, 8, 32, 16, USEC_PER_SEC},
 };
@@ -85,6 +82,8 @@ static uint64_t from_group(struct reclaim_state *state, const struct reclaim_fac
 
 	if (group->class != stage->class || known == NULL || known->exhausted)
 		return 0;
+	if (stage->when == CALM && !reclaim_group_is_calm(known, facts->now_us))
+		return 0;
 	if (stage->when == IDLE && !reclaim_group_is_idle(known, facts->now_us))
 		return 0;
 	return reclaim_min(reclaim_takeable(group, stage->depth, floor), known->left);
@@ -108,16 +107,16 @@ static uint64_t step_size(const struct reclaim_facts *facts, const struct stage 
 	uint64_t largest = reclaim_min(reclaim_max(stage->end_mib * MIB, takeable / stage->part),
 		4 * stage->end_mib * MIB);
 
-	if (known->stage != at || known->step == 0) {
+	if (known->stage != at) {
 		known->stage = at;
-		known->step = stage->begin_mib * MIB;
+		known->step = known->first_step = stage->begin_mib * MIB;
 	}
 	if (facts->abilities.lru_gen)
 		largest = LRU_GEN_MAX_MIB * MIB;
 	known->step = reclaim_min(known->step, largest);
 	/* What was used last is taken last: towards the end steps become smaller again. */
 	return reclaim_min(reclaim_min(known->step, takeable),
-		reclaim_max(stage->begin_mib * MIB, takeable / 2));
+		reclaim_max(known->first_step, takeable / 2));
 }
 
 /* The group of the stage that has most to give. */
@@ -252,23 +251,13 @@ void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *
 {
 	struct reclaim_asked *asked = &state->asked;
 
-	switch (asked->action) {
-	case RECLAIM_TAKE:
+	if (asked->action == RECLAIM_TAKE)
 		took(state, facts);
-		break;
-	case RECLAIM_COMPACT:
+	if (asked->action == RECLAIM_COMPACT)
 		state->left_stranded = reclaim_less(asked->before, facts->result.took);
-		break;
-	case RECLAIM_FLUSH:
-		/* Who could not give because it was not written may try again. */
-		for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++)
-			state->known[i].exhausted = false;
-		break;
-	case RECLAIM_WAIT:
-	case RECLAIM_DROP:
-	case RECLAIM_TAKE_ROOT:
-		break;
-	}
+	/* Who could not give because it was not written may try again. */
+	for (unsigned int i = 0; asked->action == RECLAIM_FLUSH && i < RECLAIM_GROUPS_MAX; i++)
+		state->known[i].exhausted = false;
 	asked->action = RECLAIM_WAIT;
 }
 

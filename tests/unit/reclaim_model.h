@@ -174,17 +174,18 @@ static inline uint64_t model_take(struct model *model, struct model_group *group
 
 	for (uint64_t left = bytes; left > 0;) {
 		uint64_t part = reclaim_min(left, MIB), cold;
+		uint64_t lists = model_cache(group) - group->slab;
 
-		if (group->inactive_cold + group->inactive_hot <
-			(group->active_cold + group->active_hot) / model_ratio(group))
+		/* Slab shrinks by the part of the lists that is gone through. */
+		took += model_move(&group->slab,
+			lists > part ? group->slab / (lists / part) : part);
+		if (model_inactive(group) < (lists - model_inactive(group)) / model_ratio(group))
 			model_deactivate(group, part);
 		cold = reclaim_min(part, reclaim_less(group->inactive_cold, group->dirty));
 		group->inactive_cold -= cold;
-		took += cold + model_move(&group->slab, cold / 16);
+		took += cold;
 		if (cold < part)
 			hot += model_move(&group->inactive_hot, part - cold);
-		if (cold < part && group->inactive_cold + group->inactive_hot <= group->dirty)
-			took += model_move(&group->slab, part - cold);
 		left -= part;
 	}
 	hot -= hot % RECLAIM_PAGE;
@@ -246,6 +247,13 @@ static inline void model_call(struct model *model, enum reclaim_event event)
 	reclaim_policy(&model->state, &model->facts, &model->step);
 	model->facts.event = RECLAIM_EVENT_NONE;
 	model_do(model);
+}
+
+/* Containers do nothing for long enough that they may be asked. */
+static inline void model_calm(struct model *model)
+{
+	model_call(model, RECLAIM_EVENT_NONE);
+	model_pass(model, SECONDS(11));
 }
 
 /* To the end of the episode. Returns why it ended. */

@@ -65,6 +65,7 @@ static void test_order(void **state)
 	model_add(&model, RECLAIM_LIVE, 200, 50, 0);
 	model_add(&model, RECLAIM_REST, 200, 10, 0);
 	model_add(&model, RECLAIM_OWN, 300, 50, 0);
+	model_calm(&model);
 	model_call(&model, RECLAIM_EVENT_ENDED);
 	while (model.state.working) {
 		if (model.step.action == RECLAIM_TAKE) {
@@ -136,6 +137,35 @@ static void test_idle_container(void **state)
 	assert_in_range(model_cache(live), 16 * MIB, 20 * MIB);
 }
 
+/* Who works is left alone, whoever else has ended; a request asks him too. */
+static void test_busy_container(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *live;
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	live = model_add(&model, RECLAIM_LIVE, 400, 0, 0);
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	/* By his processor time, then by his cache. */
+	for (unsigned int i = 0; i < 20; i++) {
+		model_pass(&model, SECONDS(5));
+		if (i < 10)
+			live->cpu_us += 300000;
+		else
+			live->inactive_cold += 2 * MIB;
+		model_episode(&model, i % 2 ? RECLAIM_EVENT_ENDED : RECLAIM_EVENT_TICK);
+	}
+	assert_int_equal(live->taken, 0);
+	request(&model, 50 * MIB, SECONDS(60));
+	assert_int_equal(model_episode(&model, RECLAIM_EVENT_REQUEST), RECLAIM_REASON_DONE);
+	assert_true(live->taken >= 50 * MIB);
+	model.facts.request = 0;
+	model_pass(&model, SECONDS(11));
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_true(live->taken > 350 * MIB);
+}
+
 /* --- guards: refaults ------------------------------------------------------------------------------------------- */
 
 static void test_hot(void **state)
@@ -172,6 +202,31 @@ static void test_hot(void **state)
 	}
 }
 
+/* A container of whom nothing was heard reads again what was taken from the dead, and the kernel has forgotten that it was
+ * there: his cache grows. One that grows all the time says nothing. */
+static void test_grows_back(void **state)
+{
+	(void)state;
+	for (unsigned int steadily = 0; steadily < 2; steadily++) {
+		struct model model = model_make(4 * GIB);
+		struct model_group *live;
+
+		model_add(&model, RECLAIM_DEAD, 100, 600, 0);
+		live = model_add(&model, RECLAIM_LIVE, 50, 100, 0);
+		model_calm(&model);
+		if (steadily) {
+			live->inactive_cold += 20 * MIB;
+			model_call(&model, RECLAIM_EVENT_NONE);
+		}
+		model_call(&model, RECLAIM_EVENT_ENDED);
+		while (model.state.working && model.step.group == 0) {
+			live->active_hot += 10 * MIB;
+			go_on(&model);
+		}
+		assert_int_equal(model_cache(&model.group[0]) > 500 * MIB, !steadily);
+	}
+}
+
 static void test_floor_ends(void **state)
 {
 	static const uint64_t terms[] = {600, 1200, 2400, 4800, 7200, 7200};
@@ -181,6 +236,7 @@ static void test_floor_ends(void **state)
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
 	live = model_add(&model, RECLAIM_LIVE, 400, 100, 350);
+	model_calm(&model);
 	for (unsigned int i = 0; i < ARRAY_SIZE(terms); i++) {
 		uint64_t since_us;
 
@@ -191,6 +247,7 @@ static void test_floor_ends(void **state)
 		/* What was taken is used again, and again looks as if it had been used once. */
 		model_pass(&model, SECONDS(10));
 		live->inactive_hot += live->active_hot, live->active_hot = 0;
+		model_call(&model, RECLAIM_EVENT_NONE);
 		model_pass(&model, since_us + SECONDS(terms[i] - 1) - model.facts.now_us);
 		assert_int_equal(model_episode(&model, RECLAIM_EVENT_ENDED),
 			RECLAIM_REASON_NOTHING);
@@ -520,7 +577,7 @@ static void test_compaction(void **state)
 	/* Gone by itself, and come again: that is something else. */
 	model.facts.stranded = 10 * MIB;
 	model_episode(&model, RECLAIM_EVENT_ENDED);
-	model.facts.stranded = 150 * MIB;
+	model.facts.stranded = 180 * MIB;
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	assert_int_equal(model.compactions, 3);
 }
@@ -540,6 +597,24 @@ static void test_who_gives_nothing(void **state)
 	model.take_error = 0;
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	assert_true(model_cache(&model.group[0]) < 20 * MIB);
+}
+
+/* An interrupted step that took nothing: too slow to go on with, if it was not for pressure. An idle container that gives
+ * nothing is no reason for an episode. */
+static void test_too_slow(void **state)
+{
+	struct model model = model_make(4 * GIB);
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 400, 0, 0);
+	model.take_error = -ECANCELED;
+	model_call(&model, RECLAIM_EVENT_NONE);
+	for (unsigned int i = 0; i < 20; i++) {
+		model_pass(&model, SECONDS(60));
+		model_episode(&model, RECLAIM_EVENT_TICK);
+	}
+	assert_int_equal(model.takes, 1);
 }
 
 /* A kernel that says yes and does nothing, or does more than it can: it ends. */
@@ -727,7 +802,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_order),
 	cmocka_unit_test(test_own_keeps_what_was_aimed_at),
 	cmocka_unit_test(test_idle_container),
+	cmocka_unit_test(test_busy_container),
 	cmocka_unit_test(test_hot),
+	cmocka_unit_test(test_grows_back),
 	cmocka_unit_test(test_floor_ends),
 	cmocka_unit_test(test_whose_refaults),
 	cmocka_unit_test(test_counters_move),
@@ -742,6 +819,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
 	cmocka_unit_test(test_who_gives_nothing),
+	cmocka_unit_test(test_too_slow),
 	cmocka_unit_test(test_it_ends),
 	cmocka_unit_test(test_lost_result),
 	cmocka_unit_test(test_grown),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/common/health.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/memory_limits.h"
@@ -104,6 +105,16 @@ static void follow_size(struct memory *memory)
 	(void)memory_limits_apply(&limits, memory->paths.base_fd, log_limit, NULL);
 }
 
+/* Health is degraded for a while after some kills: its end is no event, it is seen in the agent's wake-ups. */
+static void follow_kills(struct memory *memory)
+{
+	const bool before = memory->oom_recent;
+
+	memory->oom_recent = health_oom_recent(memory->facts);
+	if (before && !memory->oom_recent)
+		memory->changed(memory->ctx);
+}
+
 static void look(struct memory *memory)
 {
 	struct memory_seen *seen = &memory->facts->memory_seen;
@@ -113,6 +124,7 @@ static void look(struct memory *memory)
 	seen->looked_us = memory->now.now_us;
 	memory->now.abilities = seen->abilities;
 	follow_size(memory);
+	follow_kills(memory);
 	add_estimates(memory);
 	take_sample(memory);
 }

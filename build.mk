@@ -101,16 +101,17 @@ $(BIN)/%:
 	@strip -o $@ $@.debug
 	@echo "  LD      $@ ($$(stat -c %s $@) bytes)"
 
+vpath %.c tests/ns tests/bench tests/vm/guest
+
 # Lab-only programs: linked like the release ones, never shipped.
-lab-programs: build/lab/lab-shell build/lab/durable
-build/lab/%: tests/vm/guest/%.c $(REL)/flags
+lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload
+build/lab/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(rel_cc) $(rel_cflags) $(cppflags) $(warn) $(rel_inc) $(rel_ldflags) -s -o $@ $<
 
 # What the namespace suites start guests with, and in them.
 ns-programs: build/ns/launch build/ns/svc build/ns/floor build/ns/benchsvc
-vpath %.c tests/ns tests/bench
 build/ns/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

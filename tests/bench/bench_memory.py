@@ -153,7 +153,9 @@ def run(options, document, todo):
     with Guest(NAME, options.memory, options.append) as guest:
         guest.set_mode("off")
         guest.to_the_floor()
-        guest.per_second = document.setdefault("per_second", calibrate(guest, options))
+        if "per_second" not in document:
+            document["per_second"] = calibrate(guest, options)
+        guest.per_second = document["per_second"]
         for count, (turn, scenario, policy) in enumerate(todo, 1):
             entry = cell(guest, options, turn, scenario, policy)
             document["cells"].append(entry)

@@ -4,6 +4,7 @@ two cells of the table.
 
 While something is measured nobody talks to the guest: what the host holds is QEMU's to tell (monitor.py).
 """
+import contextlib
 import io
 import json
 import os
@@ -139,12 +140,19 @@ class Guest:
 
     def to_the_floor(self):
         """As it was: no containers, no files of theirs, no cache."""
+        self.remove_containers()
         self.sh(f"rm -rf {WORK}; mkdir -p {WORK}", seconds=120)
-        left = self.docker("ps", "-aq").split()
-        if left:
-            self.docker("rm", "-f", *left)
         self.sh(TO_THE_FLOOR, seconds=120)
         return self.settle()
+
+    def remove_containers(self, seconds=60):
+        """Until there are none: some are being removed already, which is an error to ask for again."""
+        end = time.monotonic() + seconds
+        while left := self.docker("ps", "-aq").split():
+            with contextlib.suppress(Broken):
+                self.docker("rm", "-f", *left)
+            if time.monotonic() > end:
+                raise Broken(f"containers are still there: {' '.join(left)}")
 
 
 def parse_facts(text):

@@ -93,6 +93,7 @@ def cell(guest, options, turn, scenario, policy):
         found |= memory_figures.of_host(samples, base, load.held, guest.total,
                                         options.window or max(WINDOWS[name] for name in options.policies))
         entry |= {"figures": found, "held_mib": load.held, "samples": thinned(samples),
+                  "left_mib": memory_figures.left(after, guest.total, samples[-1][1]),
                   "free_mib_by_order": after["free"], "memory_mib": after["memory"]}
     except (Broken, OSError, machine.VmError) as error:
         entry["why"] = str(error)
@@ -185,6 +186,7 @@ def text_of(document, options):
     head = (f"Guest of {options.memory} MiB with 2 emulated processors, page reporting from order 5, work at scale "
             f"{number(options.scale)}; a host with {os.cpu_count()} CPUs; medians of the rounds.\n")
     parts = [memory_figures.scenario_table(cells, name, LOADS[name].title) for name in cells.scenarios()]
+    parts.append(memory_figures.left_table(cells))
     if any(entry["policy"] == "adaptive" for entry in cells.cells):
         parts.append(memory_figures.goal_table(cells))
     return "\n".join([head, *parts])

@@ -13,6 +13,7 @@ SERVER = (("per_second", "answers/s"), ("service_ms", "service, ms"), ("p50_ms",
           ("worst_ms", "worst ms"), ("missing_percent", "hot set evicted, %"), ("reread_ms", "re-read, ms"))
 SERVED = ("busy", "hot")
 NOISE_PERCENT = 1
+REPORTING_ORDER = 5  # machine.py's command line
 
 
 def value_at(samples, at):
@@ -50,6 +51,19 @@ def of_host(samples, base, held, total, window):
             "residual_percent": 100 * (samples[-1][1] - wanted) / total,
             "integral_gib_min": integral(samples, samples[0][0], window),
             "excess_gib_min": integral(samples, 0, window, wanted)}
+
+
+def left(after, total, held):
+    """What the host holds in the end, by what it is. `other`: nothing that the guest told of (below zero: of what it told
+    something was never touched, so that the host has no page for it)."""
+    memory = after["memory"]
+    parts = {"anonymous": memory["AnonPages"] + memory["Shmem"],
+             "cache": memory["Cached"] + memory["Buffers"] - memory["Shmem"], "slab": memory["Slab"],
+             "small free blocks": sum(after["free"][:REPORTING_ORDER]), "per-CPU lists": after["per_cpu"]}
+    parts["kernel"] = memory["MemTotal"] - memory["MemFree"] - sum(
+        parts[name] for name in ("anonymous", "cache", "slab", "per-CPU lists"))
+    parts["reserved"] = total - memory["MemTotal"]
+    return {"held": held} | parts | {"other": held - sum(parts.values())}
 
 
 class Cells:
@@ -120,6 +134,16 @@ def scenario_table(cells, scenario, title):
         if cell["scenario"] == scenario and "why" in cell:
             text += f"\n- {cell['policy']}, round {cell['round'] + 1}: not measured: {cell['why']}\n"
     return text
+
+
+def left_table(cells):
+    """Of the first round."""
+    rows = []
+    for cell in cells.cells:
+        if cell["round"] == 0 and "left_mib" in cell:
+            rows = rows or [["scenario", "policy", *cell["left_mib"]]]
+            rows.append([cell["scenario"], cell["policy"]] + [f"{mib:.0f}" for mib in cell["left_mib"].values()])
+    return "## What the host holds in the end, MiB\n\n" + table(rows) if rows else ""
 
 
 def at_most(value, limit):

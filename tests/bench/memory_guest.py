@@ -31,7 +31,7 @@ COUNTERS = ("workingset_refault_file", "pgscan", "pgsteal")
 FACTS = """cat /proc/uptime; for s in /proc/[0-9]*/stat; do cat $s 2>/dev/null; done | sed 's/^/stat /'
 cd /sys/fs/cgroup; for g in . containers engine keel; do sed "s,^,group $g ," $g/memory.stat; done
 for g in containers/*/; do sed "s,^,container $g ," $g/memory.stat; done 2>/dev/null
-sed 's/^/meminfo /' /proc/meminfo; sed 's/^/buddy /' /proc/buddyinfo"""
+sed 's/^/meminfo /' /proc/meminfo; sed 's/^/buddy /' /proc/buddyinfo; sed -n 's/^ *count:/per_cpu/p' /proc/zoneinfo"""
 # The containers' cache, then what the root group, engine and tools have, then blocks put together again.
 TO_THE_FLOOR = "sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/compact_memory"
 
@@ -118,7 +118,8 @@ class Guest:
         return client.request(self.name, {"do": "rss"})["kib"] / 1024
 
     def facts(self):
-        """CPU seconds of who reclaims, counters of the groups, MiB of memory and of free blocks by order."""
+        """CPU seconds of who reclaims, counters of the groups, MiB of memory, of free blocks by order, of what waits in
+        the processors' own lists."""
         return parse_facts(self.sh(FACTS))
 
     def set_mode(self, mode):
@@ -156,7 +157,8 @@ class Guest:
 
 
 def parse_facts(text):
-    facts = {"cpu": dict.fromkeys(CPU_OF, 0.0), "groups": {}, "containers": {}, "memory": {}, "free": [0] * 11}
+    facts = {"cpu": dict.fromkeys(CPU_OF, 0.0), "groups": {}, "containers": {}, "memory": {}, "free": [0] * 11,
+             "per_cpu": 0.0}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "stat":
@@ -173,6 +175,8 @@ def parse_facts(text):
         elif kind == "buddy":
             for order, count in enumerate(rest.split()[-11:]):
                 facts["free"][order] += int(count) * (4 << order) / 1024
+        elif kind == "per_cpu":
+            facts["per_cpu"] += int(rest) * 4 / 1024
         elif kind.replace(".", "").isdigit():
             facts["uptime"] = float(kind)
     return facts

@@ -59,15 +59,18 @@ struct memory_oom_kill {
 };
 
 struct memory_seen {
-	bool known; /* at least one look was taken */
+	bool known;         /* at least one look was taken */
+	uint64_t looked_us; /* when the last look was taken */
 	enum memory_mode mode;
 	struct memory_abilities abilities;
-	uint64_t total, free, available, cache, slab, anon, shmem;
+	uint64_t total, free, available, cache, slab, anon, shmem; /* slab: not reclaimable */
 	uint64_t swap_total, swap_free;
 	uint64_t free_blocks[MEMORY_ORDERS]; /* number of free blocks of each order, all zones */
 	int reporting_order;                 /* < 0: the kernel has none */
 	uint64_t reportable,
 		stranded; /* of `free`: in blocks of at least that order, and in smaller ones */
+	uint64_t
+		per_cpu; /* free too, but waiting in per-cpu lists: not in `free`, never reported */
 	unsigned int groups;
 	struct memory_group group[MEMORY_GROUPS_MAX];
 	/* The limits of base/containers as they are, 0: none. */

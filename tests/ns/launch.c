@@ -9,7 +9,7 @@
  *
  * The machine it runs on is protected: the root is an overlay with its own superblock (PID 1 remounts it
  * read-only), /sys and /proc/sys/kernel are read-only, the few settings below /sys that PID 1 writes are
- * files of the scenario, /dev holds only what is named here.
+ * files of the scenario, as is what would drop the machine's caches; /dev holds only what is named here.
  *
  * Prints "pid N" (as seen from outside) when PID 1 exists and, at its end, "exit STATUS" or "signal N":
  * 2 is a power-off, 1 a reboot (pid_namespaces(7)). Whoever starts this program ends the namespace by
@@ -179,6 +179,14 @@ static void mount_proc(void)
 	do_mount("proc/sys/kernel", "proc/sys/kernel", NULL, MS_BIND, NULL);
 	do_mount(NULL, "proc/sys/kernel", NULL,
 		MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	/* What the agent asks of the whole machine's memory is written into files. */
+	make_dir("dev/.vm", 0755);
+	create_file("dev/.vm/drop_caches", NULL);
+	create_file("dev/.vm/compact_memory", NULL);
+	do_mount("dev/.vm/drop_caches", "proc/sys/vm/drop_caches", NULL, MS_BIND, NULL);
+	if (access("proc/sys/vm/compact_memory", F_OK) == 0)
+		do_mount("dev/.vm/compact_memory", "proc/sys/vm/compact_memory", NULL, MS_BIND,
+			NULL);
 }
 
 /* What WSL mounts before the hand-over. */

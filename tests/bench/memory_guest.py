@@ -126,7 +126,7 @@ class Guest:
         path = machine.state_dir(self.name) / "vsock.sock"
         status, reason, body = vsock.http_request(path, vsock.API_PORT, "POST", "/v1/memory/mode",
                                                   json.dumps({"mode": mode}))
-        if status != 200 and not (status == 404 and mode == "off"):  # TEMP
+        if status != 200:
             raise Broken(f"mode {mode}: {status} {reason} {body.decode(errors='replace')[:200]}")
 
     def settle(self, seconds=45, quiet=6, step=3):

@@ -97,8 +97,8 @@ def cell(guest, options, turn, scenario, policy):
                   "free_mib_by_order": after["free"], "memory_mib": after["memory"]}
     except (Broken, OSError, machine.VmError) as error:
         entry["why"] = str(error)
-    finally:
-        load.close_after(lambda: (end_policy(guest), guest.to_the_floor()))
+    end_policy(guest)
+    load.close_after(guest.to_the_floor)
     return entry
 
 
@@ -239,6 +239,8 @@ def main():
     try:
         if todo:
             run(options, document, todo)
+    except (Broken, machine.VmError) as error:
+        sys.exit(f"bench-memory: {error}")
     finally:  # broken off, what there is
         text = text_of(document, options)
         OUT.mkdir(parents=True, exist_ok=True)

@@ -59,8 +59,7 @@ def end_policy(guest):
 def cost(before, after):
     """CPU seconds of all that reclaims, refaults of containers."""
     cpu = {name: round(after["cpu"][name] - before["cpu"][name], 2) for name in after["cpu"]}
-    refaults = [facts["groups"].get("containers", {}).get("workingset_refault_file", 0) for facts in (before, after)]
-    return {"cpu_s": sum(cpu.values()), "cpu": cpu, "refaults": refaults[1] - refaults[0]}
+    return {"cpu_s": sum(cpu.values()), "cpu": cpu, "refaults": after["refaults"] - before["refaults"]}
 
 
 def measure(guest, load, policy, window):

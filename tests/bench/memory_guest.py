@@ -28,7 +28,7 @@ MIB = 1 << 20
 # Threads that work for reclaim whoever asks for it, and who asks.
 CPU_OF = ("keel-agent", "kcompactd0", "kswapd0", "senpai")
 FACTS = """cat /proc/uptime; for s in /proc/[0-9]*/stat; do cat $s 2>/dev/null; done | sed 's/^/stat /'
-cd /sys/fs/cgroup; for g in containers engine keel; do sed "s,^,$g ," $g/memory.stat; done
+sed -n 's/^workingset_refault_file/refaults/p' /sys/fs/cgroup/containers/memory.stat
 sed 's/^/meminfo /' /proc/meminfo; sed 's/^/buddy /' /proc/buddyinfo; sed -n 's/^ *count:/per_cpu/p' /proc/zoneinfo"""
 # The containers' cache, then what the root group, engine and tools have, then blocks put together again.
 TO_THE_FLOOR = "sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/compact_memory"
@@ -116,8 +116,8 @@ class Guest:
         return client.request(self.name, {"do": "rss"})["kib"] / 1024
 
     def facts(self):
-        """CPU seconds of who reclaims, counters of the groups, MiB of memory, of free blocks by order, of what waits in
-        the processors' own lists."""
+        """CPU seconds of who reclaims, refaults of containers, MiB of memory, of free blocks by order, of what waits
+        in the processors' own lists."""
         return parse_facts(self.sh(FACTS))
 
     def set_mode(self, mode):
@@ -155,7 +155,7 @@ class Guest:
 
 
 def parse_facts(text):
-    facts = {"cpu": dict.fromkeys(CPU_OF, 0.0), "groups": {}, "memory": {}, "free": [0] * 11,
+    facts = {"cpu": dict.fromkeys(CPU_OF, 0.0), "refaults": 0, "memory": {}, "free": [0] * 11,
              "per_cpu": 0.0}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
@@ -163,9 +163,8 @@ def parse_facts(text):
             name, fields = rest[rest.find("(") + 1:rest.rfind(")")], rest[rest.rfind(")") + 2:].split()
             if name in facts["cpu"]:  # own and of children that were waited for; ticks of 10 ms
                 facts["cpu"][name] += sum(map(int, fields[11:15])) / 100
-        elif kind in ("containers", "engine", "keel"):
-            key, value = rest.split()
-            facts["groups"].setdefault(kind, {})[key] = int(value)
+        elif kind == "refaults":
+            facts["refaults"] = int(rest)
         elif kind == "meminfo":
             key, value = rest.split()[:2]
             facts["memory"][key.rstrip(":")] = int(value) / 1024

@@ -38,7 +38,7 @@ POLICIES = tuple(WINDOWS)
 QUICK = {"scale": 0.25, "window": 40}
 SENPAI = "/usr/lib/keel-lab/senpai /sys/fs/cgroup/containers"
 # About what a cell takes beside its window, at scale 1, emulated on two processors.
-WORK_GUESS, RESET_GUESS = {"build": 60, "busy": 90, "pull": 120, "fragmented": 70, "hot": 80}, 45
+WORK_GUESS, RESET_GUESS = {"build": 90, "busy": 130, "pull": 300, "fragmented": 90, "hot": 120}, 35
 PLOT_SECONDS = 0.5
 
 

@@ -128,7 +128,8 @@ class Guest:
             raise Broken(f"mode {mode}: {status} {reason} {body.decode(errors='replace')[:200]}")
 
     def settle(self, seconds=45, quiet=6, step=3):
-        """Until the host has held the same, give or take `step` MiB, for `quiet` seconds; what it holds then."""
+        """Until the host has held the same, give or take `step` MiB, for `quiet` seconds (three passes of reporting); what
+        it holds then."""
         end, since, value = time.monotonic() + seconds, time.monotonic(), self.rss()
         while time.monotonic() < end and time.monotonic() - since < quiet:
             time.sleep(SAMPLE_SECONDS)
@@ -142,7 +143,6 @@ class Guest:
         self.remove_containers()
         self.sh(f"rm -rf {WORK}; mkdir -p {WORK}", seconds=120)
         self.sh(TO_THE_FLOOR, seconds=120)
-        return self.settle()
 
     def remove_containers(self, seconds=60):
         """Until there are none: some are being removed already, which is an error to ask for again."""

@@ -31,7 +31,7 @@ static void put(struct text *text, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(text->buffer + text->len, text->size - text->len, format, args);
 	va_end(args);
-	text->full = n < 0 || (size_t)n >= text->size - text->len;
+	text->full = (size_t)n >= text->size - text->len; /* also for an error, which is below 0 */
 	if (!text->full)
 		text->len += (size_t)n;
 }
@@ -250,7 +250,8 @@ static void put_reclaim(struct text *text, const struct memory_seen *seen)
 	put_number(text, "keel_memory_reclaim_working", "gauge",
 		"1 while an episode of reclaim is under way.", seen->working);
 	put_number(text, "keel_memory_oom_kills_total", "counter",
-		"Processes killed for want of memory since the agent started.", seen->oom_kills);
+		"Processes killed for want of memory, as far as the kernel's log reaches back.",
+		seen->oom_kills);
 }
 
 size_t metrics_write_memory(char *buffer, size_t size, const struct metrics_kernel *kernel,

@@ -22,7 +22,8 @@
 #define DEPTH_MAX      3 /* of groups with groups below base/containers */
 
 static const char containers[] = "containers";
-static const char *const own[] = {"engine", "user", "keel"};
+/* The slices of our units (keel.units(5)); without Slice= a unit is in system. */
+static const char *const own[] = {"engine", "system", "user", "keel"};
 
 /* What is charged to a group and those below it. */
 struct charge {

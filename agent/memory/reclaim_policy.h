@@ -74,7 +74,6 @@ struct reclaim_facts {
 	uint64_t total, free,
 		cache; /* of the VM, from /proc/meminfo: MemTotal, MemFree, Cached + Buffers - Shmem */
 	uint64_t reportable, stranded;
-	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	uint64_t cpu_busy_us,
 		cpu_total_us; /* of all processors since boot, /proc/stat; for WSL's modes */
 	uint64_t
@@ -82,6 +81,7 @@ struct reclaim_facts {
 	uint64_t target;  /* hold total - free under this; 0: none */
 	uint64_t request; /* bytes wanted by a request, UINT64_MAX: all; 0: none under way */
 	uint64_t request_until_us;
+	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	unsigned int groups;
 	struct reclaim_group group[RECLAIM_GROUPS_MAX];
 	struct reclaim_result result;

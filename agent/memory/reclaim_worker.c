@@ -27,7 +27,7 @@
 #define NICE          19
 #define FILE_PATH_MAX 160 /* of a file in a control group, below the base */
 
-static const char *const slices[] = {"containers", "engine", "user", "keel"};
+static const char *const slices[] = {"containers", "engine", "user", "keel", "system"};
 _Static_assert(ARRAY_SIZE(slices) == RECLAIM_WORKER_SLICES, "one memory of each slice's values");
 #define SLICES_SWAPPED 2 /* of these the first are held back from swapping: no others have much */
 

@@ -21,7 +21,7 @@
 /* `took` of the result is not filled in. */
 typedef void reclaim_worker_fn(void *ctx, const struct reclaim_result *result);
 
-#define RECLAIM_WORKER_SLICES 4
+#define RECLAIM_WORKER_SLICES 5
 
 struct reclaim_worker {
 	struct loop *loop;

@@ -42,14 +42,13 @@ static void put(const char *path, const char *text)
 	FILE *file;
 
 	(void)snprintf(full, sizeof(full), "%s/%s", top, path);
-	file = fopen(full, "we");
-	if (!file) {
-		(void)snprintf(full, sizeof(full), "%s", path);
-		*strrchr(full, '/') = '\0';
-		run("mkdir -p", full);
-		(void)snprintf(full, sizeof(full), "%s/%s", top, path);
-		file = fopen(full, "we");
+	for (char *slash = strchr(full + strlen(top) + 1, '/'); slash;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
+		*slash = '/';
 	}
+	file = fopen(full, "we");
 	assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
@@ -317,14 +316,16 @@ static void test_rest(void **state)
 	put("base/memory.stat", "anon 4096\nfile 8192\ninactive_file 1073741824\n"
 				"active_file 536870912\nslab_reclaimable 5\n");
 	put_group("stranger", 30, 6, 1, 0, ALIVE);
+	put_group("system", 11, 7, 2, 0, NULL);
 	look();
-	assert_int_equal(facts.groups,
-		6); /* not the root of a VM of our own: nothing of it is ours */
+	/* Not the root of a VM of our own: nothing of it is ours. */
+	assert_int_equal(facts.groups, 7);
+	check_group("system", RECLAIM_OWN, 11, 7, 2, 0);
 	paths.base_is_root = true;
 	look();
-	assert_int_equal(facts.groups, 7);
-	check_group(".", RECLAIM_REST, 1024 - 500 - 70 - 8 - 30, 512 - 400 - 30 - 4 - 6,
-		100 - 60 - 7 - 1 - 1, 0);
+	assert_int_equal(facts.groups, 8);
+	check_group(".", RECLAIM_REST, 1024 - 500 - 70 - 8 - 30 - 11, 512 - 400 - 30 - 4 - 6 - 7,
+		100 - 60 - 7 - 1 - 1 - 2, 0);
 	assert_true(told(".")->current > 0);
 	assert_null(told("stranger"));
 }
@@ -520,7 +521,8 @@ static void with_ages(void)
 	with_lru_gen();
 	put("root/sys/kernel/debug/lru_gen",
 		"memcg     1 /\n node     0\n 0 70000 1 5000\n"
-		"memcg    9 /containers\n node     0\n 0 90000 0 1000\n 1 50 0 7\n"
+		"memcg    9 /containers\n node     0\n 0 90000 0 700\n 1 50 0 7\n"
+		"memcg     0 /containers/" DEAD "\n node     0\n 0 90000 0 300\n"
 		"memcg   10 /containers/" AA "\n node     0\n 0 80000 0 200\n"
 		"memcg   11 /engine\n node     0\n 0 60000 0 30\n 1 59999 0 40\n");
 }

@@ -23,7 +23,7 @@ static struct memory_seen seen;
 static struct {
 	unsigned int families, series;
 	char family[FAMILIES_MAX][96];
-	char name[SERIES_MAX][256]; /* with labels */
+	char name[SERIES_MAX][2 * MEMORY_NAME_MAX + 96]; /* with labels */
 	double value[SERIES_MAX];
 } found;
 

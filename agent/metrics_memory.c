@@ -31,7 +31,7 @@ static void put(struct text *text, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(text->buffer + text->len, text->size - text->len, format, args);
 	va_end(args);
-	text->full = n < 0 || (size_t)n >= text->size - text->len;
+	text->full = (size_t)n >= text->size - text->len; /* also for an error, which is below 0 */
 	if (!text->full)
 		text->len += (size_t)n;
 }

@@ -3,6 +3,7 @@
  * memory.c - keelctl memory [VERB]: shows the guest's memory, asks for some of it, sets mode and target until the agent's
  * next start.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,12 +81,13 @@ static int usage(const char *what)
 
 /* ---- status ----------------------------------------------------------------------------------------- */
 
-static unsigned int terminal_width(void)
+static struct winsize terminal_size(void)
 {
 	struct winsize size;
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
-									       : WIDTH;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
+		return size;
+	return (struct winsize){.ws_col = WIDTH, .ws_row = USHRT_MAX};
 }
 
 /* The first of these that is set decides (setlocale(3)); musl's own locale cannot be asked. */
@@ -105,28 +107,31 @@ static bool speaks_utf8(void)
 static void print_page(FILE *out, yyjson_doc *doc)
 {
 	const struct memory_view view = {.out = out,
-		.width = terminal_width(),
+		.width = terminal_size().ws_col,
 		.colour = view_wants_colour(stdout),
 		.utf8 = speaks_utf8()};
 
 	memory_view_page(&view, yyjson_doc_get_root(doc));
 }
 
-/* From the top left corner, over what was there: nothing flickers. */
+/* From the top left corner, over what was there: nothing flickers, and what does not fit does not scroll. */
 static void redraw(yyjson_doc *doc)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *page = open_memstream(&text, &len);
+	unsigned int left = terminal_size().ws_row - 1U;
 
 	if (!page)
 		return;
 	print_page(page, doc);
 	(void)fclose(page);
 	(void)fputs("\033[H", stdout);
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
+	for (size_t i = 0; i < len && left > 0; i++) {
+		if (text[i] == '\n') {
 			(void)fputs("\033[K", stdout);
+			left--;
+		}
 		(void)fputc(text[i], stdout);
 	}
 	(void)fputs("\033[J", stdout);

@@ -176,6 +176,19 @@ static void put_row(const struct memory_view *view, const struct column *columns
 	end_line(view, &paint);
 }
 
+/* The total, halved as long as all of it fits: steady from page to page, and not a line at the bottom. */
+static uint64_t find_top(const struct column *columns, unsigned int count, uint64_t total)
+{
+	uint64_t highest = 1;
+
+	for (unsigned int i = 0; i < count; i++)
+		if (columns[i].used + columns[i].cache > highest)
+			highest = columns[i].used + columns[i].cache;
+	while (total / 2 >= highest)
+		total /= 2;
+	return total;
+}
+
 void memory_plot_history(const struct memory_view *view, unsigned int width, uint64_t total,
 	yyjson_val *history)
 {
@@ -188,6 +201,7 @@ void memory_plot_history(const struct memory_view *view, unsigned int width, uin
 	if (yyjson_arr_size(history) < 2 || last <= first || total == 0)
 		return;
 	fill_columns(columns, count, history);
+	total = find_top(columns, count, total);
 	(void)fprintf(view->out, "\nThe last %s (%s in use, %s cache)\n",
 		view_format_ms((double)(last - first), span, sizeof(span)), view->utf8 ? "█" : "#",
 		view->utf8 ? (view->colour ? "\033[34m█\033[0m" : "░") : ":");

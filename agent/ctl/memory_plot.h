@@ -10,6 +10,6 @@
 /* One line: the whole width is `total`. */
 void memory_plot_bar(const struct memory_view *view, unsigned int width, uint64_t total,
 	uint64_t used, uint64_t cache);
-/* Samples [at_ms, used with cache, cache], oldest first. Nothing for fewer than two. */
+/* Samples [at_ms, used with cache, cache], oldest first. Nothing for fewer than two. As high as it has to be. */
 void memory_plot_history(const struct memory_view *view, unsigned int width, uint64_t total,
 	yyjson_val *history);

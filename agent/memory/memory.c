@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/common/health.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/memory_limits.h"
@@ -104,6 +105,16 @@ static void follow_size(struct memory *memory)
 	(void)memory_limits_apply(&limits, memory->paths.base_fd, log_limit, NULL);
 }
 
+/* Health is degraded for a while after some kills: its end is no event, it is seen in the agent's wake-ups. */
+static void follow_kills(struct memory *memory)
+{
+	const bool before = memory->oom_recent;
+
+	memory->oom_recent = health_oom_recent(memory->facts);
+	if (before && !memory->oom_recent)
+		memory->changed(memory->ctx);
+}
+
 static void look(struct memory *memory)
 {
 	struct memory_seen *seen = &memory->facts->memory_seen;
@@ -113,6 +124,7 @@ static void look(struct memory *memory)
 	seen->looked_us = memory->now.now_us;
 	memory->now.abilities = seen->abilities;
 	follow_size(memory);
+	follow_kills(memory);
 	add_estimates(memory);
 	take_sample(memory);
 }
@@ -270,10 +282,11 @@ static void end_episode(struct memory *memory, enum reclaim_reason reason)
 	memory_watch_arm_stall(&memory->watch, false);
 	if (steps > 0)
 		log_info("memory: %" PRIu64 " MiB given back in %" PRIu64 " steps, %" PRIu64
-			 " ms of CPU time; %s",
+			 " ms of CPU time: %s",
 			MIB(seen->reclaimed - memory->episode_reclaimed), steps,
 			(seen->cpu_us - memory->episode_cpu_us) / USEC_PER_MSEC,
-			reclaim_reason_text(reason));
+			reason == RECLAIM_REASON_NONE ? "the mode is another"
+						      : reclaim_reason_text(reason));
 }
 
 /* STALL first: it gives up what the others would begin. */

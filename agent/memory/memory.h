@@ -59,6 +59,7 @@ struct memory {
 		pending;   /* events that the policy has not heard of: bits by enum reclaim_event */
 	uint64_t ended_us; /* when it last heard that something had ended */
 	uint64_t sized;    /* the size that the limits were set for */
+	bool oom_recent;   /* at the last look (health.h) */
 	/* The step under way: whose, and what there was before. */
 	struct reclaim_step step;
 	uint64_t step_id, step_before;

@@ -24,8 +24,10 @@
 
 static void begin(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
-	if (!state->working)
+	if (!state->working) {
+		state->episode.begun_us = facts->now_us;
 		reclaim_guard_begin(state, facts);
+	}
 	state->working = true;
 	reclaim_groups_renew(state, facts);
 }
@@ -158,6 +160,7 @@ static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 	if (state->episode.steps >= STEPS_MAX)
 		return false;
 	return reclaim_step_flushes(state, facts, step) || reclaim_step_takes(state, facts, step) ||
+	       reclaim_step_waits(state, facts, step) ||
 	       reclaim_step_compacts(state, facts, step) ||
 	       reclaim_step_takes_living(state, facts, step);
 }

@@ -154,6 +154,7 @@ struct reclaim_episode {
 	bool automatic, request, target; /* what it is for */
 	bool compacted, refaulted;
 	unsigned int steps;
+	uint64_t begun_us;
 	uint64_t requested_taken; /* since the request */
 	/* What the last step did: pages that came back until watch_until_us, of `watched`
 	 * bytes. The group (0: no step is watched), and its cache before the step. */

@@ -15,6 +15,9 @@
 	(2 * USEC_PER_SEC)          /* against a busy VM it would go on for long and give little */
 #define LOST_US (10 * USEC_PER_SEC) /* a result so late never comes */
 
+/* Who is restarted comes back within seconds and wants his working set, which nobody uses meanwhile. */
+#define GRACE_US (5 * USEC_PER_SEC)
+
 #define GIVES_PART 8 /* who gives less than this part of what was asked has nothing */
 
 #define FLUSH_AGAIN_US (10 * USEC_PER_SEC)
@@ -47,9 +50,10 @@ static const struct stage stages[] = {
 	{RECLAIM_LIVE, RECLAIM_DEPTH_ALL, ASKED, 8, 32, 16, USEC_PER_SEC},
 };
 
-#define STAGE_DOUBTFUL (&stages[1]) /* before it all is surely cold */
-#define STAGE_LIVE     (&stages[4]) /* from here on containers are asked: slowly */
-#define STAGE_END      (&stages[ARRAY_SIZE(stages)])
+#define STAGE_DOUBTFUL \
+	(&stages[1]) /* what the dead used more than once; before it all is surely cold */
+#define STAGE_LIVE (&stages[4]) /* from here on containers are asked: slowly */
+#define STAGE_END  (&stages[ARRAY_SIZE(stages)])
 
 uint64_t reclaim_used(const struct reclaim_facts *facts)
 {
@@ -136,6 +140,12 @@ static uint64_t most(struct reclaim_state *state, const struct reclaim_facts *fa
 	return best;
 }
 
+static bool has_grace(const struct reclaim_state *state, const struct reclaim_facts *facts)
+{
+	return state->episode.automatic && !state->episode.request &&
+	       facts->now_us < state->episode.begun_us + GRACE_US;
+}
+
 static bool takes_from(struct reclaim_state *state, const struct reclaim_facts *facts,
 	const struct stage *from, const struct stage *to, struct reclaim_step *step)
 {
@@ -146,6 +156,8 @@ static bool takes_from(struct reclaim_state *state, const struct reclaim_facts *
 		if (stage->when == ASKED || !state->episode.automatic)
 			limit = asked_for(state, facts);
 		if (bytes < RECLAIM_WORTH || limit == 0)
+			continue;
+		if (stage == STAGE_DOUBTFUL && has_grace(state, facts))
 			continue;
 		known = reclaim_know(state, facts->group[step->group].id);
 		step->bytes = reclaim_min(step_size(facts, stage, known, bytes),
@@ -168,6 +180,17 @@ bool reclaim_step_takes(struct reclaim_state *state, const struct reclaim_facts 
 	struct reclaim_step *step)
 {
 	return takes_from(state, facts, stages, STAGE_LIVE, step);
+}
+
+bool reclaim_step_waits(struct reclaim_state *state, const struct reclaim_facts *facts,
+	struct reclaim_step *step)
+{
+	unsigned int group;
+
+	if (!has_grace(state, facts) || most(state, facts, STAGE_DOUBTFUL, &group) < RECLAIM_WORTH)
+		return false;
+	reclaim_wait(step, RECLAIM_REASON_SETTLING, state->episode.begun_us + GRACE_US);
+	return true;
 }
 
 bool reclaim_step_takes_living(struct reclaim_state *state, const struct reclaim_facts *facts,

@@ -10,7 +10,7 @@
 /* total - free */
 uint64_t reclaim_used(const struct reclaim_facts *facts);
 
-/* Each: whether it has a step, or (flushes) something to wait for. */
+/* Each: whether it has a step, or (flushes, waits) something to wait for. */
 bool reclaim_step_flushes(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);
 /* From the dead what they used once. */
@@ -18,6 +18,9 @@ bool reclaim_step_takes_cold(struct reclaim_state *state, const struct reclaim_f
 	struct reclaim_step *step);
 /* From all but containers. */
 bool reclaim_step_takes(struct reclaim_state *state, const struct reclaim_facts *facts,
+	struct reclaim_step *step);
+/* Something of the dead is left that is not taken yet. */
+bool reclaim_step_waits(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);
 bool reclaim_step_takes_living(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);

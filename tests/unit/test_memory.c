@@ -584,6 +584,21 @@ static void test_who_asks_gets_a_fresh_look(void **state)
 	assert_int_equal(turns, 0); /* the policy is not asked */
 }
 
+/* That health is no longer degraded by a kill is told, though nothing happens then. */
+static void test_a_kill_is_forgotten(void **state)
+{
+	(void)state;
+	facts.memory_seen.oom_kept = 1;
+	facts.memory_seen.oom_kill[0] =
+		(struct memory_oom_kill){.at_us = clock_now_us(), .global = true};
+	begin();
+	assert_int_equal(changes, 0);
+	facts.memory_seen.oom_kept = 0;
+	memory_tick(&memory);
+	LOOP_UNTIL(&loop, turns == 1);
+	assert_int_equal(changes, 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_it_begins_with_an_event_and_sleeps, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_ends_are_heard_together, set_up, tear_down),
@@ -603,6 +618,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_limits_follow_the_size, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_history, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_who_asks_gets_a_fresh_look, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_a_kill_is_forgotten, set_up, tear_down),
 };
 
 UNIT_TEST_MAIN(tests)

@@ -183,8 +183,8 @@ static void test_other_bodies(void **state)
 	static const char *const bad_target[] = {"", "{}", "{\"bytes\":0}", "{\"bytes\":\"none\"}",
 		"{\"bytes\":true}", "{\"bytes\":1,\"x\":1}", "null"};
 	static const char *const bad_mode[] = {"", "{}", "{\"mode\":\"\"}", "{\"mode\":\"fast\"}",
-		"{\"mode\":1}", "{\"mode\":\"off\\u0000\"}", "{\"mode\":\"of\"}", "\"off\"",
-		"{\"mode\":\"off\",\"mode\":\"off\"}"};
+		"{\"mode\":\"adaptivE\"}", "{\"mode\":1}", "{\"mode\":\"off\\u0000\"}",
+		"{\"mode\":\"of\"}", "\"off\"", "{\"mode\":\"off\",\"mode\":\"off\"}"};
 	static const char *const words[] = {"adaptive", "gradual", "dropcache", "off"};
 	enum memory_mode mode;
 	const char *why;

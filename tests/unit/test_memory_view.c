@@ -187,14 +187,19 @@ static void test_colours_and_blocks(void **state)
 	assert_non_null(strstr(page, "░"));
 	assert_non_null(strstr(page, "│"));
 	/* A level between two rows, below, above, and both in one cell. */
-	render("{\"total_bytes\":6400,\"history\":[[0,500,0],[1,100,100],[2,900,800],[3,1100,100]]}",
+	render("{\"total_bytes\":6400,\"history\":[[0,6400,0],[1,500,0],[2,100,100],[3,900,800],[4,1100,100]]}",
 		80, true, true);
-	assert_non_null(strstr(page, "\033[0;36m▅"));
+	assert_non_null(strstr(page, "█▅"));
 	assert_non_null(strstr(page, "\033[0;34m▁"));
 	assert_non_null(strstr(page, "\033[0;36;44m▁"));
 	assert_non_null(strstr(page, "\033[0;36m▃"));
-	render("{\"total_bytes\":6400,\"history\":[[0,500,0],[1,500,0]]}", 80, false, true);
+	render("{\"total_bytes\":800,\"history\":[[0,563,0],[1,563,0]]}", 80, false, true);
 	assert_non_null(strstr(page, "│▅▅▅"));
+	/* Half of it, and half again, as long as all fits. */
+	render("{\"total_bytes\":8192,\"history\":[[0,1500,0],[1,500,0]]}", 80, false, true);
+	assert_non_null(strstr(page, "  2.0 KiB │"));
+	render("{\"total_bytes\":8192,\"history\":[[0,0,0],[1,0,0]]}", 80, false, true);
+	assert_non_null(strstr(page, "      1 B │"));
 }
 
 /* What is not there, not known, or not what it should be. */

@@ -136,12 +136,15 @@ def beside_a_server(t, guest):
 
 def charged_to_the_dead(t, guest):
     """Who touched a page first is charged: the working set of one that was started again belongs to its forerunner."""
+    post(guest, "mode", mode="off")
     serve(guest, "first", "inherited")
     stop_serving(guest, "first")
     group = f"containers/{serve(guest, 'second', 'inherited')}"
     own = (stat(guest, group, "active_file") + stat(guest, group, "inactive_file")) // MIB
+    check(own < HOT_MIB // 2, f"{own} MiB are charged to the living one")
     before = given_back(guest)
     build(guest)
+    post(guest, "mode", mode="adaptive")
     harness.retry_until(BACK_SECONDS, lambda: given_back(guest) >= before + BUILT_MIB // 2 and not memory(guest)["working"],
                         "what the build left is given back")
     pages, missing = stop_serving(guest, "second")

@@ -58,10 +58,13 @@ static void test_chosen(void **state)
 		{CHOSEN("/wsl-user/b/containers/" ID, ",task=x,pid=77,uid=0"), "/wsl-user/b",
 			{.pid = 77, .process = "x", .group = "containers/" ID, .container_id = ID}},
 		{CHOSEN("/wsl-user/bb/containers/" ID, ",task=x,pid=77,uid=0"), "/wsl-user/b",
+			{.pid = 77, .process = "x", .group = "wsl-user/bb/containers/" ID}},
+		{CHOSEN("/a/" ID "/" ID, ",task=x,pid=77,uid=0"), "",
 			{.pid = 77,
 				.process = "x",
 				.group =
-					"wsl-user/bb/containers/0123456789abcdef0123456789abcdef0123456789abcdef01234567"}},
+					"a/" ID
+					"/0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab"}},
 		{CHOSEN("/wsl-user/b", ",task=x,pid=77,uid=0"), "/wsl-user/b",
 			{.pid = 77, .process = "x", .group = "wsl-user/b"}},
 		/* No container's. */

@@ -13,8 +13,8 @@ import time
 import harness
 import machine
 import vsock
-from guests import IMAGE, ask, data_file, docker, health, import_image, sh, up, vm
-from harness import check, equal, scenario
+from guests import IMAGE, ask, data_file, docker, health, import_image, must, sh, up, vm
+from harness import check, contains, equal, scenario
 
 HOG = "tail /dev/zero"  # keeps the last line, which never ends, in memory
 EVERY = 0.2
@@ -207,3 +207,26 @@ def hogs(t):
         equal(harness.retry_until(60, lambda: killed(guest), "the agent"), before, "kills after a restart of the agent")
     with t.step("the kernel never ran out of memory itself"):
         equal(sh(guest, "dmesg | grep -c 'constraint=CONSTRAINT_NONE' || :").strip(), "0", "kills for want of memory in the VM")
+
+
+# ---- more memory, and swap -----------------------------------------------------------------------------
+
+def containers_max(guest):
+    return group_value(guest, "containers/memory.max")
+
+
+@scenario("memory that the host adds, and compressed swap", deadline=600)
+def more_memory(t):
+    guest = "more"
+    up(t, guest, "--mem", "1G", "--max-mem", "2G", "--data", data_file(t), "--data-size", "1G",
+       append="keel.memory.zram=50 keel.memory.swap=no")
+    with t.step("there is swap, which containers may not use, and room for it"):
+        contains(ask(guest, "cat /proc/swaps"), "/dev/zram0", "/proc/swaps")
+        equal(ask(guest, "cat /sys/fs/cgroup/containers/memory.swap.max"), "0\n", "memory.swap.max")
+        total = int(ask(guest, "grep MemTotal /proc/meminfo").split()[1]) << 10
+        check(total - containers_max(guest) > total // 4 + (200 << 20), f"{containers_max(guest)} of {total}")
+    with t.step("the limits follow memory that the host adds"):
+        before = containers_max(guest)
+        must("memory", guest, "1G")
+        harness.retry_until(60, lambda: containers_max(guest) > before + (400 << 20), "a higher limit")
+        check(health(guest)["memory"]["total_bytes"] > total + (900 << 20), "the total has not grown")

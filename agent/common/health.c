@@ -301,15 +301,21 @@ bool health_oom_recent(const struct facts *facts)
 static bool memory_blemish(const struct facts *facts, struct health *health)
 {
 	const struct memory_oom_kill *kill = find_oom_kill(facts);
+	const char *of = " of ", *whose;
 
 	if (!kill)
 		return false;
+	whose = kill->group;
+	if (kill->container[0]) {
+		of = " of container ";
+		whose = kill->container;
+	}
 	return object(health, HEALTH_STATUS_DEGRADED,
 		kill->global
 			? "the guest ran out of memory, and the kernel killed %s%s%s; give it more, or "
 			  "limit containers (docker run --memory); see keelctl memory"
 			: "the kernel killed %s%s%s for want of memory in its group; see keelctl memory",
-		kill->process, kill->group[0] ? " of " : "", kill->group);
+		kill->process, whose[0] ? of : "", whose);
 }
 
 static bool stage_blemish(const struct facts *facts, struct health *health)

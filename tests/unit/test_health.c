@@ -455,6 +455,9 @@ static void test_oom_kills(void **state)
 		assert_true(health_oom_recent(&facts));
 		expect(&facts, HEALTH_STATUS_DEGRADED, true, "the guest ran out of memory");
 	}
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "the kernel killed dockerd; give");
+	strcpy(facts.memory_seen.oom_kill[0].container, "web");
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "killed dockerd of container web; give");
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
 		set_kill(&facts, ours[i], false);
 		assert_true(health_oom_recent(&facts));

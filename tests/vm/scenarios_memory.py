@@ -17,9 +17,9 @@ from harness import check, equal, scenario
 MIB = 1 << 20
 TOTAL_MIB = 2048
 IMAGE = "keel/memload"
-BUILD = ("build", "/data", "384", "64")
-BUILT_MIB = 300  # less than its cache: "it was given back" means at least so much
-HOT_MIB = 150
+BUILD = ("build", "/data/tree", "256", "64")
+BUILT_MIB = 200  # less than its cache: "it was given back" means at least so much
+HOT_MIB = 120
 SLACK_MIB = TOTAL_MIB * 5 // 100
 BACK_SECONDS = 90  # natively under 30
 GROUPS = "/sys/fs/cgroup"
@@ -56,11 +56,9 @@ def cache_mib(guest):
     return sum(stat(guest, "containers", key) for key in ("inactive_file", "active_file", "slab_reclaimable")) // MIB
 
 
-def build(guest, mib=BUILD[2], keep=False):
-    """A container that builds, to its end. What it writes is removed by the next one, unless it is kept."""
-    if not keep:
-        sh(guest, "rm -rf /data/x/d*")
-    docker(guest, "run", "--rm", "-v", "/data/x:/data", IMAGE, "/memload", *BUILD[:2], mib, BUILD[3], seconds=300)
+def build(guest):
+    """A container that builds, to its end. The next one writes the same files again."""
+    docker(guest, "run", "--rm", "-v", "/data/x:/data", IMAGE, "/memload", *BUILD, seconds=300)
 
 
 def settled(guest, seconds=BACK_SECONDS):
@@ -165,12 +163,12 @@ def asked_for(guest):
     post(guest, "mode", mode="adaptive")
     harness.retry_until(BACK_SECONDS, lambda: given_back(guest) >= before + BUILT_MIB and not memory(guest)["working"],
                         "switched on, it takes what was left")
-    sh(guest, "cat /data/x/d*/* >/dev/null")  # the root group's or the shell's
+    sh(guest, "cat /data/x/tree/*/* >/dev/null")  # the root group's or the shell's
     answer = post(guest, "reclaim", bytes="all", timeout_ms=60000)
     check(answer["reason"] in ("nothing", "done", "refaults"), f"a request for all: {answer}")
     check(answer["reclaimed_bytes"] >= 32 * MIB, f"a request for all gave little: {answer}")
     used = memory(guest)["total_bytes"] - memory(guest)["free_bytes"]
-    sh(guest, "cat /data/x/d*/* >/dev/null")
+    sh(guest, "cat /data/x/tree/*/* >/dev/null")
     target = used + 64 * MIB
     equal(post(guest, "target", bytes=target)["target_bytes"], target, "the target")
     harness.retry_until(BACK_SECONDS, lambda: memory(guest)["total_bytes"] - memory(guest)["free_bytes"] <= target + 16 * MIB,

@@ -27,7 +27,6 @@
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
 #include "agent/memory/oom_watch.h"
-#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -64,7 +63,6 @@ static struct agent {
 	struct memory memory;
 	struct oom_watch oom_watch;
 	struct engine_events ending_events;
-	struct oom_watch oom;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -282,8 +280,6 @@ static void raise_descriptor_limit(void)
 
 static void init_parts(const struct agent_options *options)
 {
-	const char *base = getenv("KEEL_CGROUP");
-
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
@@ -307,9 +303,6 @@ static void init_parts(const struct agent_options *options)
 		on_memory_change, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
-	oom_watch_init(&agent.oom, &agent.loop, base ? base : "",
-		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
-		on_memory_change, NULL);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
 		options->heartbeat_s);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
@@ -340,7 +333,6 @@ static void agent_finish(void)
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
 	oom_watch_stop(&agent.oom_watch);
-	oom_watch_stop(&agent.oom);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }
@@ -365,7 +357,6 @@ int agent_run(const struct agent_options *options)
 		on_report_start, NULL);
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
-	oom_watch_start(&agent.oom);
 	start_power_button();
 	rc = notify_send("READY=1");
 	if (rc < 0)

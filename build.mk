@@ -101,16 +101,17 @@ $(BIN)/%:
 	@strip -o $@ $@.debug
 	@echo "  LD      $@ ($$(stat -c %s $@) bytes)"
 
+vpath %.c tests/ns tests/bench tests/vm/guest
+
 # Lab-only programs: linked like the release ones, never shipped.
-lab-programs: build/lab/lab-shell build/lab/durable
-build/lab/%: tests/vm/guest/%.c $(REL)/flags
+lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload build/lab/senpai
+build/lab/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(rel_cc) $(rel_cflags) $(cppflags) $(warn) $(rel_inc) $(rel_ldflags) -s -o $@ $<
 
 # What the namespace suites start guests with, and in them.
 ns-programs: build/ns/launch build/ns/svc build/ns/floor build/ns/benchsvc
-vpath %.c tests/ns tests/bench
 build/ns/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
@@ -177,7 +178,7 @@ $(CHK)/%.tidy: %.c .clang-tidy
 analyze: $(patsubst %.c,$(CHK)/%.analyzed,$(own_src))
 # Descriptors 0-2 (and a helper's 3) are filled to be inherited, and control_server's spare one lives as long as PID 1,
 # which the analyzer takes for leaks.
-$(CHK)/init/spawn.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed: analyze_off := -Wno-analyzer-fd-leak
+$(CHK)/init/spawn.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed $(CHK)/agent/memory/reclaim_worker.analyzed: analyze_off := -Wno-analyzer-fd-leak
 $(CHK)/%.analyzed: %.c
 	@mkdir -p $(@D)
 	@echo "  ANALYZE $<"

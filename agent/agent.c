@@ -25,6 +25,8 @@
 #include "agent/engine_events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
+#include "agent/memory/memory.h"
+#include "agent/memory/oom_watch.h"
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
@@ -41,11 +43,12 @@
 #define SOCKET_MODE       0660
 #define DESCRIPTORS       4096
 
-/* After these dockerd's data may have become more or less: a container's and a volume's end, an image's, a prune's. */
-#define SPACE_EVENTS                                                             \
-	ENGINE_EVENT("die")                                                      \
-	"," ENGINE_EVENT("destroy") "," ENGINE_EVENT("delete") "," ENGINE_EVENT( \
-		"prune") "," ENGINE_EVENT("pull") "," ENGINE_EVENT("import") "," ENGINE_EVENT("load")
+/* Something has ended that used disk or memory: a container, a command in one, a volume, an image, a prune; a build ends with
+ * a tag, if it has a name. */
+#define ENDING_EVENTS                                                                                                                   \
+	ENGINE_EVENT("die")                                                                                                             \
+	"," ENGINE_EVENT("exec_die") "," ENGINE_EVENT("destroy") "," ENGINE_EVENT("delete") "," ENGINE_EVENT("prune") "," ENGINE_EVENT( \
+		"pull") "," ENGINE_EVENT("import") "," ENGINE_EVENT("load") "," ENGINE_EVENT("commit") "," ENGINE_EVENT("tag")
 
 static const char engine_unavailable[] = "the Docker engine does not answer on its socket; "
 					 "GET /v1/health of the keel API says why";
@@ -57,7 +60,9 @@ static struct agent {
 	struct engine engine;
 	struct disk disk;
 	struct image_sync image_sync;
-	struct engine_events space_events;
+	struct memory memory;
+	struct oom_watch oom_watch;
+	struct engine_events ending_events;
 	struct report report;
 	struct api api;
 	struct http_server http;
@@ -132,7 +137,7 @@ static void agent_spread_facts(void *ctx)
 	engine_update(&agent.engine);
 	disk_update(&agent.disk);
 	image_sync_update(&agent.image_sync);
-	engine_events_update(&agent.space_events);
+	engine_events_update(&agent.ending_events);
 	look_for_crashes();
 	if (!agent.modules_over && facts_stage_over(&agent.facts, "modules")) {
 		agent.modules_over = true;
@@ -147,11 +152,17 @@ static void on_engine_change(void *ctx)
 {
 	(void)ctx;
 	image_sync_update(&agent.image_sync);
-	engine_events_update(&agent.space_events);
+	engine_events_update(&agent.ending_events);
 	report_send_change(&agent.report);
 }
 
 static void on_disk_change(void *ctx)
+{
+	(void)ctx;
+	report_send_change(&agent.report);
+}
+
+static void on_memory_change(void *ctx)
 {
 	(void)ctx;
 	report_send_change(&agent.report);
@@ -167,15 +178,17 @@ static void on_engine_tick(void *ctx)
 {
 	(void)ctx;
 	disk_tick(&agent.disk);
+	memory_tick(&agent.memory);
 	image_sync_update(&agent.image_sync);
-	engine_events_update(&agent.space_events);
+	engine_events_update(&agent.ending_events);
 }
 
-/* Something in dockerd took space or gave it back: how much there was in between is not to be missed. */
-static void on_space_event(void *ctx)
+/* How much space there was in between is not to be missed; what it left in memory can go. */
+static void on_ending_event(void *ctx)
 {
 	(void)ctx;
 	disk_look(&agent.disk);
+	memory_event(&agent.memory);
 }
 
 static void on_report_start(struct loop_timer *timer)
@@ -271,16 +284,23 @@ static void init_parts(const struct agent_options *options)
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
 		.logs = &agent.logs,
-		.disk = &agent.disk};
+		.disk = &agent.disk,
+		.memory = &agent.memory,
+		.http = &agent.http};
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
 	agent.engine.tick = on_engine_tick;
 	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_disk_change,
 		on_disk_job_heard, NULL);
-	engine_events_init(&agent.space_events, &agent.loop,
-		&options->engine.address[ENGINE_DOCKERD], ENGINE_EVENTS_REQUEST(SPACE_EVENTS),
-		&agent.facts, on_space_event, NULL);
+	engine_events_init(&agent.ending_events, &agent.loop,
+		&options->engine.address[ENGINE_DOCKERD], ENGINE_EVENTS_REQUEST(ENDING_EVENTS),
+		&agent.facts, on_ending_event, NULL);
+	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_memory_change,
+		NULL);
+	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
+		on_memory_change, NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
@@ -310,7 +330,9 @@ static void agent_finish(void)
 	engine_stop(&agent.engine);
 	disk_stop(&agent.disk);
 	image_sync_stop(&agent.image_sync);
-	engine_events_stop(&agent.space_events);
+	engine_events_stop(&agent.ending_events);
+	memory_stop(&agent.memory);
+	oom_watch_stop(&agent.oom_watch);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
 }
@@ -339,6 +361,8 @@ int agent_run(const struct agent_options *options)
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));
+	memory_start(&agent.memory);
+	oom_watch_start(&agent.oom_watch);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

@@ -7,6 +7,7 @@
 #include "agent/common/address.h"
 #include "agent/disk.h"
 #include "agent/engine.h"
+#include "agent/memory/memory.h"
 #include "lib/base.h"
 
 #define AGENT_API_SOCKET    "/run/keel/api.sock"
@@ -17,6 +18,7 @@ struct agent_options {
 	struct address docker[AGENT_LISTENERS_MAX]; /* where Docker's API is offered */
 	struct engine_options engine;
 	struct disk_options disk;
+	struct memory_options memory;
 	struct address report;
 	const char *control; /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;

@@ -10,6 +10,8 @@
 
 #include "agent/common/document.h"
 #include "agent/disk_api.h"
+#include "agent/memory_api.h"
+#include "agent/metrics.h"
 #include "lib/log.h"
 
 /* Too large for a small stack, and one request is handled at a time. */
@@ -34,6 +36,13 @@ static void respond_text(struct http_response *response, int status, const char 
 		.body_len = strlen(text)};
 }
 
+/* Who asks for figures is to have fresh ones. */
+static void look_at_memory(const struct api *api)
+{
+	if (api->memory)
+		memory_look(api->memory);
+}
+
 static void get_health(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
@@ -42,6 +51,7 @@ static void get_health(struct api *api, const struct http_request *request,
 	const char *text;
 
 	(void)request;
+	look_at_memory(api);
 	health_judge(api->facts, &health);
 	system_read_facts(&system_facts);
 	text = document_write_health(api->facts, &health, &system_facts, &len);
@@ -158,6 +168,58 @@ static void run_disk(struct api *api, const struct http_request *request,
 	disk_api_answer(api->disk, request, response);
 }
 
+static void respond_memory(struct api *api, struct http_response *response)
+{
+	size_t len;
+	const char *text;
+
+	look_at_memory(api);
+	system_read_facts(&system_facts);
+	text = document_write_memory(api->facts, &system_facts, &len);
+	respond_json(response, 200, text, len);
+}
+
+static void get_memory(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)request;
+	respond_memory(api, response);
+}
+
+static void post_memory_reclaim(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	memory_api_reclaim(api->memory, api->http, request, response);
+}
+
+static void post_memory_target(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	if (memory_api_set_target(api->memory, request, response) == 0)
+		respond_memory(api, response);
+}
+
+static void post_memory_mode(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	if (memory_api_set_mode(api->memory, request, response) == 0)
+		respond_memory(api, response);
+}
+
+static void get_metrics(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	size_t len;
+	const char *text;
+
+	(void)request;
+	look_at_memory(api);
+	text = metrics_answer(api->facts, &len);
+	respond_json(response, 200, text, len);
+	if (text)
+		response->type = METRICS_TYPE;
+}
+
 static const struct {
 	const char *path;
 	const char *method, *allow;
@@ -174,6 +236,11 @@ static const struct {
 	{DISK_API_PREFIX "repair", "POST", "POST", run_disk},
 	{DISK_API_PREFIX "init", "POST", "POST", run_disk},
 	{DISK_API_PREFIX "adopt", "POST", "POST", run_disk},
+	{"/v1/memory", "GET", "GET, HEAD", get_memory},
+	{"/v1/memory/reclaim", "POST", "POST", post_memory_reclaim},
+	{"/v1/memory/target", "POST", "POST", post_memory_target},
+	{"/v1/memory/mode", "POST", "POST", post_memory_mode},
+	{"/metrics", "GET", "GET, HEAD", get_metrics},
 	{"/livez", "GET", "GET, HEAD", get_livez},
 	{"/readyz", "GET", "GET, HEAD", get_readyz},
 };

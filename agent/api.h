@@ -8,6 +8,7 @@
 #include "agent/disk.h"
 #include "agent/http.h"
 #include "agent/log_stream.h"
+#include "agent/memory/memory.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -19,6 +20,8 @@ struct api {
 	api_command_fn *command;
 	struct log_streams *logs; /* NULL: there are none */
 	struct disk *disk;        /* NULL: no jobs */
+	struct memory *memory;    /* NULL: nobody looks after it */
+	struct http_server *http; /* the one that is served; with `memory` */
 	void *ctx;
 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "agent/common/pressure.h"
+#include "agent/common/memory_read.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -46,15 +46,15 @@ static int io_pressure(void)
 	int most = -1;
 
 	for (size_t i = 0; base && i < ARRAY_SIZE(slices); i++) {
+		struct memory_pressure pressure;
 		char path[512], text[256];
-		int percent = -1;
 
 		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s/io.pressure", base,
 			slices[i]);
-		if (file_read(path, text, sizeof(text)) > 0)
-			percent = pressure_parse(text);
-		if (percent > most)
-			most = percent;
+		if (file_read(path, text, sizeof(text)) > 0 &&
+			memory_read_pressure(text, &pressure) == 0 &&
+			(int)pressure.some_avg10_permille / 10 > most)
+			most = (int)pressure.some_avg10_permille / 10;
 	}
 	return most;
 }

@@ -180,7 +180,7 @@ static void on_uevent(struct loop_source *source, uint32_t events)
 	bool vanished = watch->seen->vanished;
 
 	(void)events;
-	if (!uevent_drain(source->fd))
+	if (!uevent_drain(source->fd, "block"))
 		return;
 	look_at_device(watch);
 	if (bytes != watch->seen->size_bytes || vanished != watch->seen->vanished)

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "agent/common/disk_facts.h"
+#include "agent/kmsg_reader.h"
 #include "lib/base.h"
 #include "lib/loop.h"
 
@@ -25,12 +26,13 @@ struct disk_watch {
 	char mountpoint[64];
 	dev_t device;
 	char disk[32]; /* the whole device, of which seen->kernel may be a partition */
-	struct loop_source uevents, errors, kmsg;
+	struct loop_source uevents, errors;
+	struct kmsg_reader kmsg;
+	bool told; /* the kernel's log has changed a fact, which was not passed on yet */
 	struct loop_timer again; /* an error is told before it is counted */
 	unsigned int looks;
 	/* The kernel's log says so. Linux 6.12 to 6.14 refuse writes after an error and show it nowhere else. */
 	bool told_read_only;
-	struct loop_timer rest; /* a log that floods is read again after this */
 };
 
 void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_seen *seen,

@@ -69,6 +69,16 @@ static void set_defaults(struct agent_options *options)
 			.critical_percent = config.disk.critical_percent},
 		.program = DISK_JOB_PROGRAM,
 	};
+	options->memory = (struct memory_options){
+		.mode = (enum memory_mode)config.memory.mode,
+		.limits = {.floor = (uint64_t)config.memory.floor_mib << 20,
+			.pressure_permille = config.memory.pressure_permille,
+			.refault_permille = config.memory.refaults_permille},
+		.target = (uint64_t)config.memory.target_mib << 20,
+		.reserve = (uint64_t)config.memory.reserve_mib << 20,
+		.zram_percent = config.memory.zram_percent,
+		.swap = config.memory.swap,
+	};
 	if (config.vsock.report_port != 0)
 		options->report = (struct address){.kind = ADDRESS_VSOCK,
 			.cid = VMADDR_CID_HOST,

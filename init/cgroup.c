@@ -148,25 +148,37 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 	return 1;
 }
 
-int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name)
+int cgroup_make_slice(const struct cgroup *cgroup, const char *slice)
 {
 	char path[96];
-	int fd, rc;
 
 	if (cgroup->base_fd < 0)
 		return -ENOTSUP;
-	if (mkdirat(cgroup->base_fd, slice, 0755) == 0) {
-		(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", slice);
-		enable_controllers(cgroup->base_fd, path, NULL, 0);
-	} else if (errno != EEXIST) {
-		return -errno;
-	}
+	if (mkdirat(cgroup->base_fd, slice, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", slice);
+	enable_controllers(cgroup->base_fd, path, NULL, 0);
+	return 0;
+}
+
+int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name)
+{
+	char path[96];
+	int fd, rc = cgroup_make_slice(cgroup, slice);
+
+	if (rc < 0)
+		return rc;
 	(void)snprintf(path, sizeof(path), "%s/%s", slice, name);
 	rc = make_dir(cgroup->base_fd, path);
 	if (rc < 0)
 		return rc;
 	fd = openat(cgroup->base_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* Its part of what the slice is protected with; of a slice without protection that is nothing. Not memory.min,
+	 * which would withstand a reclaim of the slice itself. */
+	(void)!file_write_at(fd, "memory.low", "max");
+	return fd;
 }
 
 int cgroup_kill(int dir_fd, const char *name)

@@ -19,6 +19,9 @@ struct cgroup {
  * for the groups below. 0; -ENOTSUP: no cgroup v2; 1: some controllers are missing, named in `why`. */
 int cgroup_setup(struct cgroup *cgroup, char *why, size_t size) MUST_CHECK;
 
+/* Makes base/slice, with the controllers on for what comes below it. 0, also if it is there; or -errno. */
+int cgroup_make_slice(const struct cgroup *cgroup, const char *slice) MUST_CHECK;
+
 /* Makes base/slice/name. Returns its directory fd (the caller's) or -errno. */
 int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name) MUST_CHECK;
 

@@ -242,12 +242,15 @@ int main(int argc, char **argv)
 		crash_set_time(CRASH_TIME_AGAIN);
 	stage_init_all(init);
 	config_set_defaults(&init->config);
+	/* The configuration is on a mounted root, and the memory stage goes by it. */
 	if (!crashed)
-		stage_run_all(init);
-	else
-		stage_run_crashed(init);
+		stage_run(init, STAGE_CONSOLE, STAGE_MOUNTS);
 	open_kernel_log();
 	config_load(&init->config, on_config_warning, NULL);
+	if (!crashed)
+		stage_run(init, STAGE_CGROUP, STAGE_MEMORY);
+	else
+		stage_run_crashed(init);
 	rc = open_loop(init, &mask);
 	if (rc < 0)
 		rescue_last_resort(init, &mask, rc);

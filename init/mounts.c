@@ -36,6 +36,8 @@ static const struct mount_entry entries[] = {
 	{"cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate,memory_recursiveprot",
 		NO_SUID_DEV_EXEC, true},
 	{"bpf", "/sys/fs/bpf", "bpf", "mode=0700", NO_SUID_DEV_EXEC, true},
+	/* The ages of pages, where MGLRU is on (agent/memory/memory_groups.c). For root alone. */
+	{"debugfs", "/sys/kernel/debug", "debugfs", "mode=0700", NO_SUID_DEV_EXEC, true},
 	{"securityfs", "/sys/kernel/security", "securityfs", NULL, NO_SUID_DEV_EXEC, true},
 	/* Bounded by their sizes: a service that floods its log fills these and nothing else. What services
 	 * write (lib/log_files.h), and what keel-log makes of it: three files for each service, which are two

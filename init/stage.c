@@ -89,7 +89,7 @@ static int run_cgroup(struct init *init, char *why, size_t size)
 
 static int run_memory(struct init *init, char *why, size_t size)
 {
-	return memory_setup(&init->cgroup, why, size);
+	return memory_setup(&init->cgroup, &init->config, why, size);
 }
 
 void stage_init_all(struct init *init)
@@ -134,14 +134,12 @@ void stage_set(struct init *init, enum stage_id id, enum stage_state state, cons
 	control_mark(init, CONTROL_DIRTY_STAGE((unsigned int)id));
 }
 
-void stage_run_all(struct init *init)
+void stage_run(struct init *init, enum stage_id first, enum stage_id last)
 {
-	for (unsigned int i = 0; i < STAGE_COUNT && !init->fatal; i++) {
+	for (unsigned int i = first; i <= last && !init->fatal; i++) {
 		char why[CONTROL_REASON_MAX] = "";
 		int rc;
 
-		if (!table[i].run)
-			continue;
 		init->stages[i].record.start_us = clock_now_us();
 		init->stages[i].record.state = STAGE_STATE_RUNNING;
 		rc = table[i].run(init, why, sizeof(why));

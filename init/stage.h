@@ -12,8 +12,8 @@
 
 /* Names every stage and marks it pending. */
 void stage_init_all(struct init *init);
-/* Runs the stages that are functions, in order; a FATAL failure sets init->fatal and ends it. */
-void stage_run_all(struct init *init);
+/* Runs stages that are functions, in order; a FATAL failure sets init->fatal and ends it, as it does the next call. */
+void stage_run(struct init *init, enum stage_id first, enum stage_id last);
 /* After a crash of PID 1 (crash.h): only what ending the system needs. */
 void stage_run_crashed(struct init *init);
 /* Starts the helper stages. Needs the loop. */

@@ -55,4 +55,8 @@ bench-disk: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_disk.py $(T)
 
-.PHONY: bench bench-disk bench-init lab-image run soak test test-powercut test-ns test-fault test-vm
+## bench-memory: what the host holds after work has ended, by reclaim policy (hours; T=--quick shows that it works)
+bench-memory: lab-image
+	@image-build/env lab --host -- python3 tests/bench/bench_memory.py $(T)
+
+.PHONY: bench bench-disk bench-init bench-memory lab-image run soak test test-powercut test-ns test-fault test-vm

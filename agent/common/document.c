@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "agent/common/document_disk.h"
+#include "agent/common/document_memory.h"
 
 /* The largest document (every table full, every text at its limit and escaped) takes about a third;
  * test_document.c builds it. Untouched pages of a static array cost nothing. */
@@ -129,19 +130,6 @@ static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 	add_daemons(doc, item, facts);
 }
 
-static void add_memory(yyjson_mut_doc *doc, yyjson_mut_val *root,
-	const struct system_memory *memory)
-{
-	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "memory");
-
-	(void)yyjson_mut_obj_add_uint(doc, item, "total_bytes", memory->total);
-	(void)yyjson_mut_obj_add_uint(doc, item, "available_bytes", memory->available);
-	(void)yyjson_mut_obj_add_uint(doc, item, "free_bytes", memory->free);
-	(void)yyjson_mut_obj_add_uint(doc, item, "cached_bytes", memory->cached);
-	(void)yyjson_mut_obj_add_uint(doc, item, "swap_total_bytes", memory->swap_total);
-	(void)yyjson_mut_obj_add_uint(doc, item, "swap_free_bytes", memory->swap_free);
-}
-
 /* The check is another program's file: it is parsed, so that what is not JSON cannot break ours. */
 static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct system_facts *system,
 	bool with_check)
@@ -152,6 +140,7 @@ static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct s
 	yyjson_doc *check = NULL;
 
 	(void)yyjson_mut_obj_add_str(doc, item, "release", system->release);
+	(void)yyjson_mut_obj_add_uint(doc, item, "cpus", system->cpus);
 	/* The reader takes a non-const text only for its in-situ mode, which is not asked for. */
 	if (with_check && system->kernel_check_len > 0 &&
 		yyjson_alc_pool_init(&alc, check_pool, sizeof(check_pool)))
@@ -183,7 +172,8 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	add_services(doc, root, facts);
 	document_fill_disk(doc, yyjson_mut_obj_add_obj(doc, root, "disk"), facts);
 	add_engine(doc, root, facts);
-	add_memory(doc, root, &system->memory);
+	document_fill_memory(doc, yyjson_mut_obj_add_obj(doc, root, "memory"), facts,
+		&system->memory, false);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
 	add_ms(doc, clock, "boottime_ms", system->uptime_us);
@@ -248,6 +238,17 @@ const char *document_write_disk(const struct facts *facts, size_t *len)
 	yyjson_mut_val *root = open_object(doc);
 
 	document_fill_disk(doc, root, facts);
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_memory(const struct facts *facts, const struct system_facts *system,
+	size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	document_fill_memory(doc, root, facts, &system->memory, true);
 	return write_document(doc, &alc, len);
 }
 

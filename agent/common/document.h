@@ -21,6 +21,9 @@ const char *document_write_health(const struct facts *facts, const struct health
 const char *document_write_services(const struct facts *facts, size_t *len);
 /* The document's member "disk" alone. */
 const char *document_write_disk(const struct facts *facts, size_t *len);
+/* The document's member "memory" alone, with the history. */
+const char *document_write_memory(const struct facts *facts, const struct system_facts *system,
+	size_t *len);
 
 /* The lines of the report to the host, without their newline. */
 const char *document_write_report_hello(const struct facts *facts,

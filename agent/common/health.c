@@ -263,6 +263,61 @@ static bool engine_objects(const struct facts *facts, struct health *health)
 		"the engine is in a state that this agent does not know");
 }
 
+/* Of keel's own, or for want of memory in the whole VM: what limits and the reserve are to prevent. A container that was
+ * killed at its limit is that container's matter: told in memory{}, and no blemish of the guest. */
+static bool oom_kill_is_ours(const struct memory_oom_kill *kill)
+{
+	static const char *const slices[] = {"engine", "keel"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		size_t len = strlen(slices[i]);
+
+		if (strncmp(kill->group, slices[i], len) == 0 &&
+			(kill->group[len] == '\0' || kill->group[len] == '/'))
+			return true;
+	}
+	return kill->global;
+}
+
+/* The newest that matters, or NULL. The last look at memory is the clock. */
+static const struct memory_oom_kill *find_oom_kill(const struct facts *facts)
+{
+	const struct memory_seen *seen = &facts->memory_seen;
+
+	for (unsigned int i = 0; i < seen->oom_kept && i < MEMORY_OOM_KILLS; i++) {
+		const struct memory_oom_kill *kill = &seen->oom_kill[i];
+
+		if (oom_kill_is_ours(kill) && kill->at_us + HEALTH_OOM_US > seen->looked_us)
+			return kill;
+	}
+	return NULL;
+}
+
+bool health_oom_recent(const struct facts *facts)
+{
+	return find_oom_kill(facts) != NULL;
+}
+
+static bool memory_blemish(const struct facts *facts, struct health *health)
+{
+	const struct memory_oom_kill *kill = find_oom_kill(facts);
+	const char *of = " of ", *whose;
+
+	if (!kill)
+		return false;
+	whose = kill->group;
+	if (kill->container[0]) {
+		of = " of container ";
+		whose = kill->container;
+	}
+	return object(health, HEALTH_STATUS_DEGRADED,
+		kill->global
+			? "the guest ran out of memory, and the kernel killed %s%s%s; give it more, or "
+			  "limit containers (docker run --memory); see keelctl memory"
+			: "the kernel killed %s%s%s for want of memory in its group; see keelctl memory",
+		kill->process, whose[0] ? of : "", whose);
+}
+
 static bool stage_blemish(const struct facts *facts, struct health *health)
 {
 	for (size_t i = 0; i < CONTROL_STAGES_MAX; i++) {
@@ -303,8 +358,8 @@ void health_judge(const struct facts *facts, struct health *health)
 		services_object(facts, health) || engine_objects(facts, health))
 		return;
 	health->ready = true;
-	if (mounted_blemish(facts, health) || stage_blemish(facts, health) ||
-		service_blemish(facts, health))
+	if (mounted_blemish(facts, health) || memory_blemish(facts, health) ||
+		stage_blemish(facts, health) || service_blemish(facts, health))
 		return;
 	if (facts->boot.state == BOOT_STATE_DEGRADED)
 		(void)object(health, HEALTH_STATUS_DEGRADED, "the boot is degraded%s%s",

@@ -16,6 +16,8 @@
  * without the engine: people or a late disk can change that while it runs. One that is lost under the running engine (gone,
  * or read-only after an error) is failed: only a restart or a repair helps. Errors that it survives, and a disk that is
  * nearly full (`critical`), are degraded and ready. `low` is no blemish: it is the time to act, not a fault.
+ * A process that the kernel killed for want of memory in the whole VM, or one of the engine's or keel's own, is a blemish
+ * for HEALTH_OOM_US; one that was killed at its container's limit is none.
  * `reason` is "" when the status is ready, else one sentence that names the first cause, in the order in
  * which things depend on each other.
  */
@@ -23,6 +25,7 @@
 
 #include "agent/common/facts.h"
 #include "lib/base.h"
+#include "lib/clock.h"
 
 enum health_status {
 	HEALTH_STATUS_STARTING,
@@ -38,7 +41,11 @@ struct health {
 	char reason[320];
 };
 
+#define HEALTH_OOM_US (5 * 60 * USEC_PER_SEC)
+
 void health_judge(const struct facts *facts, struct health *health);
 /* What is the matter with the data disk: what the agent sees of it before what PID 1 said at boot. */
 enum disk_situation health_disk_situation(const struct facts *facts);
+/* The blemish above is there; it goes by with time, which only a look at memory tells. */
+bool health_oom_recent(const struct facts *facts);
 const char *health_status_name(enum health_status status);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernel_message.c - see kernel_message.h. Caller: disk_kmsg.c.
+ * kernel_message.c - see kernel_message.h. Callers: disk_kmsg.c, memory/oom_watch.c.
  *
  * The words are the kernel's: block/blk-core.c and blk-mq.c (blk_print_req_error), fs/buffer.c, fs/ext4/super.c,
- * fs/jbd2/journal.c; the same from Linux 5.10 to 6.18. A line that is not known costs nothing: ext4's errors are
+ * fs/jbd2/journal.c, mm/oom_kill.c; the same from Linux 5.10 to 6.18. A line that is not known costs nothing: ext4's errors are
  * watched too (disk_watch.c).
  */
 #include "agent/common/kernel_message.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The line that is left to read, never NUL-terminated. */
@@ -64,17 +66,44 @@ static bool skip_name(struct text *text, const char *name)
 	return true;
 }
 
-/* "6,1234,5678,-;" with the facility 0: LOG_KERN. */
-static bool skip_prefix(struct text *text)
+/* False if there is no digit, or the number does not fit. */
+static bool skip_number(struct text *text, uint64_t *number)
 {
-	unsigned int priority = starts(text, ",") ? 1000 : 0;
+	size_t digits = 0;
 
-	while (text->len > 0 && text->p[0] >= '0' && text->p[0] <= '9' && priority < 1000) {
-		priority = priority * 10 + (unsigned int)(text->p[0] - '0');
+	*number = 0;
+	for (; text->len > 0 && text->p[0] >= '0' && text->p[0] <= '9'; digits++) {
+		if (digits == 18)
+			return false;
+		*number = *number * 10 + (uint64_t)(text->p[0] - '0');
 		text->p++;
 		text->len--;
 	}
-	return priority < 8 && starts(text, ",") && seek(text, ";");
+	return digits > 0;
+}
+
+/* "6,1234,5678,-;" with the facility 0: LOG_KERN. The third is the time in us. */
+static bool skip_prefix(struct text *text, uint64_t *at_us)
+{
+	uint64_t priority, sequence;
+
+	return skip_number(text, &priority) && priority < 8 && skip(text, ",") &&
+	       skip_number(text, &sequence) && skip(text, ",") && skip_number(text, at_us) &&
+	       skip(text, ",") && seek(text, ";");
+}
+
+/* The record's first line; behind it come properties, which drivers fill in. */
+static bool take_line(const char *record, size_t len, struct text *text, uint64_t *at_us)
+{
+	const char *end;
+
+	*text = (struct text){.p = record, .len = len};
+	if (!skip_prefix(text, at_us))
+		return false;
+	end = memchr(text->p, '\n', text->len);
+	if (end)
+		text->len = (size_t)(end - text->p);
+	return true;
 }
 
 /* "EXT4-fs (sda1): ..." and "EXT4-fs error (device sda1): ..." */
@@ -136,16 +165,12 @@ static enum kernel_message judge_buffer(struct text text, const char *device, co
 enum kernel_message kernel_message_judge(const char *record, size_t len, const char *device,
 	const char *disk)
 {
-	struct text text = {.p = record, .len = len};
-	const char *end;
+	struct text text;
 	enum kernel_message verdict;
+	uint64_t at_us;
 
-	if (!skip_prefix(&text))
+	if (!take_line(record, len, &text, &at_us))
 		return KERNEL_MESSAGE_OTHER;
-	/* Behind the first line come properties, which drivers fill in. */
-	end = memchr(text.p, '\n', text.len);
-	if (end)
-		text.len = (size_t)(end - text.p);
 	verdict = judge_ext4(text, device);
 	if (verdict == KERNEL_MESSAGE_OTHER)
 		verdict = judge_journal(text, device);
@@ -154,4 +179,104 @@ enum kernel_message kernel_message_judge(const char *record, size_t len, const c
 	if (verdict == KERNEL_MESSAGE_OTHER)
 		verdict = judge_request(text, disk);
 	return verdict;
+}
+
+/* ---- killed for want of memory -------------------------------------------------------------------- */
+
+/* What is before the last such word, which is where the kernel goes on: a process may have it in its name. */
+static bool cut_last(struct text *text, const char *word, struct text *rest)
+{
+	size_t len = strlen(word);
+
+	for (size_t at = text->len; at >= len; at--) {
+		if (memcmp(text->p + at - len, word, len) != 0)
+			continue;
+		*rest = (struct text){.p = text->p + at, .len = text->len - at};
+		text->len = at - len;
+		return true;
+	}
+	return false;
+}
+
+static void copy(char *to, size_t size, const struct text *text)
+{
+	(void)snprintf(to, size, "%.*s", text->len < size ? (int)text->len : (int)size - 1,
+		text->p);
+}
+
+static void take_pid(struct text *text, struct memory_oom_kill *kill)
+{
+	uint64_t pid;
+
+	if (skip_number(text, &pid) && pid <= INT_MAX)
+		kill->pid = (int)pid;
+}
+
+/* Docker names a container's group by its id: "containers/ID", or what the container has made below it. */
+static void take_group(struct text group, const char *base, struct memory_oom_kill *kill)
+{
+	size_t len = 0;
+
+	if (base[0] != '\0' && starts(&group, base) && group.len > strlen(base) &&
+		group.p[strlen(base)] == '/')
+		(void)skip(&group, base);
+	(void)skip(&group, "/");
+	copy(kill->group, sizeof(kill->group), &group);
+	if (!skip(&group, "containers/"))
+		return;
+	while (len < group.len && ((group.p[len] >= '0' && group.p[len] <= '9') ||
+					  (group.p[len] >= 'a' && group.p[len] <= 'f')))
+		len++;
+	if (len != 64 || (len < group.len && group.p[len] != '/'))
+		return;
+	group.len = len;
+	copy(kill->container_id, sizeof(kill->container_id), &group);
+}
+
+/* "oom-kill:constraint=CONSTRAINT_MEMCG,...,oom_memcg=/containers,task_memcg=/containers/ID,task=NAME,pid=1,uid=0" */
+static void take_chosen(struct text text, const char *base, struct memory_oom_kill *kill)
+{
+	struct text name, group, rest;
+
+	kill->global = !starts(&text, "CONSTRAINT_MEMCG,");
+	if (!seek(&text, ",task_memcg="))
+		return;
+	group = name = text;
+	if (seek(&name, ",task=")) {
+		group.len = (size_t)(name.p - group.p) - strlen(",task=");
+		if (cut_last(&name, ",pid=", &rest))
+			take_pid(&rest, kill);
+		copy(kill->process, sizeof(kill->process), &name);
+	}
+	take_group(group, base, kill);
+}
+
+/* "Memory cgroup out of memory: Killed process 1 (NAME) total-vm:..." */
+static bool take_killed(struct text text, struct memory_oom_kill *kill)
+{
+	struct text rest;
+
+	kill->global = starts(&text, "Out of memory");
+	if ((!kill->global && !starts(&text, "Memory cgroup out of memory")) ||
+		!seek(&text, ": Killed process "))
+		return false;
+	take_pid(&text, kill);
+	if (skip(&text, " (") && cut_last(&text, ") total-vm:", &rest))
+		copy(kill->process, sizeof(kill->process), &text);
+	return true;
+}
+
+enum kernel_oom kernel_message_oom(const char *record, size_t len, const char *base,
+	struct memory_oom_kill *kill)
+{
+	struct text text;
+
+	*kill = (struct memory_oom_kill){.pid = 0};
+	if (!take_line(record, len, &text, &kill->at_us))
+		return KERNEL_OOM_OTHER;
+	if (skip(&text, "oom-kill:constraint=")) {
+		take_chosen(text, base, kill);
+		return KERNEL_OOM_CHOSEN;
+	}
+	return take_killed(text, kill) ? KERNEL_OOM_KILLED : KERNEL_OOM_OTHER;
 }

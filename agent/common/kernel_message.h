@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernel_message.h - what a line of the kernel's log says about one block device. Pure; fuzzed.
+ * kernel_message.h - what a line of the kernel's log says about one block device, or about a process that was killed for
+ * want of memory. Pure; fuzzed.
  *
  * Only the kernel's own lines count: what a process writes to /dev/kmsg gets another facility
  * (Documentation/ABI/testing/dev-kmsg), so that nobody in a container can invent an error.
  */
 #pragma once
 
+#include "agent/common/memory_facts.h"
 #include "lib/base.h"
 
 enum kernel_message {
@@ -21,3 +23,14 @@ enum kernel_message {
  * ("sda1"), `disk` the whole device ("sda", or the same): both exactly, "sda" is not "sdaa". */
 enum kernel_message kernel_message_judge(const char *record, size_t len, const char *device,
 	const char *disk);
+
+enum kernel_oom {
+	KERNEL_OOM_OTHER,
+	KERNEL_OOM_CHOSEN, /* who is to be killed, and in which group: not told of each when there are many */
+	KERNEL_OOM_KILLED, /* told of each, without a group; follows CHOSEN if there is one */
+};
+
+/* The same of a kill for want of memory. Fills in all of `kill` but the container's name; what the line does not say is
+ * 0 or "". `base`: the group below which names are told, as the kernel says it ("" for the root). */
+enum kernel_oom kernel_message_oom(const char *record, size_t len, const char *base,
+	struct memory_oom_kill *kill);

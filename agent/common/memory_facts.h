@@ -10,7 +10,7 @@
 
 #include "lib/base.h"
 
-#define MEMORY_NAME_MAX    80 /* "engine", "containers", or a container's group below it; with NUL */
+#define MEMORY_NAME_MAX    128 /* "engine", "containers", or a container's group below it; with NUL */
 #define MEMORY_REASON_MAX  128 /* one sentence, with NUL */
 #define MEMORY_GROUPS_MAX  16  /* in documents: the slices, then the containers with most cache */
 #define MEMORY_HISTORY_MAX 120
@@ -59,33 +59,36 @@ struct memory_oom_kill {
 };
 
 struct memory_seen {
-	bool known; /* at least one look was taken */
+	uint64_t looked_us; /* when the last look was taken */
+	bool known;         /* at least one look was taken */
+	bool working;       /* an episode is under way */
 	enum memory_mode mode;
 	struct memory_abilities abilities;
-	uint64_t total, free, available, cache, slab, anon, shmem;
+	uint64_t total, free, available, cache, slab, anon, shmem; /* slab: not reclaimable */
 	uint64_t swap_total, swap_free;
 	uint64_t free_blocks[MEMORY_ORDERS]; /* number of free blocks of each order, all zones */
-	int reporting_order;                 /* < 0: the kernel has none */
 	uint64_t reportable,
 		stranded; /* of `free`: in blocks of at least that order, and in smaller ones */
+	uint64_t
+		per_cpu; /* free too, but waiting in per-cpu lists: not in `free`, never reported */
+	int reporting_order; /* < 0: the kernel has none */
 	unsigned int groups;
 	struct memory_group group[MEMORY_GROUPS_MAX];
 	/* The limits of base/containers as they are, 0: none. */
 	uint64_t containers_max, containers_high, reserve;
-	/* Pressure: the share of time in the last 10 s in which some task waited for memory, in percent; < 0 not known. */
-	int pressure_percent;
 	uint64_t
 		reclaimed; /* given back by us since the agent started: what the groups lost in our steps */
 	uint64_t steps, cpu_us;          /* steps done and what they cost in CPU time */
 	uint64_t compactions, compacted; /* how often, and by how much `reportable` grew */
 	uint64_t target;                 /* hold `total - free` under this, 0: none */
-	bool working;                    /* an episode is under way */
 	uint64_t last_us;
 	char last[MEMORY_REASON_MAX]; /* the last step and what it gave: "64 MiB from containers" */
 	char waiting[MEMORY_REASON_MAX]; /* why nothing is done now; "" while working */
-	unsigned int history;            /* samples, oldest first */
+	/* Pressure: the share of time in the last 10 s in which some task waited for memory, in percent; < 0 not known. */
+	int pressure_percent;
+	unsigned int history; /* samples, oldest first */
 	struct memory_sample sample[MEMORY_HISTORY_MAX];
-	uint64_t oom_kills;    /* since the agent started */
+	uint64_t oom_kills;    /* since boot, as far as the kernel's log reaches back */
 	unsigned int oom_kept; /* in oom_kill[], newest first */
 	struct memory_oom_kill oom_kill[MEMORY_OOM_KILLS];
 };

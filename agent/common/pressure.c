@@ -7,25 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/common/memory_read.h"
 #include "lib/file.h"
-
-int pressure_parse(const char *text)
-{
-	static const char prefix[] = "some avg10=";
-	int percent = 0;
-
-	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
-		return -EPROTO;
-	text += sizeof(prefix) - 1;
-	if (*text < '0' || *text > '9')
-		return -EPROTO;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		percent = percent * 10 + (*text - '0');
-		if (percent > 100)
-			return -EPROTO;
-	}
-	return *text == '.' ? percent : -EPROTO;
-}
 
 int pressure_find_group(const char *text, char *path, size_t size)
 {
@@ -50,12 +33,13 @@ int pressure_find_group(const char *text, char *path, size_t size)
 
 static bool is_stalled(const char *group, const char *resource)
 {
+	struct memory_pressure pressure;
 	char path[512], text[256];
-	ssize_t len;
 
 	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s.pressure", group, resource);
-	len = file_read(path, text, sizeof(text));
-	return len > 0 && pressure_parse(text) >= PRESSURE_STALLED_PERCENT;
+	return file_read(path, text, sizeof(text)) > 0 &&
+	       memory_read_pressure(text, &pressure) == 0 &&
+	       pressure.some_avg10_permille >= PRESSURE_STALLED_PERMILLE;
 }
 
 bool pressure_is_stalled(int pid)

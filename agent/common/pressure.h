@@ -7,10 +7,8 @@
 #include "lib/base.h"
 
 /* Of the last ten seconds, how much some task of the group had to wait before we call it stalled. */
-#define PRESSURE_STALLED_PERCENT 20
+#define PRESSURE_STALLED_PERMILLE 200
 
-/* Pure: the avg10 of the "some" line of a pressure file, in whole percent, or -EPROTO. */
-int pressure_parse(const char *text) MUST_CHECK;
 /* Pure: the path in the unified hierarchy from the text of /proc/PID/cgroup. 0, -ENOENT or -ENAMETOOLONG. */
 int pressure_find_group(const char *text, char *path, size_t size) MUST_CHECK;
 /* False also when the kernel does not tell. Reads a few small files of procfs and cgroupfs. */

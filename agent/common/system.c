@@ -4,35 +4,12 @@
  */
 #include "agent/common/system.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "lib/clock.h"
 #include "lib/file.h"
-
-static uint64_t meminfo_field(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) == 0 && line[len] == ':')
-			return (uint64_t)strtoull(line + len + 1, NULL, 10) * 1024;
-	}
-	return 0;
-}
-
-void system_parse_meminfo(const char *text, struct system_memory *memory)
-{
-	memory->total = meminfo_field(text, "MemTotal");
-	memory->available = meminfo_field(text, "MemAvailable");
-	memory->free = meminfo_field(text, "MemFree");
-	memory->cached = meminfo_field(text, "Cached");
-	memory->swap_total = meminfo_field(text, "SwapTotal");
-	memory->swap_free = meminfo_field(text, "SwapFree");
-}
 
 void system_read_facts(struct system_facts *facts)
 {
@@ -44,6 +21,7 @@ void system_read_facts(struct system_facts *facts)
 	memset(facts, 0, offsetof(struct system_facts, kernel_check));
 	facts->uptime_us = clock_now_us();
 	(void)clock_gettime(CLOCK_REALTIME, &now);
+	facts->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	facts->realtime_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));
 	if (n < 0)
@@ -52,10 +30,9 @@ void system_read_facts(struct system_facts *facts)
 	if (uname(&name) == 0)
 		memcpy(facts->release, name.release,
 			strnlen(name.release, sizeof(facts->release) - 1));
-	/* -EFBIG still leaves the first lines, which hold what we want. */
-	n = file_read("/proc/meminfo", meminfo, sizeof(meminfo));
-	if (n >= 0 || n == -EFBIG)
-		system_parse_meminfo(meminfo, &facts->memory);
+	/* What cannot be read is an empty text, what is longer than thought has its first lines. */
+	(void)!file_read("/proc/meminfo", meminfo, sizeof(meminfo));
+	(void)!memory_read_info(meminfo, &facts->memory);
 	n = file_read(SYSTEM_KERNEL_CHECK, facts->kernel_check, sizeof(facts->kernel_check));
 	facts->kernel_check_len = n > 0 ? (size_t)n : 0;
 }

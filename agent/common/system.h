@@ -5,12 +5,8 @@
  */
 #pragma once
 
+#include "agent/common/memory_read.h"
 #include "lib/base.h"
-
-/* Bytes, from /proc/meminfo (proc_meminfo(5)). */
-struct system_memory {
-	uint64_t total, available, free, cached, swap_total, swap_free;
-};
 
 /* The kernel check's result, JSON, written by its own service. */
 #define SYSTEM_KERNEL_CHECK     "/run/keel/kernel.json"
@@ -21,12 +17,11 @@ struct system_facts {
 	uint64_t realtime_ms; /* Unix time */
 	char boot_id[40];
 	char release[65];
-	struct system_memory memory;
-	size_t kernel_check_len; /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
+	unsigned int cpus;         /* that are online */
+	struct memory_info memory; /* /proc/meminfo */
+	size_t kernel_check_len;   /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
 	char kernel_check[SYSTEM_KERNEL_CHECK_MAX + 1];
 };
 
 /* What cannot be read stays empty. */
 void system_read_facts(struct system_facts *facts);
-/* Pure: fields that are missing stay 0. */
-void system_parse_meminfo(const char *text, struct system_memory *memory);

@@ -5,8 +5,8 @@
 _keelctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="status health wait services start stop restart reload logs disk kernel forward shutdown reboot"
-	local options="--vm --timeout --json --uuid --no-block --follow --lines --api-port --docker-port --help --version"
+	local verbs="status health wait services start stop restart reload logs disk memory kernel forward shutdown reboot"
+	local options="--vm --timeout --json --watch --uuid --no-block --follow --lines --api-port --docker-port --help --version"
 	local units
 
 	case $previous in
@@ -14,6 +14,10 @@ _keelctl()
 	--timeout | --lines | -n | --api-port | --docker-port) COMPREPLY=() ;;
 	wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
 	disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
+	memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
+	mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
+	reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
+	target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;
 	forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
 	start | stop | restart | reload | logs)
 		units=$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')

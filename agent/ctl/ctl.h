@@ -20,6 +20,7 @@ struct ctl {
 	unsigned int timeout_s; /* 0: not given */
 	bool json, no_block;
 	bool follow;      /* logs */
+	bool watch;       /* memory */
 	const char *uuid; /* disk: NULL if not given */
 	size_t lines;     /* logs: the last so many, SIZE_MAX: all */
 	int argc;         /* operands after the verb */
@@ -49,6 +50,10 @@ int ctl_reload(const struct ctl *ctl);
 int ctl_forward(const struct ctl *ctl);
 int ctl_logs(const struct ctl *ctl);
 int ctl_disk(const struct ctl *ctl);
+int ctl_memory(const struct ctl *ctl);
+
+/* Says that the agent does not answer, and why; the exit code for that. */
+int ctl_unreachable(const struct ctl *ctl, int error);
 
 /* keelctl under the name systemctl: its own words and exit codes. */
 int systemctl_run(int argc, char **argv);

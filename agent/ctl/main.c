@@ -26,6 +26,7 @@ static const struct {
 	{"reload", "UNIT...", "make services read their configuration again", ctl_reload},
 	{"logs", "UNIT", "what a service wrote (-f: and writes; -n N: the last N lines)", ctl_logs},
 	{"disk", "VERB", "the data disk: status, list, trim, grow, repair, init, adopt", ctl_disk},
+	{"memory", "[VERB]", "the guest's memory: status, reclaim, target, mode", ctl_memory},
 	{"kernel", "", "what the kernel check found", ctl_kernel},
 	{"forward", "LISTEN", "offer the guest's Docker API on unix:PATH or tcp:127.0.0.1:PORT",
 		ctl_forward},
@@ -45,8 +46,9 @@ static void print_help(void)
 		"                       vsock:CID     a virtual machine of this host\n"
 		"                       hvsock:PATH   Firecracker's or vhost-device-vsock's unix socket\n"
 		"                       unix:PATH     the socket itself\n"
-		"  --timeout SECONDS  for wait (default 120), start and its like (90), questions (10)\n"
-		"  --json             status, services, disk: JSON\n"
+		"  --timeout SECONDS  for wait (default 120), start and its like (90), questions, reclaim (10)\n"
+		"  --json             status, services, disk, memory: JSON\n"
+		"  --watch            memory: redrawn every 2 seconds\n"
 		"  -f, --follow       logs: go on as lines come\n"
 		"  -n, --lines N      logs: only the last N lines\n"
 		"  --uuid IDENTITY    disk repair, init, adopt: the disk, as disk list shows it\n"
@@ -63,6 +65,7 @@ enum ctl_option {
 	CTL_OPTION_VM = 256,
 	CTL_OPTION_TIMEOUT,
 	CTL_OPTION_JSON,
+	CTL_OPTION_WATCH,
 	CTL_OPTION_NO_BLOCK,
 	CTL_OPTION_UUID,
 	CTL_OPTION_API_PORT,
@@ -75,6 +78,7 @@ static const struct option option_table[] = {
 	{"vm", required_argument, NULL, CTL_OPTION_VM},
 	{"timeout", required_argument, NULL, CTL_OPTION_TIMEOUT},
 	{"json", no_argument, NULL, CTL_OPTION_JSON},
+	{"watch", no_argument, NULL, CTL_OPTION_WATCH},
 	{"follow", no_argument, NULL, 'f'},
 	{"lines", required_argument, NULL, 'n'},
 	{"no-block", no_argument, NULL, CTL_OPTION_NO_BLOCK},
@@ -115,6 +119,9 @@ static int take_option(struct ctl *ctl, int option)
 		return parse_number(optarg, &ctl->timeout_s);
 	case CTL_OPTION_JSON:
 		ctl->json = true;
+		return 0;
+	case CTL_OPTION_WATCH:
+		ctl->watch = true;
 		return 0;
 	case 'f':
 		ctl->follow = true;

@@ -48,7 +48,7 @@ static unsigned int timeout_ms(const struct ctl *ctl)
 	return (ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S) * 1000;
 }
 
-static int unreachable(const struct ctl *ctl, int error)
+int ctl_unreachable(const struct ctl *ctl, int error)
 {
 	const struct address address = ctl_api_address(ctl);
 	char text[ADDRESS_TEXT_MAX];
@@ -93,7 +93,7 @@ static int get_health(const struct ctl *ctl, struct http_answer *answer)
 			strerror(-rc));
 		return 0;
 	}
-	return unreachable(ctl, rc);
+	return ctl_unreachable(ctl, rc);
 }
 
 static int not_a_document(void)
@@ -285,7 +285,7 @@ static int power(const struct ctl *ctl, const char *body, enum control_verb verb
 		return CTL_EXIT_NO;
 	}
 	if (rc < 0)
-		return unreachable(ctl, rc);
+		return ctl_unreachable(ctl, rc);
 	if (answer.status != 202)
 		(void)fprintf(stderr, "keelctl: the guest answers: %s\n", answer.body);
 	free(answer.body);

@@ -5,6 +5,7 @@
  */
 #include "agent/ctl/view.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -197,6 +198,7 @@ static void print_rest(const struct page *page, yyjson_val *root)
 	yyjson_val *engine = yyjson_obj_get(root, "engine"),
 		   *memory = yyjson_obj_get(root, "memory");
 	yyjson_val *swap = yyjson_obj_get(memory, "swap_total_bytes");
+	yyjson_val *cpus = yyjson_obj_get(yyjson_obj_get(root, "kernel"), "cpus");
 	char a[32], b[32];
 
 	(void)fputs("Engine      ", page->out);
@@ -216,8 +218,11 @@ static void print_rest(const struct page *page, yyjson_val *root)
 						  "swap_free_bytes")),
 				a, sizeof(a)),
 			view_format_bytes(yyjson_get_uint(swap), b, sizeof(b)));
-	(void)fprintf(page->out, "\nKernel      %s%s\n",
-		text_of(yyjson_obj_get(root, "kernel"), "release"),
+	(void)fprintf(page->out, "\nKernel      %s",
+		text_of(yyjson_obj_get(root, "kernel"), "release"));
+	if (yyjson_get_uint(cpus) > 0)
+		(void)fprintf(page->out, ", %" PRIu64 " CPUs", yyjson_get_uint(cpus));
+	(void)fprintf(page->out, "%s\n",
 		yyjson_is_null(yyjson_obj_get(yyjson_obj_get(root, "kernel"), "check"))
 			? ""
 			: "  (checked: keelctl kernel)");

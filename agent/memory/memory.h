@@ -16,17 +16,18 @@
 struct memory_options {
 	enum memory_mode mode;
 	struct reclaim_limits limits;
-	uint64_t target;  /* bytes, 0: none */
-	uint64_t reserve; /* bytes, 0: by the size of the VM (lib/memory_limits.h) */
-	bool swap;        /* containers may use it */
+	uint64_t target;           /* bytes, 0: none */
+	uint64_t reserve;          /* bytes, 0: by the size of the VM (lib/memory_limits.h) */
+	unsigned int zram_percent; /* of memory; its room is added to the reserve */
+	bool swap;                 /* containers may use it */
 };
 
 /* What a request achieved. */
 struct memory_answer {
 	uint64_t reclaimed; /* bytes that the groups lost */
 	uint64_t free_before, free_after;
-	enum reclaim_reason
-		reason; /* why it ended: DONE, NOTHING, REFAULTS, PRESSURE, TIME, OFF, IMPOSSIBLE */
+	/* Why it ended: DONE, NOTHING, REFAULTS, PRESSURE, TIME, OFF, RUNNING, IMPOSSIBLE. */
+	enum reclaim_reason reason;
 	uint64_t took_us;
 };
 
@@ -34,7 +35,7 @@ typedef void memory_answer_fn(void *ctx, const struct memory_answer *answer);
 
 /* One that waits; embedded in its owner. */
 struct memory_request {
-	uint64_t bytes; /* UINT64_MAX: all */
+	uint64_t bytes; /* UINT64_MAX: all; else > 0 */
 	uint64_t until_us;
 	memory_answer_fn *fn;
 	void *ctx;
@@ -52,10 +53,22 @@ struct memory {
 	struct reclaim_facts now;
 	struct reclaim_state state;
 	struct memory_names names;
-	struct loop_timer again, event;
+	struct loop_timer again, event, overdue;
+	bool started;
+	unsigned int
+		pending;   /* events that the policy has not heard of: bits by enum reclaim_event */
+	uint64_t ended_us; /* when it last heard that something had ended */
+	uint64_t sized;    /* the size that the limits were set for */
+	bool oom_recent;   /* at the last look (health.h) */
+	/* The step under way: whose, and what there was before. */
+	struct reclaim_step step;
+	uint64_t step_id, step_before;
+	bool disowned; /* the policy that asked for it was forgotten meanwhile */
+	/* The episode: sums when it began. */
+	uint64_t episode_reclaimed, episode_steps, episode_cpu_us;
 	struct memory_request *request; /* the one that is worked on, NULL: none */
-	memory_change_fn *
-		changed; /* something that the host is to hear of: an OOM kill, a mode, an ability */
+	uint64_t request_us, request_free, request_reclaimed; /* when it began */
+	memory_change_fn *changed; /* something that the host is to hear of: a mode, an ability */
 	void *ctx;
 };
 
@@ -70,7 +83,8 @@ void memory_tick(struct memory *memory);
 void memory_look(struct memory *memory);
 void memory_set_mode(struct memory *memory, enum memory_mode mode);
 void memory_set_target(struct memory *memory, uint64_t bytes);
-/* 0, then request->fn is called once; -EBUSY: another one is under way. */
+/* 0, then request->fn is called once, from the loop; -EBUSY: another one is under way. */
 int memory_submit(struct memory *memory, struct memory_request *request) MUST_CHECK;
+/* Nobody waits for the answer any more: nothing is called, and what is done for it ends. */
 void memory_ignore(struct memory *memory, const struct memory_request *request);
 void memory_stop(struct memory *memory);

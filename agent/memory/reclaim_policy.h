@@ -74,7 +74,6 @@ struct reclaim_facts {
 	uint64_t total, free,
 		cache; /* of the VM, from /proc/meminfo: MemTotal, MemFree, Cached + Buffers - Shmem */
 	uint64_t reportable, stranded;
-	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	uint64_t cpu_busy_us,
 		cpu_total_us; /* of all processors since boot, /proc/stat; for WSL's modes */
 	uint64_t
@@ -82,6 +81,7 @@ struct reclaim_facts {
 	uint64_t target;  /* hold total - free under this; 0: none */
 	uint64_t request; /* bytes wanted by a request, UINT64_MAX: all; 0: none under way */
 	uint64_t request_until_us;
+	unsigned int containers; /* running; with cgroup v1 from the engine's run directory */
 	unsigned int groups;
 	struct reclaim_group group[RECLAIM_GROUPS_MAX];
 	struct reclaim_result result;
@@ -120,21 +120,91 @@ struct reclaim_step {
 	uint64_t again_us;    /* ask again then; 0: only with an event */
 };
 
-/* The policy's memory: zeroed at first, not looked into by others except for `known`. */
+/* What is remembered of a group. */
 struct reclaim_known {
-	uint64_t id;                         /* of a group; 0: unused */
-	uint64_t floor;                      /* learned, bytes of cache */
-	uint64_t taken;                      /* in the present episode */
-	uint64_t step;                       /* the next step's size */
-	uint64_t refaults, stall_us, cpu_us; /* when last looked at */
-	uint64_t seen_us, idle_since_us, floor_us;
-	bool exhausted; /* gave nothing: until the next event */
+	uint64_t id; /* 0: unused */
+	enum reclaim_class class;
+	uint64_t floor;            /* bytes of cache below which nothing is taken */
+	uint64_t floor_us;         /* when it was learned, 0: it does not hold (any more) */
+	uint64_t term_us;          /* how long it holds; doubles each time that it is found again */
+	uint64_t left;             /* of what it had when the episode began: not taken yet */
+	uint64_t first_step, step; /* sizes: that steps begin with at this stage; of the next one */
+	uint64_t refaults;         /* when last looked at */
+	uint64_t came_back;        /* since the look before */
+	uint64_t first_us;         /* when it was first seen */
+	uint64_t cpu_us, cpu_at_us, idle_since_us;
+	uint64_t calm_cpu_us, calm_at_us,
+		busy_us;    /* the same over a shorter time; last seen at work */
+	uint64_t cache;     /* when last looked at */
+	unsigned int stage; /* that `step` is meant for */
+	bool exhausted;     /* gave nothing, or is used: until the next event */
 };
 
+/* The step that was asked for last. */
+struct reclaim_asked {
+	enum reclaim_action action; /* WAIT: none, or its result is known */
+	uint64_t id;                /* of the group */
+	uint64_t bytes;
+	uint64_t before; /* cache of the group, or what is stranded */
+	uint64_t at_us;
+	uint64_t until_us; /* after that no result is waited for any more */
+};
+
+struct reclaim_episode {
+	bool automatic, request, target; /* what it is for */
+	bool compacted, refaulted;
+	unsigned int steps;
+	uint64_t begun_us;
+	uint64_t requested_taken; /* since the request */
+	/* What the last step did: pages that came back until watch_until_us, of `watched`
+	 * bytes. The group (0: no step is watched), and its cache before the step. */
+	uint64_t watched, watch_until_us, came_back, grown, calm_grown;
+	uint64_t watched_since_us; /* when the step was asked for */
+	bool watched_doubtful;     /* it took what was used more than once */
+	uint64_t watched_id, watched_before;
+	uint64_t cache_after;              /* of all groups, right after the step */
+	uint64_t stall_us, stall_at_us;    /* pressure is looked at from here on */
+	uint64_t pause_us, pause_until_us; /* because of it */
+	unsigned int pauses;               /* in a row */
+};
+
+#define RECLAIM_WSL_SAMPLES 12 /* 2 min in steps of 10 s */
+
+struct reclaim_wsl {
+	uint64_t next_us; /* sample */
+	bool begun;
+	uint64_t busy_us, total_us; /* when last looked at */
+	unsigned int samples;
+	uint64_t busy[RECLAIM_WSL_SAMPLES], total[RECLAIM_WSL_SAMPLES]; /* of each 10 s */
+	bool dropped, compacted;                                        /* in this idle period */
+	enum reclaim_reason reason;
+};
+
+/* The policy's memory: zeroed at first, not looked into by others except for `working`. */
 struct reclaim_state {
-	bool working;
+	bool working; /* an episode is under way; a request is answered when it is not */
+	enum memory_mode mode;
+	bool looked; /* at least once */
 	struct reclaim_known known[RECLAIM_GROUPS_MAX];
-	/* More as the policy needs it. */
+	uint64_t looked_us;
+	/* Pages: counters when last looked at; taken and wanted again since the look before. */
+	uint64_t refaults, containers_refaults;
+	uint64_t came_back, containers_back;
+	uint64_t grown,
+		calm_grown; /* bytes: the cache of containers, of calm ones, since the look before */
+	uint64_t growth;    /* bytes a second, of containers, when no step is watched */
+	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
+	struct reclaim_asked asked;
+	struct reclaim_episode episode;
+	enum reclaim_reason resting;       /* why nothing is done between episodes */
+	uint64_t ended_us;                 /* the last episode */
+	uint64_t ended_cache;              /* cache of the VM then */
+	uint64_t flushed_us, compacted_us; /* 0: never */
+	uint64_t left_stranded;            /* by the last compaction */
+	uint64_t missed_target, missed_us; /* the target that could not be reached */
+	bool wanted;                       /* reduced: drop_caches as soon as no container runs */
+	bool refused;                      /* reduced: not even that */
+	struct reclaim_wsl wsl;
 };
 
 /* Decides. Each call either ends in WAIT or asks for one step, whose result is to come with the next call. */

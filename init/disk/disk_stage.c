@@ -48,7 +48,7 @@ static void restart_settle(struct disk_stage *stage);
 /* Devices came or went while we were reading: what was found out is stale. */
 static bool devices_changed(struct disk_stage *stage)
 {
-	if (!uevent_drain(stage->uevents.fd))
+	if (!uevent_drain(stage->uevents.fd, "block"))
 		return false;
 	restart_settle(stage);
 	return true;
@@ -168,7 +168,7 @@ static void on_uevent(struct loop_source *source, uint32_t epoll_events)
 	struct disk_stage *stage = source->ctx;
 
 	(void)epoll_events;
-	if (!uevent_drain(source->fd))
+	if (!uevent_drain(source->fd, "block"))
 		return;
 	restart_settle(stage);
 	scan_and_decide(stage);

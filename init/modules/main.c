@@ -2,7 +2,8 @@
  *
  * keel-modules - the stage helper that loads kernel modules: first the drivers of the devices that
  * are there (disk, network and the host's line wait for those), then the modules that no device
- * asks for, by name from modules-load.d(5).
+ * asks for, by name from modules-load.d(5); then compressed swap, which comes with a module, if the configuration
+ * wants it.
  *
  * Started once by PID 1, ends with one report: DONE, DEGRADED naming what is missing, or SKIPPED on
  * a kernel without module support. Nothing here can stop a boot.
@@ -15,6 +16,7 @@
 #include "init/modules/coldplug.h"
 #include "init/modules/module_list.h"
 #include "init/modules/module_loader.h"
+#include "init/modules/zram.h"
 #include "lib/clock.h"
 #include "lib/control.h"
 #include "lib/helper.h"
@@ -79,7 +81,7 @@ static void load_listed(struct module_loader *loader, const struct module_list *
 /* 0 if all is well. */
 static int report_result(const struct module_loader *loader, const struct module_list *list,
 	size_t drivers_failed, const struct problems *missing, const struct problems *failed,
-	uint64_t start_us)
+	const char *no_zram, uint64_t start_us)
 {
 	unsigned long long ms = (clock_now_us() - start_us) / USEC_PER_MSEC;
 	const char *dir = module_loader_dir(loader);
@@ -96,25 +98,31 @@ static int report_result(const struct module_loader *loader, const struct module
 	else if (drivers_failed > 0)
 		stage_report_send(STAGE_STATE_DEGRADED, NULL,
 			"%zu device drivers did not load (see dmesg)", drivers_failed);
+	else if (no_zram[0])
+		stage_report_send(STAGE_STATE_DEGRADED, NULL, "%s", no_zram);
 	else
 		stage_report_send(STAGE_STATE_DONE, NULL,
 			"%zu modules loaded in %llu ms; all %zu listed are there",
 			module_loader_count(loader), ms, list->count);
-	return missing->count + failed->count + drivers_failed > 0;
+	return missing->count + failed->count + drivers_failed > 0 || no_zram[0];
 }
 
-static int load_all(const struct options *options)
+static int load_all(const struct options *options, unsigned int zram_percent)
 {
 	static struct module_list list;
 	_cleanup_(module_loader_free_p) struct module_loader *loader = NULL;
 	struct problems missing = {0}, failed = {0};
+	char no_zram[CONTROL_REASON_MAX / 2] = "";
 	uint64_t start_us = clock_now_us();
 	size_t drivers_failed;
 	int rc;
 
 	if (!options->dry_run && access("/proc/modules", F_OK) < 0) {
-		stage_report_send(STAGE_STATE_SKIPPED, NULL, "this kernel has no loadable modules");
-		return 0;
+		if (zram_percent > 0)
+			(void)!zram_swap_on(NULL, zram_percent, no_zram, sizeof(no_zram));
+		stage_report_send(no_zram[0] ? STAGE_STATE_DEGRADED : STAGE_STATE_SKIPPED, NULL,
+			"%s", no_zram[0] ? no_zram : "this kernel has no loadable modules");
+		return no_zram[0] ? 1 : 0;
 	}
 	rc = module_loader_new(&loader, options->modules_dir, options->dry_run);
 	if (rc < 0) {
@@ -126,7 +134,9 @@ static int load_all(const struct options *options)
 	drivers_failed = coldplug_load_drivers(loader, options->sysfs);
 	stage_report_send(STAGE_STATE_RUNNING, NULL, "loading %zu listed modules", list.count);
 	load_listed(loader, &list, &missing, &failed);
-	return report_result(loader, &list, drivers_failed, &missing, &failed, start_us);
+	if (zram_percent > 0 && !options->dry_run)
+		(void)!zram_swap_on(loader, zram_percent, no_zram, sizeof(no_zram));
+	return report_result(loader, &list, drivers_failed, &missing, &failed, no_zram, start_us);
 }
 
 static int parse_options(int argc, char **argv, struct options *options)
@@ -179,5 +189,5 @@ int main(int argc, char **argv)
 	if (rc != 0)
 		return rc < 0 ? 2 : 0;
 	(void)helper_start("keel-modules", &config);
-	return load_all(&options);
+	return load_all(&options, config.memory.zram_percent);
 }

@@ -40,25 +40,27 @@ int uevent_open(void)
 	return rc;
 }
 
-bool uevent_is_block(const char *message, size_t len)
+bool uevent_is_of(const char *message, size_t len, const char *subsystem)
 {
-	static const char key[] = "SUBSYSTEM=block";
+	static const char key[] = "SUBSYSTEM=";
+	const size_t key_len = sizeof(key) - 1, value_len = strlen(subsystem);
 	const char *end = message + len;
 
 	for (const char *p = message; p < end;) {
 		const char *nul = memchr(p, '\0', (size_t)(end - p));
 		size_t word = (size_t)((nul ? nul : end) - p);
 
-		if (word == sizeof(key) - 1 && memcmp(p, key, word) == 0)
+		if (word == key_len + value_len && memcmp(p, key, key_len) == 0 &&
+			memcmp(p + key_len, subsystem, value_len) == 0)
 			return true;
 		p += word + 1;
 	}
 	return false;
 }
 
-bool uevent_drain(int fd)
+bool uevent_drain(int fd, const char *subsystem)
 {
-	bool block = false;
+	bool found = false;
 
 	for (;;) {
 		char message[8192]; /* UEVENT_BUFFER_SIZE is 2048 in the kernel */
@@ -70,14 +72,14 @@ bool uevent_drain(int fd)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			log_info("device events were lost; looking at all devices");
-			block = true;
+			log_info("device events were lost; looking again");
+			found = true;
 			continue;
 		}
 		if (len <= 0)
-			return block;
+			return found;
 		/* Port 0 is the kernel; a process with CAP_NET_ADMIN could send to the group too. */
-		if (sender.nl_pid == 0 && uevent_is_block(message, (size_t)len))
-			block = true;
+		if (sender.nl_pid == 0 && uevent_is_of(message, (size_t)len, subsystem))
+			found = true;
 	}
 }

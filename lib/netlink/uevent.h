@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * uevent.h - the kernel's notices that block devices come, go or change (netlink(7),
- * NETLINK_KOBJECT_UEVENT).
+ * uevent.h - the kernel's notices that devices come, go or change (netlink(7), NETLINK_KOBJECT_UEVENT).
  */
 #pragma once
 
@@ -11,9 +10,9 @@
  * opened before the first look at /sys, so that nothing falls between. Returns the fd or -errno. */
 int uevent_open(void) MUST_CHECK;
 
-/* Reads all that is queued. Returns true if a block device was among it or if notices were lost:
- * look at /sys again. */
-bool uevent_drain(int fd);
+/* Reads all that is queued. Returns true if a device of the subsystem ("block", "memory") was among it or if notices were
+ * lost: look at /sys again. */
+bool uevent_drain(int fd, const char *subsystem);
 
-/* True if a message of the kernel ("add@/devices/...\0KEY=VALUE\0...") is about a block device. */
-bool uevent_is_block(const char *message, size_t len);
+/* True if a message of the kernel ("add@/devices/...\0KEY=VALUE\0...") is about a device of the subsystem. */
+bool uevent_is_of(const char *message, size_t len, const char *subsystem);

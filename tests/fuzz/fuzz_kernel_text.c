@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!text)
 		return 0;
 	memcpy(text, data, size);
-	(void)uevent_is_block((const char *)data, size);
+	(void)uevent_is_of((const char *)data, size, "block");
 	list.count = 0;
 	(void)!module_list_parse(&list, (const char *)data, size);
 	for (size_t i = 0; i < list.count; i++)

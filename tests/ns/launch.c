@@ -9,7 +9,7 @@
  *
  * The machine it runs on is protected: the root is an overlay with its own superblock (PID 1 remounts it
  * read-only), /sys and /proc/sys/kernel are read-only, the few settings below /sys that PID 1 writes are
- * files of the scenario, /dev holds only what is named here.
+ * files of the scenario, as is what would drop the machine's caches; /dev holds only what is named here.
  *
  * Prints "pid N" (as seen from outside) when PID 1 exists and, at its end, "exit STATUS" or "signal N":
  * 2 is a power-off, 1 a reboot (pid_namespaces(7)). Whoever starts this program ends the namespace by
@@ -171,14 +171,30 @@ static void mount_sys(void)
 	cover("sys/module/page_reporting/parameters", "page_reporting_order", "9\n");
 	cover("sys/kernel/mm/lru_gen", "enabled", "0x0000\n");
 	cover("sys/kernel/mm/transparent_hugepage", "enabled", "always\n");
+	cover("sys/devices/system/memory", "auto_online_blocks", "offline\n");
 }
 
 static void mount_proc(void)
 {
+	static const char *const vm[] = {
+		"drop_caches", "compact_memory", "percpu_pagelist_high_fraction"};
+
 	do_mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	do_mount("proc/sys/kernel", "proc/sys/kernel", NULL, MS_BIND, NULL);
 	do_mount(NULL, "proc/sys/kernel", NULL,
 		MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	/* What keel asks of the whole machine's memory is written into files. */
+	make_dir("dev/.vm", 0755);
+	for (size_t i = 0; i < sizeof(vm) / sizeof(vm[0]); i++) {
+		char file[64], target[64];
+
+		(void)snprintf(file, sizeof(file), "dev/.vm/%s", vm[i]);
+		(void)snprintf(target, sizeof(target), "proc/sys/vm/%s", vm[i]);
+		if (access(target, F_OK) < 0)
+			continue;
+		create_file(file, NULL);
+		do_mount(file, target, NULL, MS_BIND, NULL);
+	}
 }
 
 /* What WSL mounts before the hand-over. */
@@ -245,14 +261,10 @@ static void enter_root(const struct options *options)
 	/* Without a group of its own PID 1 must not make one in the machine's root. */
 	if (!options->cgroup)
 		do_mount("none", "sys/fs/cgroup", "tmpfs", MS_RDONLY, NULL);
-	/* In a user namespace PID 1 may mount its /proc only where a whole one is there already
-	 * (mount_namespaces(7)); the machine's goes with its root. */
-	if (options->vm) {
-		make_dir("dev/.proc", 0700);
-		do_mount("proc", "dev/.proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	} else {
+	if (options->vm)
+		mount_proc(); /* PID 1 would make its own, and write into the whole machine's settings */
+	else
 		mount_like_wsl(options);
-	}
 	become_root_of_namespace();
 }
 

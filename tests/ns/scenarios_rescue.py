@@ -60,7 +60,7 @@ def missing_busybox():
           skip=missing_busybox)
 def fatal_stage_vm(_test):
     console = Console()
-    reason = f"stage mounts failed: cannot mount proc on /proc: {NO_MOUNT}"
+    reason = f"stage mounts failed: cannot mount devpts on /dev/pts: {NO_MOUNT}"
     with boot(console, units=SERVICES, enosys="mount") as guest:
         picture = guest.wait_service("keel-agent.service", "active") and guest.snapshot()
         check(picture["boot"]["state"] == "degraded" and picture["boot"]["reason"] == reason, picture["boot"])

@@ -260,13 +260,15 @@ static void test_mountinfo_malformed(void **state)
 static void test_uevent(void **state)
 {
 	(void)state;
-	assert_true(uevent_is_block(
-		MESSAGE("add@/devices/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=sda")));
-	assert_true(uevent_is_block(MESSAGE("SUBSYSTEM=block")));
-	assert_false(uevent_is_block(MESSAGE("add@/devices/x\0SUBSYSTEM=blocks\0")));
-	assert_false(uevent_is_block(MESSAGE("add@/devices/x\0SUBSYSTEM=bloc")));
-	assert_false(uevent_is_block(MESSAGE("add@/devices/x\0XSUBSYSTEM=block\0")));
-	assert_false(uevent_is_block(MESSAGE("")));
+	assert_true(uevent_is_of(
+		MESSAGE("add@/devices/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=sda"), "block"));
+	assert_true(uevent_is_of(MESSAGE("SUBSYSTEM=block"), "block"));
+	assert_false(uevent_is_of(MESSAGE("SUBSYSTEM=block"), "memory"));
+	assert_true(uevent_is_of(MESSAGE("online@/devices/x\0SUBSYSTEM=memory\0"), "memory"));
+	assert_false(uevent_is_of(MESSAGE("add@/devices/x\0SUBSYSTEM=blocks\0"), "block"));
+	assert_false(uevent_is_of(MESSAGE("add@/devices/x\0SUBSYSTEM=bloc"), "block"));
+	assert_false(uevent_is_of(MESSAGE("add@/devices/x\0XSUBSYSTEM=block\0"), "block"));
+	assert_false(uevent_is_of(MESSAGE(""), "block"));
 }
 
 int main(void)

@@ -2,6 +2,7 @@
  *
  * test_document.c - what is written is read back by a JSON parser; the largest document fits.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -36,6 +37,32 @@ static void set_largest_seen(struct disk_seen *seen)
 	fill_text(seen->job.verb, sizeof(seen->job.verb));
 	fill_text(seen->job.step, sizeof(seen->job.step));
 	seen->job.percent = 99.999;
+}
+
+static void set_largest_memory(struct memory_seen *seen)
+{
+	memset(seen, 0xff, sizeof(*seen)); /* the largest numbers */
+	seen->known = seen->working = true;
+	seen->abilities = (struct memory_abilities){0}; /* false is the longer word */
+	seen->mode = MEMORY_MODE_DROPCACHE;
+	seen->reporting_order = seen->pressure_percent = INT_MIN + 1;
+	seen->groups = MEMORY_GROUPS_MAX;
+	for (int i = 0; i < MEMORY_GROUPS_MAX; i++)
+		fill_text(seen->group[i].name, sizeof(seen->group[i].name));
+	fill_text(seen->last, sizeof(seen->last));
+	fill_text(seen->waiting, sizeof(seen->waiting));
+	seen->history = MEMORY_HISTORY_MAX;
+	seen->oom_kept = MEMORY_OOM_KILLS;
+	for (int i = 0; i < MEMORY_OOM_KILLS; i++) {
+		struct memory_oom_kill *kill = &seen->oom_kill[i];
+
+		kill->pid = INT_MIN;
+		kill->global = false;
+		fill_text(kill->process, sizeof(kill->process));
+		fill_text(kill->group, sizeof(kill->group));
+		fill_text(kill->container, sizeof(kill->container));
+		fill_text(kill->container_id, sizeof(kill->container_id));
+	}
 }
 
 static void set_largest(void)
@@ -73,6 +100,7 @@ static void set_largest(void)
 	facts.disk.size_bytes = facts.disk.made_s = UINT64_MAX;
 	fill_text(facts.disk.made_by, sizeof(facts.disk.made_by));
 	set_largest_seen(&facts.disk_seen);
+	set_largest_memory(&facts.memory_seen);
 	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
 	fill_text(health.reason, sizeof(health.reason));
 }
@@ -259,6 +287,117 @@ static void test_disk(void **state)
 	yyjson_doc_free(doc);
 }
 
+static void set_memory(struct memory_seen *seen)
+{
+	*seen = (struct memory_seen){.known = true,
+		.looked_us = 9000500,
+		.mode = MEMORY_MODE_GRADUAL,
+		.abilities = {.cgroup = true, .psi = true},
+		.cache = 70,
+		.free_blocks = {[10] = 3},
+		.reporting_order = 5,
+		.reportable = 60,
+		.groups = 2,
+		.group = {{.name = "engine", .current = 11, .anon = 5, .cache = 6, .floor = 4},
+			{.name = "containers/\xff\n", .cold = 7, .reclaimed = 8}},
+		.containers_max = 1000,
+		.pressure_percent = 0,
+		.reclaimed = 8,
+		.steps = 2,
+		.cpu_us = 1500,
+		.last_us = 4000000,
+		.last = "64 MiB from containers",
+		.waiting = "nothing cold is left",
+		.history = 2,
+		.sample = {{1000000, 100, 40}, {3000999, 90, 30}},
+		.oom_kills = 12,
+		.oom_kept = 1,
+		.oom_kill = {{.at_us = 2000, .pid = 42, .process = "a\x80", .container = "web"}}};
+}
+
+static void check_memory(yyjson_val *memory)
+{
+	yyjson_val *group = yyjson_arr_get(yyjson_obj_get(memory, "groups"), 1), *kills, *kill;
+
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(memory, "total_bytes")), 2048);
+	assert_true(yyjson_get_num(yyjson_obj_get(memory, "looked_ms")) == 9000.5);
+	assert_string_equal(string_at(memory, "mode"), "gradual");
+	assert_true(yyjson_is_true(yyjson_obj_get(yyjson_obj_get(memory, "abilities"), "psi")));
+	assert_true(yyjson_is_false(yyjson_obj_get(yyjson_obj_get(memory, "abilities"),
+		"reclaim")));
+	/* Names of others are made clean: one bad byte would cost the whole document. */
+	assert_string_equal(string_at(group, "name"), "containers/?\?");
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(group, "cold_bytes")), 7);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(memory, "limits"),
+				 "containers_max_bytes")),
+		1000);
+	assert_true(yyjson_is_null(yyjson_obj_get(yyjson_obj_get(memory, "limits"),
+		"containers_high_bytes")));
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(memory, "free_blocks")), MEMORY_ORDERS);
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(memory, "reporting_order")), 5);
+	assert_true(yyjson_is_int(yyjson_obj_get(memory, "pressure_percent")));
+	assert_true(yyjson_get_num(yyjson_obj_get(memory, "cpu_ms")) == 1.5);
+	assert_true(yyjson_is_null(yyjson_obj_get(memory, "target_bytes")));
+	assert_string_equal(string_at(yyjson_obj_get(memory, "last"), "text"),
+		"64 MiB from containers");
+	assert_string_equal(string_at(memory, "waiting"), "nothing cold is left");
+	kills = yyjson_obj_get(memory, "oom_kills");
+	kill = yyjson_arr_get(yyjson_obj_get(kills, "last"), 0);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(kills, "count")), 12);
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(kills, "last")), 1);
+	assert_string_equal(string_at(kill, "process"), "a?");
+	assert_string_equal(string_at(kill, "container"), "web");
+}
+
+/* The history is for who asks; what is pushed at every change goes without. */
+static void test_memory(void **state)
+{
+	size_t len;
+	yyjson_doc *doc;
+	yyjson_val *memory, *history;
+	const char *text;
+
+	(void)state;
+	set_example();
+	set_memory(&facts.memory_seen);
+	text = document_write_report_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len);
+	memory = yyjson_obj_get(yyjson_doc_get_root(doc), "health");
+	memory = yyjson_obj_get(memory, "memory");
+	check_memory(memory);
+	assert_null(yyjson_obj_get(memory, "history"));
+	yyjson_doc_free(doc);
+	text = document_write_memory(&facts, &machine, &len);
+	doc = read_back(text, len);
+	check_memory(yyjson_doc_get_root(doc));
+	history = yyjson_obj_get(yyjson_doc_get_root(doc), "history");
+	assert_int_equal(yyjson_arr_size(history), 2);
+	assert_int_equal(yyjson_get_uint(yyjson_arr_get(yyjson_arr_get(history, 1), 0)), 3000);
+	assert_int_equal(yyjson_get_uint(yyjson_arr_get(yyjson_arr_get(history, 1), 2)), 30);
+	yyjson_doc_free(doc);
+}
+
+/* Nobody has looked yet, or nobody does: keelctl status without the agent. */
+static void test_memory_unknown(void **state)
+{
+	size_t len;
+	yyjson_doc *doc;
+	yyjson_val *memory;
+	const char *text;
+
+	(void)state;
+	set_example();
+	text = document_write_memory(&facts, &machine, &len);
+	doc = read_back(text, len);
+	memory = yyjson_doc_get_root(doc);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(memory, "total_bytes")), 2048);
+	assert_string_equal(string_at(memory, "mode"), "unknown");
+	assert_true(yyjson_is_null(yyjson_obj_get(memory, "reporting_order")));
+	assert_true(yyjson_is_null(yyjson_obj_get(memory, "pressure_percent")));
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(memory, "groups")), 0);
+	yyjson_doc_free(doc);
+}
+
 static void test_kernel_check_is_embedded(void **state)
 {
 	static const char check[] = "{\n  \"ok\": false,\n  \"missing\": [\"CONFIG_X\"]\n}\n";
@@ -312,7 +451,10 @@ static void test_largest_document_fits(void **state)
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "stages")),
 			CONTROL_STAGES_MAX);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 24);
-		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 2);
+		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 3);
+		assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_obj_get(root, "memory"),
+					 "groups")),
+			MEMORY_GROUPS_MAX);
 		yyjson_doc_free(doc);
 		/* And flat: many small values. */
 		for (size_t i = 0; i < SYSTEM_KERNEL_CHECK_MAX; i++)
@@ -327,6 +469,11 @@ static void test_largest_document_fits(void **state)
 	assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "services")),
 		CONTROL_SERVICES_MAX);
 	yyjson_doc_free(doc);
+	text = document_write_memory(&facts, &machine, &len);
+	doc = read_back(text, len);
+	assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "history")),
+		MEMORY_HISTORY_MAX);
+	yyjson_doc_free(doc);
 }
 
 int main(void)
@@ -335,6 +482,8 @@ int main(void)
 		cmocka_unit_test(test_health_round_trip),
 		cmocka_unit_test(test_report_lines),
 		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_unknown),
 		cmocka_unit_test(test_kernel_check_is_embedded),
 		cmocka_unit_test(test_largest_document_fits),
 	};

@@ -148,18 +148,6 @@ static void test_pressure(void **state)
 	char path[16];
 
 	(void)state;
-	assert_int_equal(
-		pressure_parse("some avg10=20.41 avg60=1.00 avg300=0.00 total=7\nfull avg10=0"),
-		20);
-	assert_int_equal(pressure_parse("some avg10=100.00 avg60"), 100);
-	assert_int_equal(pressure_parse("some avg10=0.00"), 0);
-	assert_int_equal(pressure_parse("some avg10=101.00"), -EPROTO);
-	assert_int_equal(pressure_parse("some avg10=99999999999999999999.0"), -EPROTO);
-	assert_int_equal(pressure_parse("some avg10="), -EPROTO);
-	assert_int_equal(pressure_parse("some avg10=:"), -EPROTO);
-	assert_int_equal(pressure_parse("some avg10=5"), -EPROTO);
-	assert_int_equal(pressure_parse("full avg10=1.00"), -EPROTO);
-	assert_int_equal(pressure_parse(""), -EPROTO);
 	assert_int_equal(pressure_find_group("0::/a/b\n", path, sizeof(path)), 0);
 	assert_string_equal(path, "/a/b");
 	assert_int_equal(pressure_find_group("2:cpu:/x\n0::/", path, sizeof(path)), 0);

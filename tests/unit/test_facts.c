@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_facts.c - records into facts, clean text, /proc/meminfo.
+ * test_facts.c - records into facts, clean text.
  */
 #include <string.h>
 
@@ -88,28 +88,6 @@ static void test_boot_and_disk(void **state)
 	assert_int_equal(facts.disk.state, DISK_STATE_MOUNTED);
 }
 
-static void test_meminfo(void **state)
-{
-	static const char text[] =
-		"MemTotal:        2014716 kB\nMemFree:          100 kB\n"
-		"MemAvailable:    1500000 kB\nBuffers:   5 kB\nCached:           200 kB\n"
-		"SwapCached:            9 kB\nSwapTotal:       1048576 kB\nSwapFree:        1048000 kB\n";
-	struct system_memory memory;
-
-	(void)state;
-	system_parse_meminfo(text, &memory);
-	assert_int_equal(memory.total, 2014716ULL * 1024);
-	assert_int_equal(memory.free, 100 * 1024);
-	assert_int_equal(memory.available, 1500000ULL * 1024);
-	assert_int_equal(memory.cached, 200 * 1024);
-	assert_int_equal(memory.swap_total, 1048576ULL * 1024);
-	assert_int_equal(memory.swap_free, 1048000ULL * 1024);
-	system_parse_meminfo("", &memory);
-	assert_int_equal(memory.total, 0);
-	system_parse_meminfo("MemTotal", &memory);
-	assert_int_equal(memory.total, 0);
-}
-
 static void test_system_facts_of_this_machine(void **state)
 {
 	static struct system_facts facts;
@@ -129,7 +107,6 @@ int main(void)
 		cmocka_unit_test(test_text_becomes_clean_utf8),
 		cmocka_unit_test(test_records_are_kept_by_index),
 		cmocka_unit_test(test_boot_and_disk),
-		cmocka_unit_test(test_meminfo),
 		cmocka_unit_test(test_system_facts_of_this_machine),
 	};
 

@@ -3,6 +3,7 @@
  * test_health.c - every combination of component states, judged, and the promises of health.h checked
  * on each; then the words of the cases that people meet.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -425,6 +426,72 @@ static void test_blemishes_keep_it_usable(void **state)
 	expect(&facts, HEALTH_STATUS_DEGRADED, true, "something");
 }
 
+static void set_kill(struct facts *facts, const char *group, bool global)
+{
+	struct memory_oom_kill *kill = &facts->memory_seen.oom_kill[0];
+
+	*kill = (struct memory_oom_kill){.at_us = 1000, .pid = 7, .global = global};
+	strcpy(kill->process, "dockerd");
+	(void)snprintf(kill->group, sizeof(kill->group), "%s", group);
+	facts->memory_seen.oom_kept = 1;
+	facts->memory_seen.looked_us = 2000;
+}
+
+/* What a container did to itself is no blemish of the guest. */
+static void test_oom_kills(void **state)
+{
+	static const char *const theirs[] = {
+		"containers", "containers/engine", "engineer", "keeler/x", "user", ""};
+	static const char *const ours[] = {"engine", "engine/docker.service", "keel", "keel/x"};
+	struct facts facts = well();
+
+	(void)state;
+	assert_false(health_oom_recent(&facts));
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++) {
+		set_kill(&facts, theirs[i], false);
+		assert_false(health_oom_recent(&facts));
+		expect(&facts, HEALTH_STATUS_READY, true, "");
+		set_kill(&facts, theirs[i], true);
+		assert_true(health_oom_recent(&facts));
+		expect(&facts, HEALTH_STATUS_DEGRADED, true, "the guest ran out of memory");
+	}
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "the kernel killed dockerd; give");
+	strcpy(facts.memory_seen.oom_kill[0].container, "web");
+	expect(&facts, HEALTH_STATUS_DEGRADED, true, "killed dockerd of container web; give");
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+		set_kill(&facts, ours[i], false);
+		assert_true(health_oom_recent(&facts));
+		expect(&facts, HEALTH_STATUS_DEGRADED, true, "the kernel killed dockerd of ");
+	}
+}
+
+/* The last look at memory is the clock, and a kill may be younger. */
+static void test_oom_kills_go_by(void **state)
+{
+	struct facts facts = well();
+	struct memory_seen *seen = &facts.memory_seen;
+
+	(void)state;
+	set_kill(&facts, "engine", false);
+	seen->looked_us = 0;
+	assert_true(health_oom_recent(&facts));
+	seen->looked_us = 1000 + HEALTH_OOM_US - 1;
+	assert_true(health_oom_recent(&facts));
+	seen->looked_us = 1000 + HEALTH_OOM_US;
+	assert_false(health_oom_recent(&facts));
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	/* One that matters behind others that do not. */
+	for (unsigned int i = 0; i < MEMORY_OOM_KILLS; i++) {
+		seen->oom_kill[i] = seen->oom_kill[0];
+		strcpy(seen->oom_kill[i].group, "containers/x");
+	}
+	seen->looked_us = 2000;
+	seen->oom_kept = UINT_MAX;
+	assert_false(health_oom_recent(&facts));
+	seen->oom_kill[MEMORY_OOM_KILLS - 1].global = true;
+	assert_true(health_oom_recent(&facts));
+}
+
 static void test_stopping_and_lost(void **state)
 {
 	struct facts facts = well();
@@ -475,6 +542,8 @@ int main(void)
 		cmocka_unit_test(test_no_engine_at_all),
 		cmocka_unit_test(test_blemishes_keep_it_usable),
 		cmocka_unit_test(test_stopping_and_lost),
+		cmocka_unit_test(test_oom_kills),
+		cmocka_unit_test(test_oom_kills_go_by),
 		cmocka_unit_test(test_long_texts_are_cut_cleanly),
 	};
 

@@ -25,6 +25,7 @@ def host_uid():
 BASE = pathlib.Path(os.environ.get("KEEL_VM_DIR") or f"/tmp/keel-vm-{host_uid()}")
 
 GUEST_CID = 4
+MEMORY_SLOTS = 4  # so many times memory can be added
 SOCKET_PATH_MAX = 107
 # As on current Windows: free blocks of 128 KiB and more go back to the host.
 CMDLINE = ("console=ttyS0 panic=-1 quiet root=/dev/nvme0n1 rw init=/sbin/init "
@@ -92,7 +93,8 @@ def qemu_command(config, state):
     memory = config["mem"]
     command = ["qemu-system-x86_64", *accel_options(config["accel"]), "-smp", str(config["cpus"]),
                "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
-               "-M", "q35,memory-backend=mem", "-m", memory,
+               "-M", "q35,memory-backend=mem",
+               "-m", f"{memory},slots={MEMORY_SLOTS},maxmem={config['max_mem']}" if config["max_mem"] else memory,
                "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
                "-chardev", f"socket,id=con,path={state}/console.sock,server=on,wait=off,"
                            f"logfile={state}/console.log",

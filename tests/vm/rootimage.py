@@ -21,6 +21,8 @@ import machine
 GUEST = pathlib.Path(__file__).resolve().parent / "guest"
 LAB_SHELL = machine.BUILD / "lab" / "lab-shell"
 DURABLE = machine.BUILD / "lab" / "durable"
+MEMLOAD = machine.BUILD / "lab" / "memload"
+SENPAI = machine.BUILD / "lab" / "senpai"
 ROOTFS = machine.OUT / "keel-rootfs.tar.gz"
 MODULES = machine.OUT / "keel-modules.tar.gz"
 KERNEL = machine.OUT / "vmlinuz"
@@ -30,6 +32,8 @@ SIZE = "1G"  # sparse; the guest's writes go to a snapshot that ends with it
 OVERLAY = (
     ("usr/lib/keel-lab/lab-shell", LAB_SHELL, 0o755),
     ("usr/lib/keel-lab/durable", DURABLE, 0o755),
+    ("usr/lib/keel-lab/memload", MEMLOAD, 0o755),
+    ("usr/lib/keel-lab/senpai", SENPAI, 0o755),
     ("etc/keel/units/lab-shell.service", GUEST / "lab-shell.service", 0o644),
 )
 

@@ -19,6 +19,7 @@ import accel
 import client
 import disk_verbs
 import machine
+import memory_verbs
 import rootimage
 import scsi
 import vsock
@@ -27,7 +28,7 @@ from machine import VmError
 HELP = """\
 usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
 
-  up [--mem 2G] [--cpus 2] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
+  up [--mem 2G] [--max-mem SIZE] [--cpus 2] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
      [--kernel FILE] [--modules FILE] [--deadline S] [--no-wait]
                              boots a guest and waits until it reports ready
   wait STATUS [SECONDS]      waits for starting, ready, degraded, failed, stopping or off
@@ -44,6 +45,7 @@ usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
                              attaches a disk while the guest runs
   unplug [--lun 3]           takes it away, whatever uses it
   resize [--lun 3] SIZE      the host has changed the disk's size (bytes, or with K, M, G or T)
+  memory SIZE                the host adds memory; needs `up --max-mem`, which is what there may be in the end
   errors [--lun 3] [TYPE[@SECTOR]]...
                              requests fail from now on: all that read, write, flush, discard or
                              write-zeroes, or those that touch the 512-byte sector; none: no longer
@@ -112,7 +114,7 @@ def make_config(args):
         raise VmError(f"there is no {kernel}: run 'make lab-image'")
     root = rootimage.ensure(modules=modules)
     data = prepare_data(args)
-    return {"name": args.name, "mem": args.mem, "cpus": args.cpus, "accel": accel.choose(kernel),
+    return {"name": args.name, "mem": args.mem, "max_mem": args.max_mem, "cpus": args.cpus, "accel": accel.choose(kernel),
             "kernel": str(kernel), "root": str(root), "data": str(data) if data else None,
             "cmdline": f"{machine.CMDLINE} {args.append}".strip()}
 
@@ -392,6 +394,7 @@ def verb_list(_args):
 
 def add_up(parser):
     parser.add_argument("--mem", default="2G")
+    parser.add_argument("--max-mem", help="what `vm memory` may bring it to")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--data", metavar="FILE", help=f"data disk (.vhdx, .qcow2, else raw, or {scsi.NBD}PATH)")
     parser.add_argument("--data-size", default="8G", help="size of a data disk that is made")
@@ -449,7 +452,7 @@ VERBS = {
     "api": (verb_api, add_api), "sh": (verb_sh, add_sh), "docker": (verb_docker, add_docker),
     "rss": (verb_rss, add_nothing), "console": (verb_console, add_console),
     "events": (verb_events, add_nothing), "press": (verb_press, add_press), "down": (verb_down, add_down),
-    "kill": (verb_kill, add_nothing), "list": (verb_list, add_nothing), **disk_verbs.VERBS,
+    "kill": (verb_kill, add_nothing), "list": (verb_list, add_nothing), **disk_verbs.VERBS, **memory_verbs.VERBS,
 }
 
 

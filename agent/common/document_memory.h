@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * document_memory.h - the health document's part about memory. Used by document.c only.
+ */
+#pragma once
+
+#include <yyjson.h>
+
+#include "agent/common/facts.h"
+#include "agent/common/system.h"
+
+/* Fills `item` in. `with_history`: the samples too, which are for who asks, not for every report. */
+void document_fill_memory(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct facts *facts,
+	const struct memory_info *system, bool with_history);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * memory.c - keelctl memory [VERB]: shows the guest's memory, asks for some of it, sets mode and target until the agent's
+ * next start.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "agent/common/memory_mode.h"
+#include "agent/ctl/bytes.h"
+#include "agent/ctl/ctl.h"
+#include "agent/ctl/http_client.h"
+#include "agent/ctl/memory_view.h"
+#include "agent/ctl/view.h"
+
+#define WATCH_S       2
+#define RECLAIM_S     10
+#define RECLAIM_S_MAX 600
+#define WIDTH         80 /* where there is no terminal to ask */
+
+/* ---- questions -------------------------------------------------------------------------------------- */
+
+static int refused(const struct ctl *ctl, const struct http_answer *answer)
+{
+	yyjson_doc *doc = yyjson_read(answer->body, answer->body_len, YYJSON_READ_NOFLAG);
+	const char *detail = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
+
+	if (ctl->json)
+		(void)printf("%s", answer->body);
+	if (detail)
+		(void)fprintf(stderr, "keelctl: memory: %s\n", detail);
+	else
+		(void)fprintf(stderr, "keelctl: memory: the guest answers with status %d\n",
+			answer->status);
+	yyjson_doc_free(doc);
+	return CTL_EXIT_NO;
+}
+
+/* 0 and the answer, to be freed; else an exit code, and it has been said why. With --json the body has been printed. */
+static int ask(const struct ctl *ctl, const char *path, const char *body, unsigned int seconds,
+	yyjson_doc **doc)
+{
+	const struct address address = ctl_api_address(ctl);
+	struct http_answer answer = {0};
+	int rc = http_client_ask(&address, body ? "POST" : "GET", path, body, seconds * 1000,
+		&answer);
+
+	if (rc < 0) {
+		free(answer.body);
+		return ctl_unreachable(ctl, rc);
+	}
+	if (answer.status != 200) {
+		rc = refused(ctl, &answer);
+		free(answer.body);
+		return rc;
+	}
+	*doc = yyjson_read(answer.body, answer.body_len, YYJSON_READ_NOFLAG);
+	if (*doc && ctl->json)
+		(void)puts(answer.body);
+	free(answer.body);
+	if (*doc)
+		return CTL_EXIT_OK;
+	(void)fputs("keelctl: the answer is not JSON; is this the keel API?\n", stderr);
+	return CTL_EXIT_UNREACHABLE;
+}
+
+static unsigned int answer_s(const struct ctl *ctl)
+{
+	return ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S;
+}
+
+static int usage(const char *what)
+{
+	(void)fprintf(stderr, "keelctl: memory %s; see --help\n", what);
+	return CTL_EXIT_USAGE;
+}
+
+/* ---- status ----------------------------------------------------------------------------------------- */
+
+static struct winsize terminal_size(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
+		return size;
+	return (struct winsize){.ws_col = WIDTH, .ws_row = USHRT_MAX};
+}
+
+/* The first of these that is set decides (setlocale(3)); musl's own locale cannot be asked. */
+static bool speaks_utf8(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *locale = getenv(names[i]);
+
+		if (locale && locale[0])
+			return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
+	}
+	return false;
+}
+
+static void print_page(FILE *out, yyjson_doc *doc)
+{
+	const struct memory_view view = {.out = out,
+		.width = terminal_size().ws_col,
+		.colour = view_wants_colour(stdout),
+		.utf8 = speaks_utf8()};
+
+	memory_view_page(&view, yyjson_doc_get_root(doc));
+}
+
+/* From the top left corner, over what was there: nothing flickers, and what does not fit does not scroll. */
+static void redraw(yyjson_doc *doc)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *page = open_memstream(&text, &len);
+	unsigned int left = terminal_size().ws_row - 1U;
+
+	if (!page)
+		return;
+	print_page(page, doc);
+	(void)fclose(page);
+	(void)fputs("\033[H", stdout);
+	for (size_t i = 0; i < len && left > 0; i++) {
+		if (text[i] == '\n') {
+			(void)fputs("\033[K", stdout);
+			left--;
+		}
+		(void)fputc(text[i], stdout);
+	}
+	(void)fputs("\033[J", stdout);
+	(void)fflush(stdout);
+	free(text);
+}
+
+/* Until it is interrupted or nobody answers any more. */
+static int watch(const struct ctl *ctl)
+{
+	const struct timespec pause = {.tv_sec = WATCH_S};
+	yyjson_doc *doc = NULL;
+	int rc;
+
+	(void)fputs("\033[H\033[2J", stdout);
+	while ((rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc)) == CTL_EXIT_OK) {
+		redraw(doc);
+		yyjson_doc_free(doc);
+		(void)nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
+static int show_status(const struct ctl *ctl)
+{
+	yyjson_doc *doc = NULL;
+	int rc;
+
+	if (ctl->argc > 1)
+		return usage("status takes no operands");
+	if (ctl->watch && !ctl->json && isatty(STDOUT_FILENO))
+		return watch(ctl);
+	rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc);
+	if (rc == CTL_EXIT_OK && !ctl->json)
+		print_page(stdout, doc);
+	yyjson_doc_free(doc);
+	return rc;
+}
+
+/* ---- orders ----------------------------------------------------------------------------------------- */
+
+/* No: less than what was asked for; for all, nothing because it may not or cannot be. */
+static int judge_answer(yyjson_val *answer, uint64_t wanted)
+{
+	const char *reason = yyjson_get_str(yyjson_obj_get(answer, "reason"));
+
+	if (wanted > 0)
+		return yyjson_get_uint(yyjson_obj_get(answer, "reclaimed_bytes")) >= wanted
+			       ? CTL_EXIT_OK
+			       : CTL_EXIT_NO;
+	return reason && strcmp(reason, "off") != 0 && strcmp(reason, "impossible") != 0
+		       ? CTL_EXIT_OK
+		       : CTL_EXIT_NO;
+}
+
+static int reclaim(const struct ctl *ctl)
+{
+	bool all = ctl->argc < 2 || strcmp(ctl->argv[1], "all") == 0;
+	unsigned int seconds = ctl->timeout_s ? ctl->timeout_s : RECLAIM_S;
+	yyjson_doc *doc = NULL;
+	uint64_t bytes = 0;
+	char body[96], word[24] = "\"all\"";
+	int rc;
+
+	if (ctl->argc > 2 || (!all && bytes_parse(ctl->argv[1], &bytes) < 0))
+		return usage("reclaim takes a number of bytes (512M) or all");
+	if (seconds > RECLAIM_S_MAX)
+		return usage("reclaim takes at most --timeout 600");
+	if (!all)
+		(void)snprintf(word, sizeof(word), "%llu", (unsigned long long)bytes);
+	(void)snprintf(body, sizeof(body), "{\"bytes\":%s,\"timeout_ms\":%u}", word,
+		seconds * 1000);
+	rc = ask(ctl, "/v1/memory/reclaim", body, seconds + CTL_ANSWER_S, &doc);
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	if (!ctl->json)
+		memory_view_answer(stdout, yyjson_doc_get_root(doc));
+	rc = judge_answer(yyjson_doc_get_root(doc), bytes);
+	yyjson_doc_free(doc);
+	return rc;
+}
+
+static int set(const struct ctl *ctl, const char *path, const char *body)
+{
+	yyjson_doc *doc = NULL;
+	int rc = ask(ctl, path, body, answer_s(ctl), &doc);
+
+	if (rc == CTL_EXIT_OK && !ctl->json)
+		memory_view_settings(stdout, yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+	return rc;
+}
+
+static int set_target(const struct ctl *ctl)
+{
+	bool none = ctl->argc == 2 && strcmp(ctl->argv[1], "none") == 0;
+	uint64_t bytes = 0;
+	char body[64] = "{\"bytes\":null}";
+
+	if (ctl->argc != 2 || (!none && bytes_parse(ctl->argv[1], &bytes) < 0))
+		return usage("target needs a number of bytes (2G) or none");
+	if (!none)
+		(void)snprintf(body, sizeof(body), "{\"bytes\":%llu}", (unsigned long long)bytes);
+	return set(ctl, "/v1/memory/target", body);
+}
+
+static int set_mode(const struct ctl *ctl)
+{
+	char body[64];
+	enum memory_mode mode;
+
+	if (ctl->argc != 2 || memory_mode_find(ctl->argv[1], strlen(ctl->argv[1]), &mode) < 0)
+		return usage("mode needs one of: adaptive gradual dropcache off");
+	(void)snprintf(body, sizeof(body), "{\"mode\":\"%s\"}", memory_mode_name(mode));
+	return set(ctl, "/v1/memory/mode", body);
+}
+
+int ctl_memory(const struct ctl *ctl)
+{
+	static const struct {
+		const char *word;
+		int (*fn)(const struct ctl *ctl);
+	} verbs[] = {
+		{"status", show_status},
+		{"reclaim", reclaim},
+		{"target", set_target},
+		{"mode", set_mode},
+	};
+	const char *word = ctl->argc > 0 ? ctl->argv[0] : "status";
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(word, verbs[i].word) == 0)
+			return verbs[i].fn(ctl);
+	return usage("status, reclaim, target or mode");
+}

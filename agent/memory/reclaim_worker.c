@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * reclaim_worker.c - see reclaim_worker.h. Caller: memory.c.
+ */
+#include "agent/memory/reclaim_worker.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#define GROUP         "reclaim"
+#define GROUP_WEIGHT  "10" /* of 100 that a container has unless told otherwise */
+#define NICE          19
+#define FILE_PATH_MAX 160 /* of a file in a control group, below the base */
+
+static const char *const slices[] = {"containers", "engine", "user", "keel", "system"};
+_Static_assert(ARRAY_SIZE(slices) == RECLAIM_WORKER_SLICES, "one memory of each slice's values");
+#define SLICES_SWAPPED 2 /* of these the first are held back from swapping: no others have much */
+
+/* ---- who is passed by ---------------------------------------------------------------------------- */
+
+/* "" if it cannot be read. */
+static void read_value(int dir_fd, const char *group, const char *file, char *text, size_t size)
+{
+	char path[FILE_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", group, file);
+	if (file_read_at(dir_fd, path, text, size) < 0)
+		text[0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+/* A group that is gone by now is as good as one that was written. */
+static void write_value(int dir_fd, const char *group, const char *file, const char *text)
+{
+	char path[FILE_PATH_MAX];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", group, file);
+	rc = file_write_at(dir_fd, path, text);
+	if (rc < 0 && rc != -ENOENT && rc != -ENODEV)
+		log_warning("%s to %s: %s", text, path, strerror(-rc));
+}
+
+static bool is_populated(int dir_fd, const char *group)
+{
+	char text[64], path[FILE_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.events", group);
+	return file_read_at(dir_fd, path, text, sizeof(text)) > 0 && strstr(text, "populated 1");
+}
+
+/* A directory has one link from each directory in it (kernfs counts them too). */
+static bool has_children(int dir_fd, const char *group)
+{
+	struct stat info;
+
+	return fstatat(dir_fd, group, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_nlink != 2;
+}
+
+/* A container's group is named by its id. What else lies there and has groups below it holds containers of another kind. */
+static bool is_parent(int dir_fd, const char *group)
+{
+	return strspn(group, "0123456789abcdef") != 64 && has_children(dir_fd, group);
+}
+
+/* Only what is 0, the default, is touched, and only our own value is taken back. */
+static void protect_one(int dir_fd, const char *group, bool on)
+{
+	char text[24];
+
+	read_value(dir_fd, group, "memory.low", text, sizeof(text));
+	if (strcmp(text, on ? "0" : "max") == 0 && (!on || is_populated(dir_fd, group)))
+		write_value(dir_fd, group, "memory.low", on ? "max" : "0");
+}
+
+/* Protection is capped by the parent's, and what the parent has beyond its children's goes to all below it, also to the
+ * removed: it gets what the living ones use. */
+static void protect_parent(int dir_fd, const char *group, bool on)
+{
+	_cleanup_close_ int fd = openat(dir_fd, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct file_dir dir = {.fd = fd};
+	uint64_t used = 0;
+	unsigned char type;
+	const char *name;
+	char text[24];
+
+	while (fd >= 0 && (name = file_dir_next(&dir, &type))) {
+		if (type != DT_DIR)
+			continue;
+		protect_one(fd, name, on);
+		if (on && is_populated(fd, name)) {
+			read_value(fd, name, "memory.current", text, sizeof(text));
+			used += strtoull(text, NULL, 10);
+		}
+	}
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)used);
+	write_value(dir_fd, group, "memory.low", text);
+}
+
+static void protect_containers(int base_fd, bool on)
+{
+	_cleanup_close_ int fd = openat(base_fd, slices[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct file_dir dir = {.fd = fd};
+	unsigned char type;
+	const char *name;
+
+	while (fd >= 0 && (name = file_dir_next(&dir, &type))) {
+		if (type != DT_DIR)
+			continue;
+		if (is_parent(fd, name))
+			protect_parent(fd, name, on);
+		else
+			protect_one(fd, name, on);
+	}
+}
+
+/* What the slice has now is kept in `saved` and replaced. */
+static void replace_value(int base_fd, size_t slice, const char *file, char saved[24],
+	const char *text)
+{
+	read_value(base_fd, slices[slice], file, saved, 24);
+	if (saved[0] != '\0')
+		write_value(base_fd, slices[slice], file, text);
+}
+
+static void restore_value(int base_fd, size_t slice, const char *file, char saved[24])
+{
+	if (saved[0] != '\0')
+		write_value(base_fd, slices[slice], file, saved);
+	saved[0] = '\0';
+}
+
+static bool takes_from_root(const struct reclaim_worker *worker)
+{
+	return worker->step.action == RECLAIM_TAKE && worker->class == RECLAIM_REST;
+}
+
+static bool takes_from_dead(const struct reclaim_worker *worker)
+{
+	return worker->step.action == RECLAIM_TAKE && worker->class == RECLAIM_DEAD;
+}
+
+static void prepare(struct reclaim_worker *worker)
+{
+	const int base_fd = worker->paths->base_fd;
+	char used[24];
+
+	if (takes_from_dead(worker))
+		protect_containers(base_fd, true);
+	for (size_t i = 0; takes_from_root(worker) && i < ARRAY_SIZE(slices); i++)
+		replace_value(base_fd, i, "memory.low", worker->low[i], "max");
+	for (size_t i = 0; worker->plain && i < SLICES_SWAPPED; i++) {
+		read_value(base_fd, slices[i], "memory.swap.current", used, sizeof(used));
+		if (used[0] != '\0')
+			replace_value(base_fd, i, "memory.swap.max", worker->swap_max[i], used);
+	}
+}
+
+static void clean_up(struct reclaim_worker *worker)
+{
+	const int base_fd = worker->paths->base_fd;
+
+	if (takes_from_dead(worker))
+		protect_containers(base_fd, false);
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		restore_value(base_fd, i, "memory.low", worker->low[i]);
+		restore_value(base_fd, i, "memory.swap.max", worker->swap_max[i]);
+	}
+}
+
+void reclaim_worker_recover(const struct memory_paths *paths, bool swap)
+{
+	char text[24];
+
+	if (paths->base_fd < 0)
+		return;
+	protect_containers(paths->base_fd, false);
+	for (size_t i = 0; i < SLICES_SWAPPED; i++) {
+		const char *wanted = i == 0 && !swap ? "0" : "max";
+
+		read_value(paths->base_fd, slices[i], "memory.swap.max", text, sizeof(text));
+		if (text[0] != '\0' && strcmp(text, wanted) != 0)
+			write_value(paths->base_fd, slices[i], "memory.swap.max", wanted);
+	}
+}
+
+/* ---- the child ----------------------------------------------------------------------------------- */
+
+/* One write to a file, or with no text: what is dirty there is written out. */
+struct job {
+	int dir_fd;
+	char path[FILE_PATH_MAX], text[48];
+};
+
+static int make_job(const struct reclaim_worker *worker, struct job *job)
+{
+	const struct reclaim_step *step = &worker->step;
+	const char *name = worker->name;
+
+	*job = (struct job){.dir_fd = worker->paths->root_fd};
+	switch (step->action) {
+	case RECLAIM_WAIT:
+		return -EINVAL;
+	case RECLAIM_TAKE_ROOT: /* of our part of the hierarchy: never above it */
+		name = ".";
+		/* fall through */
+	case RECLAIM_TAKE:
+		job->dir_fd = worker->paths->base_fd;
+		(void)snprintf(job->path, sizeof(job->path), "%s/memory.reclaim", name);
+		(void)snprintf(job->text, sizeof(job->text), "%llu%s",
+			(unsigned long long)step->bytes, worker->plain ? "" : " swappiness=0");
+		return 0;
+	case RECLAIM_FLUSH:
+		(void)snprintf(job->path, sizeof(job->path), "%s", worker->data);
+		return 0;
+	case RECLAIM_COMPACT:
+		(void)snprintf(job->path, sizeof(job->path), "proc/sys/vm/compact_memory");
+		(void)snprintf(job->text, sizeof(job->text), "1");
+		return 0;
+	case RECLAIM_DROP:
+		(void)snprintf(job->path, sizeof(job->path), "proc/sys/vm/drop_caches");
+		(void)snprintf(job->text, sizeof(job->text), "3");
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* In the child: nothing but system calls. It must not keep the agent's connections open. */
+static _Noreturn void run(const struct job *job, pid_t parent)
+{
+	const size_t len = strlen(job->text);
+	sigset_t none;
+	int fd;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(ECANCELED);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
+	if (dup2(job->dir_fd, STDERR_FILENO + 1) < 0)
+		_exit(errno);
+	(void)syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0);
+	fd = openat(STDERR_FILENO + 1, job->path,
+		len > 0 ? O_WRONLY | O_CLOEXEC : O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		_exit(errno);
+	_exit((len > 0 ? write(fd, job->text, len) : syncfs(fd)) < 0 ? errno : 0);
+}
+
+static void on_child_exit(struct loop_source *source, uint32_t events);
+
+static void on_deadline(struct loop_timer *timer)
+{
+	reclaim_worker_interrupt(timer->ctx);
+}
+
+/* The group is made with the first step, so that an agent that never takes anything leaves none. */
+static void make_group(struct reclaim_worker *worker)
+{
+	const int base_fd = worker->paths->base_fd;
+
+	if (worker->group_fd >= 0 || base_fd < 0)
+		return;
+	if (mkdirat(base_fd, GROUP, 0755) < 0 && errno != EEXIST)
+		return;
+	(void)!file_write_at(base_fd, GROUP "/cpu.weight", GROUP_WEIGHT);
+	worker->group_fd = openat(base_fd, GROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static pid_t spawn(const struct reclaim_worker *worker, const struct job *job, int *pid_fd)
+{
+	const pid_t parent = getpid();
+	struct clone_args args = {
+		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pid_fd, .exit_signal = SIGCHLD};
+	long pid = -1;
+
+	if (worker->group_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)worker->group_fd;
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+	}
+	if (pid < 0) { /* no such group, or it takes none: then in the agent's */
+		args.flags = CLONE_PIDFD;
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+	}
+	if (pid == 0)
+		run(job, parent);
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+static int attempt(struct reclaim_worker *worker)
+{
+	struct job job;
+	int pid_fd = -1, rc = make_job(worker, &job);
+	pid_t pid;
+
+	if (rc < 0)
+		return rc;
+	make_group(worker);
+	prepare(worker);
+	pid = spawn(worker, &job, &pid_fd);
+	rc = pid < 0 ? pid
+		     : loop_add(worker->loop, &worker->exit, pid_fd, EPOLLIN, on_child_exit,
+			       worker);
+	if (rc < 0) {
+		if (pid > 0) {
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, NULL, 0);
+		}
+		close_p(&pid_fd);
+		clean_up(worker);
+		return rc;
+	}
+	worker->pid = pid;
+	return 0;
+}
+
+/* ---- its end ------------------------------------------------------------------------------------- */
+
+static void forget_child(struct reclaim_worker *worker)
+{
+	int fd = worker->exit.fd;
+
+	loop_remove(worker->loop, &worker->exit);
+	close_p(&fd);
+	worker->pid = 0;
+	clean_up(worker);
+}
+
+static uint64_t to_us(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * USEC_PER_SEC + (uint64_t)time->tv_usec;
+}
+
+/* True if the step is tried once more. Linux before 6.11 does not know swappiness=. */
+static bool try_without_swappiness(struct reclaim_worker *worker, int error)
+{
+	if (worker->plain) {
+		worker->no_swappiness |= error != -EINVAL && error != -ECANCELED;
+		return false;
+	}
+	if (error != -EINVAL ||
+		(worker->step.action != RECLAIM_TAKE && worker->step.action != RECLAIM_TAKE_ROOT))
+		return false;
+	worker->plain = true;
+	return attempt(worker) == 0;
+}
+
+static void on_child_exit(struct loop_source *source, uint32_t events)
+{
+	struct reclaim_worker *worker = source->ctx;
+	struct reclaim_result result = {.fresh = true};
+	struct rusage usage = {0};
+	int status = 0;
+
+	(void)events;
+	if (wait4(worker->pid, &status, WNOHANG, &usage) == 0)
+		return;
+	forget_child(worker);
+	worker->cpu_us += to_us(&usage.ru_utime) + to_us(&usage.ru_stime);
+	result.error = WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+	if (try_without_swappiness(worker, result.error))
+		return;
+	loop_timer_cancel(worker->loop, &worker->deadline);
+	result.cpu_us = worker->cpu_us;
+	worker->fn(worker->ctx, &result);
+}
+
+/* ---- what others call ---------------------------------------------------------------------------- */
+
+void reclaim_worker_init(struct reclaim_worker *worker, struct loop *loop,
+	const struct memory_paths *paths, reclaim_worker_fn *fn, void *ctx)
+{
+	*worker = (struct reclaim_worker){.loop = loop,
+		.paths = paths,
+		.data = "/",
+		.fn = fn,
+		.ctx = ctx,
+		.exit.fd = -1,
+		.group_fd = -1};
+}
+
+int reclaim_worker_start(struct reclaim_worker *worker, const struct reclaim_step *step,
+	enum reclaim_class class, const char *name)
+{
+	int rc;
+
+	if (reclaim_worker_is_busy(worker))
+		return -EBUSY;
+	worker->step = *step;
+	worker->class = class;
+	worker->plain = worker->no_swappiness;
+	worker->cpu_us = 0;
+	(void)snprintf(worker->name, sizeof(worker->name), "%s", name);
+	rc = attempt(worker);
+	if (rc == 0 && step->deadline_us > 0)
+		loop_timer_set(worker->loop, &worker->deadline, step->deadline_us, on_deadline,
+			worker);
+	return rc;
+}
+
+bool reclaim_worker_is_busy(const struct reclaim_worker *worker)
+{
+	return worker->pid != 0;
+}
+
+void reclaim_worker_interrupt(struct reclaim_worker *worker)
+{
+	if (reclaim_worker_is_busy(worker))
+		(void)kill(worker->pid, SIGKILL);
+}
+
+void reclaim_worker_stop(struct reclaim_worker *worker)
+{
+	loop_timer_cancel(worker->loop, &worker->deadline);
+	if (reclaim_worker_is_busy(worker)) {
+		/* Not waited for: one that hangs in a broken disk would hang the agent. */
+		(void)kill(worker->pid, SIGKILL);
+		forget_child(worker);
+	}
+	close_p(&worker->group_fd);
+}

@@ -12,7 +12,7 @@
 #define TAKE_US  (3 * USEC_PER_SEC) /* a step longer than this is interrupted */
 #define FLUSH_US (5 * USEC_PER_SEC)
 #define COMPACT_US \
-	(2 * USEC_PER_SEC)          /* against a busy VM it would go on for long and give little */
+	(6 * USEC_PER_SEC) /* a quiet VM needs a part of a second for each GiB; emulated ten times that */
 #define LOST_US (10 * USEC_PER_SEC) /* a result so late never comes */
 
 /* Who is restarted comes back within seconds and wants his working set, which nobody uses meanwhile; who has come is not at
@@ -28,8 +28,8 @@
 #define DIRTY_PART     4 /* of what can be taken */
 #define WRITING_US     (USEC_PER_SEC / 4)
 
-#define STRANDED_MIN     (64 * MIB)
-#define STRANDED_PART    12 /* of the VM's memory: 8 % */
+#define STRANDED_MIN     (32 * MIB)
+#define STRANDED_PART    20 /* of the VM's memory: 5 % */
 #define COMPACT_AGAIN_US (30 * USEC_PER_SEC)
 
 #define LRU_GEN_MAX_MIB 16 /* MGLRU: small steps, see reclaim_guard.c */

@@ -15,8 +15,11 @@
 	(2 * USEC_PER_SEC)          /* against a busy VM it would go on for long and give little */
 #define LOST_US (10 * USEC_PER_SEC) /* a result so late never comes */
 
-/* Who is restarted comes back within seconds and wants his working set, which nobody uses meanwhile. */
-#define GRACE_US (5 * USEC_PER_SEC)
+/* Who is restarted comes back within seconds and wants his working set, which nobody uses meanwhile; who has come is not at
+ * work at once. */
+#define GRACE_US     (5 * USEC_PER_SEC)
+#define YOUNG_US     (10 * USEC_PER_SEC)
+#define GRACE_MAX_US (20 * USEC_PER_SEC)
 
 #define GIVES_PART 8 /* who gives less than this part of what was asked has nothing */
 
@@ -140,10 +143,20 @@ static uint64_t most(struct reclaim_state *state, const struct reclaim_facts *fa
 	return best;
 }
 
-static bool has_grace(const struct reclaim_state *state, const struct reclaim_facts *facts)
+/* Until when; not after now: it is over. */
+static uint64_t grace(const struct reclaim_state *state)
 {
-	return state->episode.automatic && !state->episode.request &&
-	       facts->now_us < state->episode.begun_us + GRACE_US;
+	uint64_t begun_us = state->episode.begun_us, until_us = begun_us + GRACE_US;
+
+	if (!state->episode.automatic || state->episode.request)
+		return 0;
+	for (unsigned int i = 0; i < RECLAIM_GROUPS_MAX; i++) {
+		const struct reclaim_known *known = &state->known[i];
+
+		if (known->class == RECLAIM_LIVE && known->first_us > begun_us)
+			until_us = reclaim_max(until_us, known->first_us + YOUNG_US);
+	}
+	return reclaim_min(until_us, begun_us + GRACE_MAX_US);
 }
 
 static bool takes_from(struct reclaim_state *state, const struct reclaim_facts *facts,
@@ -157,7 +170,7 @@ static bool takes_from(struct reclaim_state *state, const struct reclaim_facts *
 			limit = asked_for(state, facts);
 		if (bytes < RECLAIM_WORTH || limit == 0)
 			continue;
-		if (stage == STAGE_DOUBTFUL && has_grace(state, facts))
+		if (stage == STAGE_DOUBTFUL && facts->now_us < grace(state))
 			continue;
 		known = reclaim_know(state, facts->group[step->group].id);
 		step->bytes = reclaim_min(step_size(facts, stage, known, bytes),
@@ -187,9 +200,10 @@ bool reclaim_step_waits(struct reclaim_state *state, const struct reclaim_facts 
 {
 	unsigned int group;
 
-	if (!has_grace(state, facts) || most(state, facts, STAGE_DOUBTFUL, &group) < RECLAIM_WORTH)
+	if (facts->now_us >= grace(state) ||
+		most(state, facts, STAGE_DOUBTFUL, &group) < RECLAIM_WORTH)
 		return false;
-	reclaim_wait(step, RECLAIM_REASON_SETTLING, state->episode.begun_us + GRACE_US);
+	reclaim_wait(step, RECLAIM_REASON_SETTLING, grace(state));
 	return true;
 }
 

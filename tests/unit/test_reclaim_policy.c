@@ -260,6 +260,16 @@ static void test_restart(void **state)
 	assert_int_equal(model.step.reason, RECLAIM_REASON_SETTLING);
 	assert_int_equal(model.step.again_us, MODEL_START + SECONDS(5));
 	assert_int_equal(dead->taken, 0);
+	/* It has come, and is not at work yet; but not for as long as somebody comes. */
+	model_pass(&model, SECONDS(3));
+	model_add(&model, RECLAIM_LIVE, 1, 1, 0);
+	model_call(&model, RECLAIM_EVENT_NONE);
+	assert_int_equal(model.step.again_us, MODEL_START + SECONDS(13));
+	model_pass(&model, SECONDS(9));
+	model_add(&model, RECLAIM_LIVE, 1, 1, 0);
+	model_call(&model, RECLAIM_EVENT_NONE);
+	assert_int_equal(model.step.again_us, MODEL_START + SECONDS(20));
+	assert_int_equal(dead->taken, 0);
 	go_on(&model);
 	assert_int_equal(model.step.action, RECLAIM_TAKE);
 	model = model_make(4 * GIB);

@@ -65,6 +65,8 @@ static void test_chosen(void **state)
 				.group =
 					"a/" ID
 					"/0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab"}},
+		{CHOSEN("/other", ",task=x,pid=77,uid=0"), "/wsl-user/b",
+			{.pid = 77, .process = "x", .group = "other"}},
 		{CHOSEN("/wsl-user/b", ",task=x,pid=77,uid=0"), "/wsl-user/b",
 			{.pid = 77, .process = "x", .group = "wsl-user/b"}},
 		/* No container's. */

@@ -20,7 +20,8 @@
 #define PAUSES_MAX 8                    /* in a row: over */
 #define RESUME_US  (120 * USEC_PER_SEC) /* what pressure ended is tried again, */
 #define MISSED_US  (300 * USEC_PER_SEC) /* and a target that was not reached */
-#define IDLE_WORTH (16 * MIB)           /* an idle container's cache that an episode is worth */
+#define IDLE_WORTH (16 * MIB)           /* an idle container's cache that an episode is worth, */
+#define CALM_WORTH (32 * MIB)           /* and a calm one's, beyond the kernel's balance */
 
 static void begin(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
@@ -63,16 +64,25 @@ static bool target_is_exceeded(const struct reclaim_state *state, const struct r
 	       reclaim_less(facts->now_us, state->missed_us) >= MISSED_US;
 }
 
-static bool somebody_is_idle(struct reclaim_state *state, const struct reclaim_facts *facts)
+/* A container gave up something long after the event that it may have had its cause in: an exec's end, a job within. */
+static bool is_worth_it(const struct reclaim_known *known, const struct reclaim_group *group,
+	uint64_t floor, uint64_t now_us)
+{
+	if (reclaim_group_is_idle(known, now_us))
+		return reclaim_takeable(group, RECLAIM_DEPTH_ALL, floor) >= IDLE_WORTH;
+	return reclaim_group_is_calm(known, now_us) &&
+	       reclaim_takeable(group, RECLAIM_DEPTH_BALANCE, floor) >= CALM_WORTH;
+}
+
+static bool somebody_rests(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	for (unsigned int i = 0; i < facts->groups; i++) {
 		const struct reclaim_group *group = &facts->group[i];
 		const struct reclaim_known *known = reclaim_know(state, group->id);
-		uint64_t floor = reclaim_floor(state, &facts->limits, group->id);
 
 		if (group->class == RECLAIM_LIVE && known != NULL && !known->exhausted &&
-			reclaim_group_is_idle(known, facts->now_us) &&
-			reclaim_takeable(group, RECLAIM_DEPTH_ALL, floor) >= IDLE_WORTH)
+			is_worth_it(known, group, reclaim_floor(state, &facts->limits, group->id),
+				facts->now_us))
 			return true;
 	}
 	return false;
@@ -80,9 +90,11 @@ static bool somebody_is_idle(struct reclaim_state *state, const struct reclaim_f
 
 static bool tick_is_reason(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
-	return reclaim_has_grown(state, facts) || somebody_is_idle(state, facts) ||
-	       (state->resting == RECLAIM_REASON_PRESSURE &&
-		       reclaim_less(facts->now_us, state->ended_us) >= RESUME_US);
+	if (reclaim_has_grown(state, facts))
+		return true;
+	if (state->resting == RECLAIM_REASON_PRESSURE)
+		return reclaim_less(facts->now_us, state->ended_us) >= RESUME_US;
+	return somebody_rests(state, facts) || reclaim_step_is_stranded(state, facts);
 }
 
 static void take_event(struct reclaim_state *state, const struct reclaim_facts *facts)

@@ -247,16 +247,21 @@ bool reclaim_step_flushes(struct reclaim_state *state, const struct reclaim_fact
 }
 
 /* What the last compaction left is what it cannot help: only when more has come again. */
-bool reclaim_step_compacts(struct reclaim_state *state, const struct reclaim_facts *facts,
-	struct reclaim_step *step)
+bool reclaim_step_is_stranded(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	uint64_t much = reclaim_max(STRANDED_MIN, facts->total / STRANDED_PART);
 
 	state->left_stranded = reclaim_min(state->left_stranded, facts->stranded);
 	much = reclaim_max(much, state->left_stranded / 2 * 3);
-	if (!facts->abilities.compaction || state->episode.compacted || facts->stranded <= much)
+	if (!facts->abilities.compaction || facts->stranded <= much)
 		return false;
-	if (state->compacted_us != 0 && facts->now_us - state->compacted_us < COMPACT_AGAIN_US)
+	return state->compacted_us == 0 || facts->now_us - state->compacted_us >= COMPACT_AGAIN_US;
+}
+
+bool reclaim_step_compacts(struct reclaim_state *state, const struct reclaim_facts *facts,
+	struct reclaim_step *step)
+{
+	if (!reclaim_step_is_stranded(state, facts) || state->episode.compacted)
 		return false;
 	state->episode.compacted = true;
 	state->compacted_us = facts->now_us;

@@ -27,6 +27,9 @@ bool reclaim_step_takes_living(struct reclaim_state *state, const struct reclaim
 bool reclaim_step_compacts(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);
 
+/* So much is free in blocks too small to be reported that compaction may pay. */
+bool reclaim_step_is_stranded(struct reclaim_state *state, const struct reclaim_facts *facts);
+
 /* The result of the step that was asked for. */
 void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *facts);
 /* It never came. */

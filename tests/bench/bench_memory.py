@@ -38,7 +38,8 @@ POLICIES = tuple(WINDOWS)
 QUICK = {"scale": 0.25, "window": 40}
 SENPAI = "/usr/lib/keel-lab/senpai /sys/fs/cgroup/containers"
 # About what a cell takes beside its window, at scale 1, emulated on two processors.
-WORK_GUESS, RESET_GUESS = {"build": 90, "busy": 130, "pull": 300, "fragmented": 90, "hot": 120}, 35
+WORK_GUESS, RESET_GUESS = {"build": 90, "busy": 130, "pull": 300, "fragmented": 90, "hot": 120,
+                           "restarted": 150}, 35
 PLOT_SECONDS = 0.5
 
 

@@ -11,7 +11,7 @@ COLUMNS = (("excess_mib", "excess MiB"), ("half_s", "half back, s"), ("ninety_s"
            ("refaults", "refaults"))
 SERVER = (("per_second", "answers/s"), ("service_ms", "service, ms"), ("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"),
           ("worst_ms", "worst ms"), ("missing_percent", "hot set evicted, %"), ("reread_ms", "re-read, ms"))
-SERVED = ("busy", "hot")
+SERVED = ("busy", "hot", "restarted")
 NOISE_PERCENT = 1
 REPORTING_ORDER = 5  # machine.py's command line
 

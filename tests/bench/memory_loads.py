@@ -119,16 +119,20 @@ class Busy(Serving):
 
 
 class Hot(Serving):
-    title = "a database's hot set, charged to its predecessor, beside a build that ends"
+    title = "a database's hot set beside a build that ends"
     size, extra = DATABASE, ("zipf",)
+
+    def work(self):
+        self.build(TREE / 2, ANON / 2)
+
+
+class Restarted(Hot):
+    title = "the same, charged to its predecessor: the hardest case for who reclaims what the dead left"
 
     def prepare(self):
         """Whoever touches a page first is charged for it: the one that ends here."""
         self.memload("pace", "/w/hot", self.mib(self.size), str(BUSY_PERCENT), until="", seconds=START_SECONDS)
         super().prepare()
-
-    def work(self):
-        self.build(TREE / 2, ANON / 2)
 
 
 class Pull(Load):
@@ -160,7 +164,8 @@ class Fragmented(Load):
         return {}
 
 
-LOADS = {"build": Build, "busy": Busy, "pull": Pull, "fragmented": Fragmented, "hot": Hot}
+LOADS = {"build": Build, "busy": Busy, "pull": Pull, "fragmented": Fragmented, "hot": Hot,
+         "restarted": Restarted}
 
 
 def write_image(output, mib):

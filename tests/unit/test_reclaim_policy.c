@@ -137,6 +137,28 @@ static void test_idle_container(void **state)
 	assert_in_range(model_cache(live), 16 * MIB, 20 * MIB);
 }
 
+/* Nothing ended, but what a container did is over: what it used once goes with the next tick, if that is much. */
+static void test_calm_container(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *live;
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	live = model_add(&model, RECLAIM_LIVE, 300, 200, 0);
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_int_equal(live->taken, 0);
+	model_pass(&model, SECONDS(30));
+	model_episode(&model, RECLAIM_EVENT_TICK);
+	assert_in_range(model_inactive(live), 200 * MIB, 204 * MIB);
+	live->inactive_cold += 24 * MIB;
+	for (unsigned int i = 0; i < 3; i++) {
+		model_pass(&model, SECONDS(30));
+		model_episode(&model, RECLAIM_EVENT_TICK);
+	}
+	assert_true(live->taken <= 104 * MIB);
+}
+
 /* Who works is left alone, whoever else has ended; a request asks him too. */
 static void test_busy_container(void **state)
 {
@@ -635,6 +657,24 @@ static void test_compaction(void **state)
 	assert_int_equal(model.compactions, 3);
 }
 
+/* A container that lives on gave it up: no event tells. */
+static void test_compaction_without_event(void **state)
+{
+	struct model model = model_make(2 * GIB);
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	model.facts.stranded = 800 * MIB;
+	model.compaction_gives = 600 * MIB;
+	model_pass(&model, SECONDS(30));
+	for (unsigned int i = 0; i < 3; i++) {
+		model_episode(&model, RECLAIM_EVENT_TICK);
+		assert_int_equal(model.compactions, 1);
+		model_pass(&model, SECONDS(31));
+	}
+}
+
 static void test_who_gives_nothing(void **state)
 {
 	struct model model = model_make(4 * GIB);
@@ -855,6 +895,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_order),
 	cmocka_unit_test(test_own_keeps_what_was_aimed_at),
 	cmocka_unit_test(test_idle_container),
+	cmocka_unit_test(test_calm_container),
 	cmocka_unit_test(test_busy_container),
 	cmocka_unit_test(test_hot),
 	cmocka_unit_test(test_grows_back),
@@ -873,6 +914,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_flush),
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
+	cmocka_unit_test(test_compaction_without_event),
 	cmocka_unit_test(test_who_gives_nothing),
 	cmocka_unit_test(test_too_slow),
 	cmocka_unit_test(test_it_ends),

@@ -302,6 +302,7 @@ def api(test):
 
         guest.pid_of("keel-agent.service")
         guest.wait_line("a.service", "line 49")
+        check(guest.get("/livez")[0] == 200, "it serves: it has opened what it always has")
         before = for_logs()
         with test.step("whole, the last lines, since a time, HEAD"):
             texts = guest.get("/v1/logs/a.service")[1]

@@ -156,13 +156,7 @@ static void on_engine_change(void *ctx)
 	report_send_change(&agent.report);
 }
 
-static void on_disk_change(void *ctx)
-{
-	(void)ctx;
-	report_send_change(&agent.report);
-}
-
-static void on_memory_change(void *ctx)
+static void on_fact_change(void *ctx)
 {
 	(void)ctx;
 	report_send_change(&agent.report);
@@ -291,16 +285,16 @@ static void init_parts(const struct agent_options *options)
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
 	agent.engine.tick = on_engine_tick;
-	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_disk_change,
+	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_fact_change,
 		on_disk_job_heard, NULL);
 	engine_events_init(&agent.ending_events, &agent.loop,
 		&options->engine.address[ENGINE_DOCKERD], ENGINE_EVENTS_REQUEST(ENDING_EVENTS),
 		&agent.facts, on_ending_event, NULL);
-	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_memory_change,
+	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_fact_change,
 		NULL);
 	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
-		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen,
-		on_memory_change, NULL);
+		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen, on_fact_change,
+		NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
 	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,

@@ -32,12 +32,6 @@ static const char *write_document(yyjson_mut_doc *doc, const yyjson_alc *alc, si
 	return text;
 }
 
-/* Milliseconds with three decimals, as the schema says. */
-static void add_ms(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t us)
-{
-	(void)yyjson_mut_obj_add_real(doc, object, key, (double)us / 1000.0);
-}
-
 static void add_stages(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts,
 	uint64_t now_us)
 {
@@ -53,8 +47,8 @@ static void add_stages(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 		item = yyjson_mut_arr_add_obj(doc, list);
 		(void)yyjson_mut_obj_add_str(doc, item, "name", stage->name);
 		(void)yyjson_mut_obj_add_str(doc, item, "state", stage_state_name(stage->state));
-		add_ms(doc, item, "start_ms", stage->start_us);
-		add_ms(doc, item, "ms",
+		document_add_ms(doc, item, "start_ms", stage->start_us);
+		document_add_ms(doc, item, "ms",
 			stage->start_us && end_us > stage->start_us ? end_us - stage->start_us : 0);
 		(void)yyjson_mut_obj_add_str(doc, item, "reason", stage->reason);
 	}
@@ -90,9 +84,9 @@ static void add_services(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct
 		(void)yyjson_mut_obj_add_bool(doc, item, "essential", service->essential != 0);
 		(void)yyjson_mut_obj_add_int(doc, item, "pid", service->pid);
 		(void)yyjson_mut_obj_add_uint(doc, item, "restarts", service->restarts);
-		add_ms(doc, item, "exec_ms", service->exec_us);
-		add_ms(doc, item, "ready_ms", service->ready_us);
-		add_ms(doc, item, "since_ms", service->since_us);
+		document_add_ms(doc, item, "exec_ms", service->exec_us);
+		document_add_ms(doc, item, "ready_ms", service->ready_us);
+		document_add_ms(doc, item, "since_ms", service->since_us);
 		(void)yyjson_mut_obj_add_str(doc, item, "reason", service->reason);
 		(void)yyjson_mut_obj_add_str(doc, item, "status", service->status);
 		add_log(doc, item, &facts->logs[i]);
@@ -115,7 +109,7 @@ static void add_daemons(yyjson_mut_doc *doc, yyjson_mut_val *engine, const struc
 		(void)yyjson_mut_obj_add_str(doc, item, "state", daemon_state_name(daemon->state));
 		(void)yyjson_mut_obj_add_str(doc, item, "reason", daemon->reason);
 		(void)yyjson_mut_obj_add_uint(doc, item, "restarts", daemon->restarts);
-		add_ms(doc, item, "restarted_ms", daemon->restarted_us);
+		document_add_ms(doc, item, "restarted_ms", daemon->restarted_us);
 		(void)yyjson_mut_obj_add_str(doc, item, "restart_reason", daemon->restart_reason);
 	}
 }
@@ -166,8 +160,8 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
 	(void)yyjson_mut_obj_add_bool(doc, root, "ready", health->ready);
 	(void)yyjson_mut_obj_add_str(doc, root, "reason", health->reason);
-	add_ms(doc, root, "uptime_ms", system->uptime_us);
-	add_ms(doc, root, "init_ms", facts->boot.start_us);
+	document_add_ms(doc, root, "uptime_ms", system->uptime_us);
+	document_add_ms(doc, root, "init_ms", facts->boot.start_us);
 	add_stages(doc, root, facts, system->uptime_us);
 	add_services(doc, root, facts);
 	document_fill_disk(doc, yyjson_mut_obj_add_obj(doc, root, "disk"), facts);
@@ -176,7 +170,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 		&system->memory, false);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
-	add_ms(doc, clock, "boottime_ms", system->uptime_us);
+	document_add_ms(doc, clock, "boottime_ms", system->uptime_us);
 }
 
 static yyjson_mut_val *open_object(yyjson_mut_doc *doc)
@@ -281,7 +275,7 @@ const char *document_write_report_heartbeat(const struct health *health, uint64_
 	yyjson_mut_val *root = open_object(doc);
 
 	(void)yyjson_mut_obj_add_str(doc, root, "type", "heartbeat");
-	add_ms(doc, root, "uptime_ms", uptime_us);
+	document_add_ms(doc, root, "uptime_ms", uptime_us);
 	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
 	return write_document(doc, &alc, len);
 }

@@ -20,7 +20,7 @@ static void add_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *ke
 	(void)yyjson_mut_obj_add_strcpy(doc, object, key, clean);
 }
 
-static void add_ms(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t us)
+void document_add_ms(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t us)
 {
 	(void)yyjson_mut_obj_add_real(doc, object, key, (double)us / 1000.0);
 }
@@ -51,7 +51,7 @@ static void add_system(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct m
 	(void)yyjson_mut_obj_add_uint(doc, item, "cached_bytes", system->cached);
 	(void)yyjson_mut_obj_add_uint(doc, item, "swap_total_bytes", system->swap_total);
 	(void)yyjson_mut_obj_add_uint(doc, item, "swap_free_bytes", system->swap_free);
-	add_ms(doc, item, "looked_ms", seen->looked_us);
+	document_add_ms(doc, item, "looked_ms", seen->looked_us);
 	(void)yyjson_mut_obj_add_uint(doc, item, "cache_bytes", seen->cache);
 	(void)yyjson_mut_obj_add_uint(doc, item, "slab_bytes", seen->slab);
 	(void)yyjson_mut_obj_add_uint(doc, item, "anon_bytes", seen->anon);
@@ -120,13 +120,13 @@ static void add_reclaim(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct 
 	add_known(doc, item, "pressure_percent", seen->known ? seen->pressure_percent : -1);
 	(void)yyjson_mut_obj_add_uint(doc, item, "reclaimed_bytes", seen->reclaimed);
 	(void)yyjson_mut_obj_add_uint(doc, item, "steps", seen->steps);
-	add_ms(doc, item, "cpu_ms", seen->cpu_us);
+	document_add_ms(doc, item, "cpu_ms", seen->cpu_us);
 	(void)yyjson_mut_obj_add_uint(doc, item, "compactions", seen->compactions);
 	(void)yyjson_mut_obj_add_uint(doc, item, "compacted_bytes", seen->compacted);
 	add_limit(doc, item, "target_bytes", seen->target);
 	(void)yyjson_mut_obj_add_bool(doc, item, "working", seen->working);
 	last = yyjson_mut_obj_add_obj(doc, item, "last");
-	add_ms(doc, last, "at_ms", seen->last_us);
+	document_add_ms(doc, last, "at_ms", seen->last_us);
 	add_text(doc, last, "text", seen->last);
 	add_text(doc, item, "waiting", seen->waiting);
 }
@@ -141,7 +141,7 @@ static void add_oom_kills(yyjson_mut_doc *doc, yyjson_mut_val *item, const struc
 		const struct memory_oom_kill *kill = &seen->oom_kill[i];
 		yyjson_mut_val *entry = yyjson_mut_arr_add_obj(doc, list);
 
-		add_ms(doc, entry, "at_ms", kill->at_us);
+		document_add_ms(doc, entry, "at_ms", kill->at_us);
 		(void)yyjson_mut_obj_add_int(doc, entry, "pid", kill->pid);
 		add_text(doc, entry, "process", kill->process);
 		(void)yyjson_mut_obj_add_bool(doc, entry, "global", kill->global);

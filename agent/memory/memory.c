@@ -32,11 +32,6 @@ static void answer(struct memory *memory, enum reclaim_reason reason);
 
 /* ---- what is seen -------------------------------------------------------------------------------- */
 
-static uint64_t group_cache(const struct reclaim_group *group)
-{
-	return group->inactive + group->active + group->slab;
-}
-
 static int find_group(const struct memory *memory, uint64_t id)
 {
 	for (unsigned int i = 0; i < memory->now.groups; i++)
@@ -143,7 +138,7 @@ static uint64_t measure(const struct memory *memory)
 		return 0;
 	case RECLAIM_TAKE:
 		group = find_group(memory, memory->step_id);
-		return group < 0 ? 0 : group_cache(&now->group[group]);
+		return group < 0 ? 0 : reclaim_cache(&now->group[group]);
 	case RECLAIM_COMPACT:
 		return now->reportable;
 	case RECLAIM_FLUSH:
@@ -153,7 +148,7 @@ static uint64_t measure(const struct memory *memory)
 	case RECLAIM_DROP:
 	case RECLAIM_TAKE_ROOT:
 		for (unsigned int i = 0; i < now->groups; i++)
-			sum += group_cache(&now->group[i]);
+			sum += reclaim_cache(&now->group[i]);
 		return now->groups > 0 ? sum : now->cache;
 	}
 	return 0;

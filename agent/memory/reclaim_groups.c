@@ -40,11 +40,6 @@ uint64_t reclaim_max(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-uint64_t reclaim_cache(const struct reclaim_group *group)
-{
-	return group->inactive + group->active + group->slab;
-}
-
 /* The kernel takes from the inactive list alone as long as it is longer than active / this: the square root of ten times
  * the GiB in both, 1 below one GiB (mm/vmscan.c, inactive_is_low). */
 static uint64_t inactive_ratio(const struct reclaim_group *group)

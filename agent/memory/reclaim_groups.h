@@ -24,7 +24,6 @@ uint64_t reclaim_less(uint64_t a, uint64_t b);
 uint64_t reclaim_min(uint64_t a, uint64_t b);
 uint64_t reclaim_max(uint64_t a, uint64_t b);
 
-uint64_t reclaim_cache(const struct reclaim_group *group);
 /* Bytes that may be taken without going below the floor. What is not written yet is not counted. */
 uint64_t reclaim_takeable(const struct reclaim_group *group, enum reclaim_depth depth,
 	uint64_t floor);

@@ -211,6 +211,12 @@ struct reclaim_state {
 void reclaim_policy(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step);
 
+/* Its cache: file pages and slab. */
+static inline uint64_t reclaim_cache(const struct reclaim_group *group)
+{
+	return group->inactive + group->active + group->slab;
+}
+
 /* The learned floor of a group, or the configured one. */
 uint64_t reclaim_floor(const struct reclaim_state *state, const struct reclaim_limits *limits,
 	uint64_t id);

@@ -22,7 +22,7 @@
 #define DEPTH_MAX      3 /* of groups with groups below base/containers */
 
 static const char containers[] = "containers";
-/* The slices of our units (keel.units(5)); without Slice= a unit is in system. */
+/* The slices of our units (keel.units(5)), the engine's first; without Slice= a unit is in system. */
 static const char *const own[] = {"engine", "system", "user", "keel"};
 
 /* What is charged to a group and those below it. */
@@ -292,7 +292,8 @@ static void add_own(struct look *look)
 			continue;
 		charge_subtract(&look->rest, &charge);
 		read_counters(look, own[i],
-			set_group(look, look->facts->groups++, RECLAIM_OWN, own[i], &charge));
+			set_group(look, look->facts->groups++,
+				i == 0 ? RECLAIM_ENGINE : RECLAIM_OWN, own[i], &charge));
 		tell_group(look, own[i], &charge);
 	}
 }

@@ -165,7 +165,8 @@ static bool is_outstanding(struct reclaim_state *state, const struct reclaim_fac
 	return false;
 }
 
-/* Compaction comes before the living, whose steps take their time: what is stranded would wait for them. */
+/* Compaction comes before the living, whose steps take their time: what is stranded would wait for them. And after them:
+ * what they give lies between what they keep. */
 static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
@@ -173,8 +174,9 @@ static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 		return false;
 	return reclaim_step_flushes(state, facts, step) || reclaim_step_takes(state, facts, step) ||
 	       reclaim_step_waits(state, facts, step) ||
-	       reclaim_step_compacts(state, facts, step) ||
-	       reclaim_step_takes_living(state, facts, step);
+	       (!state->episode.living && reclaim_step_compacts(state, facts, step)) ||
+	       reclaim_step_takes_living(state, facts, step) ||
+	       reclaim_step_compacts(state, facts, step);
 }
 
 /* Pressure. When there is still some at the end of a pause it is hardly of our making, a pause being long against a step;

@@ -14,7 +14,7 @@
  * by mistake, and a build after the other would leave its cache behind. Not at once: each new try costs somebody a step. */
 #define DOUBT_PART 10
 
-#define OWN_KEPT (128 * MIB)
+#define ENGINE_KEPT (128 * MIB)
 
 #define CALM_US        (10 * USEC_PER_SEC)
 #define CALM_WINDOW_US USEC_PER_SEC
@@ -74,11 +74,11 @@ uint64_t reclaim_takeable(const struct reclaim_group *group, enum reclaim_depth 
 		reclaim_less(reclaim_cache(group), floor));
 }
 
-/* The engine's programs are mapped from some 105 MiB of files, of which after a start much is in the inactive list: what
+/* Of the engine. Its programs are mapped from some 105 MiB of files, of which after a start much is in the inactive list: what
  * was taken of them came back with the next container. Only what a pull or a build left beyond that is taken. */
 static uint64_t least(enum reclaim_class class, const struct reclaim_limits *limits)
 {
-	return class == RECLAIM_OWN ? reclaim_max(OWN_KEPT, limits->floor) : limits->floor;
+	return class == RECLAIM_ENGINE ? reclaim_max(ENGINE_KEPT, limits->floor) : limits->floor;
 }
 
 uint64_t reclaim_cold(const struct reclaim_group *group, const struct reclaim_limits *limits,
@@ -90,6 +90,7 @@ uint64_t reclaim_cold(const struct reclaim_group *group, const struct reclaim_li
 		return reclaim_takeable(group, RECLAIM_DEPTH_ALL, floor);
 	case RECLAIM_LIVE:
 		return reclaim_takeable(group, RECLAIM_DEPTH_BALANCE, floor);
+	case RECLAIM_ENGINE:
 	case RECLAIM_OWN:
 	case RECLAIM_REST:
 		return reclaim_takeable(group, RECLAIM_DEPTH_QUARTER, floor);
@@ -301,7 +302,8 @@ void reclaim_groups_renew(struct reclaim_state *state, const struct reclaim_fact
 			continue;
 		known->left = reclaim_cache(group);
 		known->exhausted = false;
-		if (group->class == RECLAIM_OWN || group->class == RECLAIM_REST)
+		if (group->class == RECLAIM_ENGINE || group->class == RECLAIM_OWN ||
+			group->class == RECLAIM_REST)
 			aim(known, group, &facts->limits, facts->now_us);
 		if (group->class == RECLAIM_DEAD && known->left > known->floor / 2 * 3 &&
 			reclaim_less(facts->now_us, known->floor_us) >= known->term_us / DOUBT_PART)

@@ -102,6 +102,7 @@ void reclaim_guard_count(struct reclaim_state *state)
 		episode->grown += state->grown;
 		episode->calm_grown += state->calm_grown;
 		break;
+	case RECLAIM_ENGINE:
 	case RECLAIM_OWN:
 		episode->came_back += known->came_back;
 		break;

@@ -21,8 +21,9 @@
 
 enum reclaim_class {
 	RECLAIM_DEAD, /* of base/containers, what is charged to no living container. Always the first group */
-	RECLAIM_LIVE, /* a container */
-	RECLAIM_OWN,  /* base/engine, base/user, base/keel */
+	RECLAIM_LIVE,   /* a container */
+	RECLAIM_ENGINE, /* base/engine */
+	RECLAIM_OWN,    /* base/user, base/keel */
 	RECLAIM_REST, /* charged to the root group itself; only where our base is the root of a VM of our own */
 };
 
@@ -152,7 +153,8 @@ struct reclaim_asked {
 
 struct reclaim_episode {
 	bool automatic, request, target; /* what it is for */
-	bool compacted, refaulted;
+	bool living;                     /* were asked: compaction comes after them */
+	bool refaulted;
 	unsigned int steps;
 	uint64_t begun_us;
 	uint64_t requested_taken; /* since the request */
@@ -201,6 +203,7 @@ struct reclaim_state {
 	uint64_t ended_cache;              /* cache of the VM then */
 	uint64_t flushed_us, compacted_us; /* 0: never */
 	uint64_t left_stranded;            /* by the last compaction */
+	uint64_t freed;                    /* taken since it */
 	uint64_t missed_target, missed_us; /* the target that could not be reached */
 	bool wanted;                       /* reduced: drop_caches as soon as no container runs */
 	bool refused;                      /* reduced: not even that */

@@ -46,6 +46,7 @@ struct stage {
 static const struct stage stages[] = {
 	{RECLAIM_DEAD, RECLAIM_DEPTH_BALANCE, ALWAYS, 64, 256, 8, USEC_PER_SEC / 20},
 	{RECLAIM_DEAD, RECLAIM_DEPTH_ALL, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
+	{RECLAIM_ENGINE, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_OWN, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_REST, RECLAIM_DEPTH_QUARTER, ALWAYS, 16, 64, 16, USEC_PER_SEC / 4},
 	{RECLAIM_LIVE, RECLAIM_DEPTH_BALANCE, CALM, 8, 32, 16, USEC_PER_SEC},
@@ -55,7 +56,7 @@ static const struct stage stages[] = {
 
 #define STAGE_DOUBTFUL \
 	(&stages[1]) /* what the dead used more than once; before it all is surely cold */
-#define STAGE_LIVE (&stages[4]) /* from here on containers are asked: slowly */
+#define STAGE_LIVE (&stages[5]) /* from here on containers are asked: slowly */
 #define STAGE_END  (&stages[ARRAY_SIZE(stages)])
 
 uint64_t reclaim_used(const struct reclaim_facts *facts)
@@ -210,7 +211,10 @@ bool reclaim_step_waits(struct reclaim_state *state, const struct reclaim_facts 
 bool reclaim_step_takes_living(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
-	return takes_from(state, facts, STAGE_LIVE, STAGE_END, step);
+	if (!takes_from(state, facts, STAGE_LIVE, STAGE_END, step))
+		return false;
+	state->episode.living = true;
+	return true;
 }
 
 static bool is_written(const struct reclaim_facts *facts)
@@ -246,7 +250,8 @@ bool reclaim_step_flushes(struct reclaim_state *state, const struct reclaim_fact
 	return true;
 }
 
-/* What the last compaction left is what it cannot help: only when more has come again. */
+/* What the last compaction left is what it cannot help: only when more has come again, for a while only if that is known to
+ * be free because it was taken. */
 bool reclaim_step_is_stranded(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	uint64_t much = reclaim_max(STRANDED_MIN, facts->total / STRANDED_PART);
@@ -255,15 +260,16 @@ bool reclaim_step_is_stranded(struct reclaim_state *state, const struct reclaim_
 	much = reclaim_max(much, state->left_stranded / 2 * 3);
 	if (!facts->abilities.compaction || facts->stranded <= much)
 		return false;
-	return state->compacted_us == 0 || facts->now_us - state->compacted_us >= COMPACT_AGAIN_US;
+	return state->compacted_us == 0 || state->freed >= much ||
+	       reclaim_less(facts->now_us, state->compacted_us) >= COMPACT_AGAIN_US;
 }
 
 bool reclaim_step_compacts(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
-	if (!reclaim_step_is_stranded(state, facts) || state->episode.compacted)
+	if (!reclaim_step_is_stranded(state, facts))
 		return false;
-	state->episode.compacted = true;
+	state->freed = 0;
 	state->compacted_us = facts->now_us;
 	ask(state, facts, RECLAIM_COMPACT, COMPACT_US, facts->stranded, step);
 	return true;
@@ -280,6 +286,7 @@ static void took(struct reclaim_state *state, const struct reclaim_facts *facts)
 	bool stalled = result->error == -ECANCELED && facts->now_us < episode->pause_until_us;
 
 	episode->requested_taken += bytes;
+	state->freed += bytes;
 	if (known == NULL)
 		return;
 	known->left = reclaim_less(known->left, bytes);

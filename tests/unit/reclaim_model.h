@@ -44,6 +44,7 @@ struct model {
 	unsigned int stall_permille; /* of the time, from now on */
 	unsigned int return_ms;      /* half of the missing pages come back in it */
 	uint64_t compaction_gives;
+	bool takes_strand;           /* what is taken is free in small blocks */
 	int take_error, flush_error; /* of each step, 0: none */
 	bool take_pretends;          /* gives what is asked, and nothing is gone */
 	/* What was done. */
@@ -216,6 +217,8 @@ static inline void model_do(struct model *model)
 			result->took = model->step.bytes;
 		else if (model->take_error == 0)
 			result->took = model_take(model, group, model->step.bytes);
+		if (model->takes_strand)
+			model->facts.stranded += result->took;
 		if (result->took < model->step.bytes && result->error == 0)
 			result->error = -EAGAIN;
 		break;

@@ -150,7 +150,7 @@ static int set_up(void **state)
 	world.group[0] = (struct reclaim_group){
 		.class = RECLAIM_DEAD, .id = 1, .inactive = 100 * MIB, .slab = 28 * MIB};
 	world.group[1] =
-		(struct reclaim_group){.class = RECLAIM_OWN, .id = 2, .inactive = 64 * MIB};
+		(struct reclaim_group){.class = RECLAIM_ENGINE, .id = 2, .inactive = 64 * MIB};
 	world.group[2] =
 		(struct reclaim_group){.class = RECLAIM_LIVE, .id = 3, .inactive = 32 * MIB};
 	changes = looks = turns = scripted = 0;

@@ -247,7 +247,7 @@ static void test_groups(void **state)
 	check_group("containers/" AA, RECLAIM_LIVE, 100, 200, 10, 100);
 	check_group("containers/" BB, RECLAIM_LIVE, 50, 10, 5, 10);
 	check_group("containers/buildkit/step", RECLAIM_LIVE, 110, 10, 5, 40);
-	check_group("engine", RECLAIM_OWN, 70, 30, 7, 5);
+	check_group("engine", RECLAIM_ENGINE, 70, 30, 7, 5);
 	check_group("keel", RECLAIM_OWN, 8, 4, 1, 0);
 	/* Largest first. */
 	assert_true(find("containers/" AA) < find("containers/buildkit/step"));

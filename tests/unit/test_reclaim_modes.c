@@ -347,10 +347,12 @@ static void test_cold(void **state)
 	assert_int_equal(reclaim_cold(&group, &limits, 0), 240 * MIB);
 	group.old = 450 * MIB;
 	assert_int_equal(reclaim_cold(&group, &limits, 0), 290 * MIB);
-	group.class = RECLAIM_OWN;
+	group.class = RECLAIM_ENGINE;
 	assert_int_equal(reclaim_cold(&group, &limits, 0), 340 * MIB);
 	group.active = 0;
 	assert_int_equal(reclaim_cold(&group, &limits, 0), 272 * MIB);
+	group.class = RECLAIM_OWN;
+	assert_int_equal(reclaim_cold(&group, &limits, 0), 384 * MIB);
 	group.class = RECLAIM_REST;
 	assert_int_equal(reclaim_cold(&group, &limits, 0), 384 * MIB);
 	assert_int_equal(reclaim_cold(&group, &limits, GIB), 0);
@@ -380,7 +382,7 @@ static void test_floor(void **state)
 	(void)state;
 	assert_int_equal(reclaim_floor(&policy, &limits, 7), 16 * MIB);
 	assert_int_equal(reclaim_floor(&policy, &limits, 0), 16 * MIB);
-	policy.known[3] = (struct reclaim_known){.id = 7, .class = RECLAIM_OWN};
+	policy.known[3] = (struct reclaim_known){.id = 7, .class = RECLAIM_ENGINE};
 	assert_int_equal(reclaim_floor(&policy, &limits, 7), 128 * MIB);
 	reclaim_groups_learn(&policy.known[3], 200 * MIB, SECONDS(50));
 	assert_int_equal(reclaim_floor(&policy, &limits, 7), 200 * MIB);

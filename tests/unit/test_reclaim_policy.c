@@ -54,8 +54,8 @@ static void test_nothing(void **state)
 
 static void test_order(void **state)
 {
-	static const enum reclaim_class order[] = {
-		RECLAIM_DEAD, RECLAIM_OWN, RECLAIM_REST, RECLAIM_DEAD, RECLAIM_LIVE};
+	static const enum reclaim_class order[] = {RECLAIM_DEAD, RECLAIM_ENGINE, RECLAIM_OWN,
+		RECLAIM_REST, RECLAIM_DEAD, RECLAIM_LIVE};
 	struct model model = model_make(4 * GIB);
 	unsigned int at = 0;
 
@@ -64,7 +64,8 @@ static void test_order(void **state)
 	model_add(&model, RECLAIM_LIVE, 100, 20, 0);
 	model_add(&model, RECLAIM_LIVE, 200, 50, 0);
 	model_add(&model, RECLAIM_REST, 200, 10, 0);
-	model_add(&model, RECLAIM_OWN, 300, 50, 0);
+	model_add(&model, RECLAIM_ENGINE, 300, 50, 0);
+	model_add(&model, RECLAIM_OWN, 100, 0, 0);
 	model_calm(&model);
 	model_call(&model, RECLAIM_EVENT_ENDED);
 	while (model.state.working) {
@@ -82,6 +83,7 @@ static void test_order(void **state)
 	assert_in_range(model_inactive(&model.group[2]), 50 * MIB, 54 * MIB);
 	assert_in_range(model_cache(&model.group[4]), 128 * MIB, 132 * MIB);
 	assert_in_range(model_cache(&model.group[3]), 16 * MIB, 20 * MIB);
+	assert_in_range(model_cache(&model.group[5]), 16 * MIB, 20 * MIB);
 }
 
 /* Taking makes active pages inactive; they are not the next ones. */
@@ -93,7 +95,7 @@ static void test_own_keeps_what_was_aimed_at(void **state)
 
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
-	own = model_add(&model, RECLAIM_OWN, 600, 400, 0);
+	own = model_add(&model, RECLAIM_ENGINE, 600, 400, 0);
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	left = model_cache(own);
 	assert_in_range(left, 500 * MIB, 504 * MIB);
@@ -336,7 +338,7 @@ static void test_whose_refaults(void **state)
 
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 1000, 0, 0);
-	own = model_add(&model, RECLAIM_OWN, 500, 200, 0);
+	own = model_add(&model, RECLAIM_ENGINE, 500, 200, 0);
 	model_add(&model, RECLAIM_LIVE, 0, 100, 0);
 	model_call(&model, RECLAIM_EVENT_ENDED);
 	/* The engine reads its own: nothing to do with the dead. */
@@ -499,7 +501,7 @@ static void test_steady_pressure(void **state)
 {
 	struct model model = model_make(8 * GIB);
 	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 1500, 200, 0);
-	struct model_group *own = model_add(&model, RECLAIM_OWN, 500, 0, 0);
+	struct model_group *own = model_add(&model, RECLAIM_ENGINE, 500, 0, 0);
 
 	(void)state;
 	model.stall_permille = 50;
@@ -518,7 +520,7 @@ static uint64_t taken_under(unsigned int permille, bool psi)
 	struct model model = model_make(8 * GIB);
 
 	model_add(&model, RECLAIM_DEAD, 700, 900, 200);
-	model_add(&model, RECLAIM_OWN, 500, 100, 0);
+	model_add(&model, RECLAIM_ENGINE, 500, 100, 0);
 	model_add(&model, RECLAIM_LIVE, 500, 100, 100);
 	model.stall_permille = permille;
 	model.facts.abilities.psi = psi;
@@ -657,6 +659,30 @@ static void test_compaction(void **state)
 	assert_int_equal(model.compactions, 3);
 }
 
+/* What a container that lives on gives lies between what it keeps: the compaction before does not help that, nor is there
+ * a reason to wait. */
+static void test_compaction_after_the_living(void **state)
+{
+	struct model model = model_make(2 * GIB);
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 400, 0, 0);
+	model.facts.stranded = 300 * MIB;
+	model.compaction_gives = 280 * MIB;
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_int_equal(model.compactions, 1);
+	model_pass(&model, SECONDS(11));
+	model.takes_strand = true;
+	model_episode(&model, RECLAIM_EVENT_TICK);
+	assert_in_range(model_cache(&model.group[1]), 0, 20 * MIB);
+	assert_int_equal(model.compactions, 2);
+	assert_in_range(model.facts.stranded, 100 * MIB, 130 * MIB);
+	/* Once, and after them: what it left is what it cannot help. */
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_int_equal(model.compactions, 2);
+}
+
 /* A container that lives on gave it up: no event tells. */
 static void test_compaction_without_event(void **state)
 {
@@ -681,7 +707,7 @@ static void test_who_gives_nothing(void **state)
 
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 400, 400, 0);
-	model_add(&model, RECLAIM_OWN, 400, 0, 0);
+	model_add(&model, RECLAIM_ENGINE, 400, 0, 0);
 	model.take_error = -EIO;
 	assert_int_equal(model_episode(&model, RECLAIM_EVENT_ENDED), RECLAIM_REASON_NOTHING);
 	assert_int_equal(model.takes, 2);
@@ -752,7 +778,7 @@ static void test_grown(void **state)
 
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
-	own = model_add(&model, RECLAIM_OWN, 200, 0, 0);
+	own = model_add(&model, RECLAIM_ENGINE, 200, 0, 0);
 	model_episode(&model, RECLAIM_EVENT_TICK);
 	assert_int_equal(model.takes, 0);
 	model_episode(&model, RECLAIM_EVENT_ENDED);
@@ -914,6 +940,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_flush),
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
+	cmocka_unit_test(test_compaction_after_the_living),
 	cmocka_unit_test(test_compaction_without_event),
 	cmocka_unit_test(test_who_gives_nothing),
 	cmocka_unit_test(test_too_slow),

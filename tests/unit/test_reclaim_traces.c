@@ -44,6 +44,7 @@ struct trace {
 
 static const char *const class_names[] = {[RECLAIM_DEAD] = "dead",
 	[RECLAIM_LIVE] = "live",
+	[RECLAIM_ENGINE] = "engine",
 	[RECLAIM_OWN] = "own",
 	[RECLAIM_REST] = "rest"};
 

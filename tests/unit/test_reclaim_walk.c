@@ -38,7 +38,7 @@ static void check_take(const struct model *model)
 	assert_true(step->bytes + group->dirty <= reclaim_cache(group));
 	if (facts->abilities.lru_gen)
 		assert_true(step->bytes <= 16 * MIB);
-	if (group->class == RECLAIM_OWN || group->class == RECLAIM_REST)
+	if (group->class != RECLAIM_DEAD && group->class != RECLAIM_LIVE)
 		assert_true(step->bytes <= reclaim_takeable(group, RECLAIM_DEPTH_QUARTER, floor));
 	if (group->class == RECLAIM_LIVE)
 		assert_true(step->bytes <= 128 * MIB);
@@ -181,10 +181,11 @@ static struct model any_model(void)
 	model.facts.abilities.compaction = !one_in(8);
 	model.return_ms = 100 + (unsigned int)draw(2000);
 	any_group(&model, RECLAIM_DEAD);
-	any_group(&model, RECLAIM_OWN);
+	any_group(&model, RECLAIM_ENGINE);
 	any_group(&model, RECLAIM_LIVE);
 	any_group(&model, RECLAIM_LIVE);
 	any_group(&model, RECLAIM_REST);
+	any_group(&model, RECLAIM_OWN);
 	return model;
 }
 

@@ -70,7 +70,7 @@ static void set_defaults(struct agent_options *options)
 		.program = DISK_JOB_PROGRAM,
 	};
 	options->memory = (struct memory_options){
-		.mode = (enum memory_mode)config.memory.mode,
+		.mode = config.memory.mode,
 		.limits = {.floor = (uint64_t)config.memory.floor_mib << 20,
 			.pressure_permille = config.memory.pressure_permille,
 			.refault_permille = config.memory.refaults_permille},

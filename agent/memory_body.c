@@ -6,7 +6,7 @@
 
 #include <yyjson.h>
 
-#include "agent/common/memory_mode.h"
+#include "lib/memory_mode.h"
 
 /* The members that a body has; NULL: not there. Any other, or one twice, makes it no body of ours. */
 struct member {

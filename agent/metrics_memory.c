@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "agent/common/facts.h"
-#include "agent/common/memory_mode.h"
+#include "lib/memory_mode.h"
 
 #define MICRO 1e-6
 

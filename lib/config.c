@@ -27,7 +27,6 @@ struct key {
 
 static const char *const format_words[] = {"never", "blank", NULL};
 static const char *const damaged_words[] = {"refuse", "read-only", NULL};
-static const char *const memory_words[] = {"adaptive", "gradual", "dropcache", "off", NULL};
 static const char *const net_words[] = {"auto", "dhcp", "static", "none", NULL};
 
 #define OFFSET(member)    offsetof(struct config, member)
@@ -58,7 +57,7 @@ static const struct key keys[] = {
 	{"engine", "hung_after_s", KEY_INTERVAL, OFFSET(engine.hung_after_s), 86400, NULL},
 	{"engine", "restarts_per_hour", KEY_UINT, OFFSET(engine.restarts_per_hour),
 		CONFIG_ENGINE_RESTARTS_MAX, NULL},
-	{"memory", "mode", KEY_WORD, OFFSET(memory.mode), 0, memory_words},
+	{"memory", "mode", KEY_WORD, OFFSET(memory.mode), 0, memory_mode_words},
 	{"memory", "reserve", KEY_UINT, OFFSET(memory.reserve_mib), CONFIG_MIB_MAX, NULL},
 	{"memory", "floor", KEY_UINT, OFFSET(memory.floor_mib), CONFIG_MIB_MAX, NULL},
 	{"memory", "pressure", KEY_INTERVAL, OFFSET(memory.pressure_permille), 1000, NULL},

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/memory_mode.h"
 
 #define CONFIG_FILE "/etc/keel/keel.conf"
 
@@ -32,14 +33,6 @@ enum config_net_mode {
 	CONFIG_NET_DHCP,
 	CONFIG_NET_STATIC,
 	CONFIG_NET_NONE, /* loopback only */
-};
-
-/* The words of memory.mode; enum memory_mode of the agent is the same. */
-enum config_memory_mode {
-	CONFIG_MEMORY_ADAPTIVE,
-	CONFIG_MEMORY_GRADUAL,
-	CONFIG_MEMORY_DROPCACHE,
-	CONFIG_MEMORY_OFF,
 };
 
 struct config {
@@ -79,7 +72,7 @@ struct config {
 		unsigned int restarts_per_hour; /* at most, each daemon, default 3 */
 	} engine;
 	struct {
-		enum config_memory_mode mode;
+		enum memory_mode mode;
 		unsigned int
 			reserve_mib;    /* containers leave it to the rest; 0 = by the VM's size */
 		unsigned int floor_mib; /* cache that reclaim leaves to each group, default 16 */

@@ -59,4 +59,8 @@ bench-disk: rootfs
 bench-memory: lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_memory.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory lab-image run soak test test-powercut test-ns test-fault test-vm
+## bench-swap: what zram, zswap and a swap file are worth to a container that outgrows memory
+bench-swap: kernel lab-image
+	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
+
+.PHONY: bench bench-disk bench-init bench-memory bench-swap lab-image run soak test test-powercut test-ns test-fault test-vm

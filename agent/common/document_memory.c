@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "agent/common/memory_mode.h"
+#include "lib/memory_mode.h"
 #include "lib/clock.h"
 
 /* The pool cannot hold what is not UTF-8, and names of groups and processes are other people's. */

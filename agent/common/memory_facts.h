@@ -9,6 +9,7 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/memory_mode.h"
 
 #define MEMORY_NAME_MAX    128 /* "engine", "containers", or a container's group below it; with NUL */
 #define MEMORY_REASON_MAX  128 /* one sentence, with NUL */
@@ -16,13 +17,6 @@
 #define MEMORY_HISTORY_MAX 120
 #define MEMORY_OOM_KILLS   8  /* the last so many are kept */
 #define MEMORY_ORDERS      11 /* MAX_PAGE_ORDER + 1 on x86-64 (include/linux/mmzone.h) */
-
-enum memory_mode {
-	MEMORY_MODE_ADAPTIVE,
-	MEMORY_MODE_GRADUAL,
-	MEMORY_MODE_DROPCACHE,
-	MEMORY_MODE_OFF
-};
 
 /* What this kernel lets us do. What is missing is told in the document, and the policy goes on without it. */
 struct memory_abilities {

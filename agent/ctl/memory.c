@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "agent/common/memory_mode.h"
+#include "lib/memory_mode.h"
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/http_client.h"

@@ -12,6 +12,8 @@
  *                                            inodes between them, gives most of it up in random order, prints "holding MIB"
  *                                            and holds the rest until SIGTERM
  *   memload hold MIB                         touches anonymous memory, prints "holding MIB", holds it until SIGTERM
+ *   memload outgrow MIB SECONDS              fills anonymous memory, half of each page with noise: prints "filled US"; asks
+ *                                            for a quarter of it at random: "hot P50_US P99_US"; reads all: "again US"
  *
  * A request reads 32 pages at random places (zipf: some far more often than others) and adds up their bytes. Requests
  * are due at fixed times whatever became of the last one, so that one that stalls delays those behind it, as it would a
@@ -448,6 +450,56 @@ static int hold_anon(size_t mib)
 	return 0;
 }
 
+/* ---- outgrow ---------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Requests of PAGES_A_REQUEST pages each, one after the other. */
+static void use_at_random(const char *at, size_t pages, size_t seconds)
+{
+	uint32_t *took = map(REQUESTS_MAX * sizeof(*took));
+	uint64_t end = now_us(CLOCK_MONOTONIC) + (uint64_t)seconds * 1000000;
+	uint64_t now = now_us(CLOCK_MONOTONIC);
+	size_t count = 0;
+
+	for (; now < end && count < REQUESTS_MAX; count++) {
+		uint64_t begun = now;
+
+		for (int i = 0; i < PAGES_A_REQUEST; i++)
+			random_state += (unsigned char)at[(size_t)draw(pages) * PAGE];
+		now = now_us(CLOCK_MONOTONIC);
+		took[count] = (uint32_t)(now - begun);
+	}
+	qsort(took, count, sizeof(*took), by_value);
+	printf("hot %u %u\n", took[count / 2], took[count / 100 * 99]);
+	(void)fflush(stdout);
+}
+
+static int outgrow(size_t mib, size_t seconds)
+{
+	const size_t pages = mib * MIB / PAGE;
+	uint64_t start = now_us(CLOCK_MONOTONIC);
+	char *at = map(mib * MIB);
+
+	for (size_t i = 0; i < sizeof(buffer); i++)
+		buffer[i] = (char)draw(256);
+	for (size_t i = 0; i < pages; i++)
+		(void)memcpy(at + i * PAGE, buffer + draw(MIB - PAGE), PAGE / 2);
+	printf("filled %llu\n", (unsigned long long)(now_us(CLOCK_MONOTONIC) - start));
+	(void)fflush(stdout);
+	use_at_random(at, pages / 4, seconds);
+	start = now_us(CLOCK_MONOTONIC);
+	for (size_t i = 0; i < pages; i++)
+		random_state += (unsigned char)at[i * PAGE];
+	printf("again %llu\n", (unsigned long long)(now_us(CLOCK_MONOTONIC) - start));
+	return random_state == 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -469,8 +521,11 @@ int main(int argc, char **argv)
 		return fragment(argv[2], number(argv[3]));
 	if (argc == 3 && strcmp(verb, "hold") == 0)
 		return hold_anon(number(argv[2]));
+	if (argc == 4 && strcmp(verb, "outgrow") == 0)
+		return outgrow(number(argv[2]), number(argv[3]));
 	(void)fprintf(stderr,
 		"usage: memload build DIR MIB ANON_MIB [SEED] | pace FILE MIB PERCENT |\n"
-		"       serve FILE MIB PER_SECOND OUT [zipf] | fragment DIR MIB | hold MIB\n");
+		"       serve FILE MIB PER_SECOND OUT [zipf] | fragment DIR MIB | hold MIB |\n"
+		"       outgrow MIB SECONDS\n");
 	return 2;
 }

@@ -69,15 +69,19 @@ class Sampler(threading.Thread):
 
 
 class Guest:
-    def __init__(self, name, memory, append):
-        self.name, self.memory = name, memory
+    def __init__(self, name, memory, append, options=()):
+        self.name, self.memory, self.options = name, memory, options
         self.total = memory  # MiB
         self.append = f"mitigations=off {append}".strip()
         self.per_second = None  # of the server beside
 
     def __enter__(self):
-        self.vm("up", "--fresh", "--mem", f"{self.memory}M", "--append", self.append, seconds=300)
-        self.docker("import", "-", IMAGE, data=image_tar())
+        try:
+            self.vm("up", "--fresh", "--mem", f"{self.memory}M", "--append", self.append, *self.options, seconds=300)
+            self.docker("import", "-", IMAGE, data=image_tar())
+        except Broken:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

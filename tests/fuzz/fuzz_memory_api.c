@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "agent/common/document.h"
-#include "agent/common/memory_mode.h"
+#include "lib/memory_mode.h"
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/memory_view.h"
 #include "agent/memory_body.h"

@@ -12,7 +12,7 @@ import tarfile
 import harness
 import rootimage
 from guests import ask, data_file, docker, health, must, sh, up, vm
-from harness import check, equal, scenario
+from harness import check, contains, equal, scenario
 
 MIB = 1 << 20
 TOTAL_MIB = 2048
@@ -256,29 +256,38 @@ def given_back_to_the_host(t):
 
 # ---- with less --------------------------------------------------------------------------------------
 
-@scenario("memory goes back without PSI, and without the memory controller", deadline=700)
+def dropped_when_nothing_runs(guest):
+    told = memory(guest)
+    equal((told["abilities"]["cgroup"], told["abilities"]["reclaim"]), (False, False), "cgroup, reclaim")
+    docker(guest, "run", "-d", "--name", "runs", IMAGE, "/memload", "hold", "1")
+    harness.retry_until(30, lambda: not memory(guest)["working"], "what the import left is dropped")
+    before = given_back(guest)
+    build(guest)
+    harness.retry_until(30, lambda: memory(guest)["waiting"], "it says why it waits")
+    equal(given_back(guest), before, "given back while a container runs")
+    left = memory(guest)["cached_bytes"] // MIB
+    check(left >= BUILT_MIB, f"only {left} MiB of cache are there")
+    vm("docker", guest, "rm", "-f", "runs")
+    harness.retry_until(BACK_SECONDS, lambda: memory(guest)["cached_bytes"] // MIB < BUILT_MIB // 2, "caches are dropped")
+
+
+@scenario("memory goes back without PSI, without the memory controller, with cgroup v1", deadline=900)
 def lesser_kernels(t):
     guest = "lesser"
-    up(t, guest, "--mem", "2G", "--data", data_file(t), "--data-size", "6G", append="psi=0")
+    boot = (guest, "--mem", "2G", "--data", data_file(t), "--data-size", "6G")
+    up(t, *boot, append="psi=0")
     sh(guest, "mkdir -p /data/x")
     import_memload(guest)
     with t.step("without PSI what is refaulted is the guard"):
         equal(memory(guest)["abilities"]["psi"], False, "psi")
         after_a_build(t, guest)
     must("down", guest, "--deadline", "90")
-    up(t, guest, "--mem", "2G", "--data", data_file(t), "--data-size", "6G", append="cgroup_disable=memory", wait="degraded")
-    sh(guest, "mkdir -p /data/x")
-    import_memload(guest)
+    up(t, *boot, append="cgroup_disable=memory", wait="degraded")
     with t.step("without the memory controller all caches are dropped when no container runs"):
-        told = memory(guest)
-        equal((told["abilities"]["cgroup"], told["abilities"]["reclaim"]), (False, False), "cgroup, reclaim")
-        docker(guest, "run", "-d", "--name", "runs", IMAGE, "/memload", "hold", "1")
-        harness.retry_until(30, lambda: not memory(guest)["working"], "what the import left is dropped")
-        before = given_back(guest)
-        build(guest)
-        harness.retry_until(30, lambda: memory(guest)["waiting"], "it says why it waits")
-        equal(given_back(guest), before, "given back while a container runs")
-        left = memory(guest)["cached_bytes"] // MIB
-        check(left >= BUILT_MIB, f"only {left} MiB of cache are there")
-        vm("docker", guest, "rm", "-f", "runs")
-        harness.retry_until(BACK_SECONDS, lambda: memory(guest)["cached_bytes"] // MIB < BUILT_MIB // 2, "caches are dropped")
+        dropped_when_nothing_runs(guest)
+    must("down", guest, "--deadline", "90")
+    up(t, *boot, append="init=/usr/lib/keel-lab/cgroup-v1", wait="degraded")
+    with t.step("with control groups of version 1 only, likewise, and the boot says so"):
+        contains(ask(guest, "keelctl status"), "no cgroup v2 hierarchy", "keelctl status")
+        contains(ask(guest, "cat /proc/self/cgroup"), "pids", "/proc/self/cgroup")
+        dropped_when_nothing_runs(guest)

@@ -15,11 +15,13 @@
 #define RECORDS    256 /* in one wake-up; then it rests, so that a flood costs others nothing */
 #define REST_US    (50 * USEC_PER_MSEC)
 
+static void on_kmsg(struct loop_source *source, uint32_t events);
+
 static void on_rest(struct loop_timer *timer)
 {
 	struct kmsg_reader *reader = timer->ctx;
 
-	(void)!loop_modify(reader->loop, &reader->source, EPOLLIN);
+	(void)!loop_add(reader->loop, &reader->source, reader->fd, EPOLLIN, on_kmsg, reader);
 }
 
 static void on_kmsg(struct loop_source *source, uint32_t events)
@@ -30,7 +32,7 @@ static void on_kmsg(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	while (left > 0) {
-		ssize_t n = read(source->fd, record, sizeof(record));
+		ssize_t n = read(reader->fd, record, sizeof(record));
 
 		if (n < 0 && errno != EINTR && errno != EPIPE) /* EPIPE: records were overwritten */
 			break;
@@ -40,9 +42,11 @@ static void on_kmsg(struct loop_source *source, uint32_t events)
 	}
 	if (!reader->loop) /* stopped from inside its function */
 		return;
-	if (left == 0 && loop_modify(reader->loop, source, 0) == 0)
+	if (left == 0) { /* EPOLLERR, that records were overwritten, cannot be masked */
+		loop_remove(reader->loop, source);
 		loop_timer_set(reader->loop, &reader->rest, clock_now_us() + REST_US, on_rest,
 			reader);
+	}
 	reader->fn(reader->ctx, NULL, 0);
 }
 
@@ -57,7 +61,7 @@ int kmsg_reader_start(struct kmsg_reader *reader, struct loop *loop, kmsg_reader
 	/* Whatever else lies there (a file, a pipe) is not the kernel's word. */
 	if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 11))
 		return -ENODEV;
-	*reader = (struct kmsg_reader){.loop = loop, .fn = fn, .ctx = ctx};
+	*reader = (struct kmsg_reader){.loop = loop, .fd = fd, .fn = fn, .ctx = ctx};
 	rc = loop_add(loop, &reader->source, fd, EPOLLIN, on_kmsg, reader);
 	if (rc == 0)
 		(void)TAKE_FD(fd);
@@ -68,12 +72,10 @@ int kmsg_reader_start(struct kmsg_reader *reader, struct loop *loop, kmsg_reader
 
 void kmsg_reader_stop(struct kmsg_reader *reader)
 {
-	int fd = reader->source.fd;
-
 	if (!reader->loop)
 		return;
 	loop_timer_cancel(reader->loop, &reader->rest);
 	loop_remove(reader->loop, &reader->source);
-	close_p(&fd);
+	close_p(&reader->fd);
 	reader->loop = NULL;
 }

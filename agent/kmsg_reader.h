@@ -13,7 +13,8 @@ typedef void kmsg_reader_fn(void *ctx, const char *record, size_t len);
 
 struct kmsg_reader {
 	struct loop *loop;
-	struct loop_source source;
+	int fd;
+	struct loop_source source; /* not in the loop while it rests */
 	struct loop_timer rest;
 	kmsg_reader_fn *fn;
 	void *ctx;

@@ -60,13 +60,13 @@ int memory_body_reclaim(const char *body, size_t len, uint64_t *bytes, unsigned 
 	uint64_t number = MEMORY_BODY_TIMEOUT_MS;
 
 	*bytes = UINT64_MAX;
-	*why = "the body must be {\"bytes\":N} or {\"bytes\":\"all\"}, with N above 0, and may have \"timeout_ms\"";
+	*why = "the body must be {\"bytes\":N} or {\"bytes\":\"all\"}, with N a whole number above 0, and may have \"timeout_ms\"";
 	if (read_body(body, len, members, ARRAY_SIZE(members)) < 0)
 		return -EINVAL;
 	if (!yyjson_equals_str(members[0].value, "all") &&
 		!take_number(members[0].value, UINT64_MAX - 1, bytes))
 		return -EINVAL;
-	*why = "timeout_ms must be a number from 1 to 600000";
+	*why = "timeout_ms must be a whole number from 1 to 600000";
 	if (members[1].value && !take_number(members[1].value, MEMORY_BODY_TIMEOUT_MS_MAX, &number))
 		return -EINVAL;
 	*timeout_ms = (unsigned int)number;
@@ -78,7 +78,7 @@ int memory_body_target(const char *body, size_t len, uint64_t *bytes, const char
 	struct member members[] = {{"bytes", NULL}};
 
 	*bytes = 0;
-	*why = "the body must be {\"bytes\":N} with N above 0, or {\"bytes\":null} for no target";
+	*why = "the body must be {\"bytes\":N} with N a whole number above 0, or {\"bytes\":null} for no target";
 	if (read_body(body, len, members, ARRAY_SIZE(members)) < 0)
 		return -EINVAL;
 	if (yyjson_is_null(members[0].value))

@@ -146,7 +146,7 @@ static void put_groups(struct text *text, const struct memory_seen *seen)
 		{"keel_memory_group_floor_bytes", "gauge", "The cache that reclaim leaves.",
 			offsetof(struct memory_group, floor)},
 		{"keel_memory_group_reclaimed_bytes_total", "counter",
-			"What was given back of the group since the agent started.",
+			"What steps at this group alone gave back.",
 			offsetof(struct memory_group, reclaimed)},
 	};
 	unsigned int groups = seen->groups < MEMORY_GROUPS_MAX ? seen->groups : MEMORY_GROUPS_MAX;

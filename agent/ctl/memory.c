@@ -114,7 +114,8 @@ static void print_page(FILE *out, yyjson_doc *doc)
 	memory_view_page(&view, yyjson_doc_get_root(doc));
 }
 
-/* From the top left corner, over what was there: nothing flickers, and what does not fit does not scroll. */
+/* From the top left corner, over what was there: nothing flickers, and what does not fit is cut and does not scroll. Each
+ * line is cleared before it is written: the cursor waits in the last column of one that fills its line. */
 static void redraw(yyjson_doc *doc)
 {
 	char *text = NULL;
@@ -126,15 +127,13 @@ static void redraw(yyjson_doc *doc)
 		return;
 	print_page(page, doc);
 	(void)fclose(page);
-	(void)fputs("\033[H", stdout);
+	(void)fputs("\033[?7l\033[H\033[K", stdout);
 	for (size_t i = 0; i < len && left > 0; i++) {
-		if (text[i] == '\n') {
-			(void)fputs("\033[K", stdout);
-			left--;
-		}
 		(void)fputc(text[i], stdout);
+		if (text[i] == '\n' && --left > 0)
+			(void)fputs("\033[K", stdout);
 	}
-	(void)fputs("\033[J", stdout);
+	(void)fputs("\033[J\033[?7h", stdout);
 	(void)fflush(stdout);
 	free(text);
 }
@@ -143,9 +142,12 @@ static void redraw(yyjson_doc *doc)
 static int watch(const struct ctl *ctl)
 {
 	const struct timespec pause = {.tv_sec = WATCH_S};
+	static char
+		frame[64 << 10]; /* written at once: an interrupt leaves the terminal as it was */
 	yyjson_doc *doc = NULL;
 	int rc;
 
+	(void)setvbuf(stdout, frame, _IOFBF, sizeof(frame));
 	(void)fputs("\033[H\033[2J", stdout);
 	while ((rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc)) == CTL_EXIT_OK) {
 		redraw(doc);
@@ -182,7 +184,8 @@ static int judge_answer(yyjson_val *answer, uint64_t wanted)
 		return yyjson_get_uint(yyjson_obj_get(answer, "reclaimed_bytes")) >= wanted
 			       ? CTL_EXIT_OK
 			       : CTL_EXIT_NO;
-	return reason && strcmp(reason, "off") != 0 && strcmp(reason, "impossible") != 0
+	return reason && strcmp(reason, "off") != 0 && strcmp(reason, "impossible") != 0 &&
+			       strcmp(reason, "running") != 0
 		       ? CTL_EXIT_OK
 		       : CTL_EXIT_NO;
 }

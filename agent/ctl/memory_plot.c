@@ -14,7 +14,7 @@
 
 #define ROWS   8
 #define LEVELS 8 /* of a cell */
-#define AXIS   11
+#define AXIS   12
 
 enum paint { PAINT_NONE, PAINT_USED, PAINT_CACHE, PAINT_BOTH };
 

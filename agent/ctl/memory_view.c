@@ -147,32 +147,39 @@ static void print_oom_kills(FILE *out, yyjson_val *memory)
 
 /* ---- reclaim ---------------------------------------------------------------------------------------- */
 
-/* What this kernel does not let us do, of what makes a difference that people can see. */
+/* What cannot be done here, of what makes a difference that people can see. Without version 2 of control groups it is not
+ * known what its files could do. */
 static void print_missing(FILE *out, yyjson_val *memory)
 {
 	static const struct {
 		const char *key, *words;
 	} table[] = {
-		{"cgroup", "control groups with memory (v2)"},
 		{"reclaim", "memory.reclaim"},
 		{"psi", "pressure (PSI)"},
+		{"cgroup", "control groups with memory (v2)"},
 		{"compaction", "compaction"},
 		{"reporting", "page reporting"},
 	};
 	yyjson_val *abilities = yyjson_obj_get(memory, "abilities");
-	const char *between = "Kernel      has no ";
+	const bool groups = yyjson_get_bool(yyjson_obj_get(abilities, "cgroup"));
+	const char *between = "Missing     ";
 	char mode[32];
 
 	if (strcmp(text_of(memory, "mode", mode, sizeof(mode)), "unknown") == 0)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+	for (size_t i = groups ? 0 : 2; i < ARRAY_SIZE(table); i++) {
 		if (!yyjson_is_false(yyjson_obj_get(abilities, table[i].key)))
 			continue;
 		(void)fprintf(out, "%s%s", between, table[i].words);
-		between = ", no ";
+		between = ", ";
 	}
 	if (between[0] == ',')
 		(void)fputc('\n', out);
+}
+
+static const char *target_note(const char *mode)
+{
+	return strcmp(mode, "adaptive") == 0 ? "" : " (kept in mode adaptive only)";
 }
 
 static void print_mode(FILE *out, yyjson_val *memory)
@@ -182,8 +189,9 @@ static void print_mode(FILE *out, yyjson_val *memory)
 
 	(void)fprintf(out, "Mode        %s", text_of(memory, "mode", mode, sizeof(mode)));
 	if (number_of(memory, "target_bytes") > 0)
-		(void)fprintf(out, ", target %s",
-			bytes_of(memory, "target_bytes", target, sizeof(target)));
+		(void)fprintf(out, ", target %s%s",
+			bytes_of(memory, "target_bytes", target, sizeof(target)),
+			target_note(mode));
 	if (yyjson_is_int(pressure))
 		(void)fprintf(out, ", pressure %d %%", yyjson_get_int(pressure));
 	(void)fputc('\n', out);
@@ -310,8 +318,9 @@ void memory_view_settings(FILE *out, yyjson_val *memory)
 
 	(void)fprintf(out, "mode %s, ", text_of(memory, "mode", mode, sizeof(mode)));
 	if (number_of(memory, "target_bytes") > 0)
-		(void)fprintf(out, "target %s\n",
-			bytes_of(memory, "target_bytes", target, sizeof(target)));
+		(void)fprintf(out, "target %s%s\n",
+			bytes_of(memory, "target_bytes", target, sizeof(target)),
+			target_note(mode));
 	else
 		(void)fputs("no target\n", out);
 }

@@ -88,7 +88,9 @@ static void follow_size(struct memory *memory)
 {
 	struct memory_limits limits;
 
-	if (memory->now.total == memory->sized || memory->paths.base_fd < 0)
+	/* 0: it could not be read, which is no reason to lift all limits. */
+	if (memory->now.total == 0 || memory->now.total == memory->sized ||
+		memory->paths.base_fd < 0)
 		return;
 	if (memory->sized != 0)
 		log_info("the VM has %" PRIu64 " MiB of memory, it had %" PRIu64

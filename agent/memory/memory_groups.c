@@ -224,12 +224,6 @@ static void add_living(struct look *look, const char *name)
 		look->living++;
 }
 
-/* A container of Docker's: its groups are its own affair. */
-static bool is_container_id(const char *name)
-{
-	return strspn(name, "0123456789abcdef") == 64 && name[64] == '\0';
-}
-
 /* A group of groups, as BuildKit's: one that hands the memory controller down can have no process of its own
  * (cgroup-v2.rst, "No Internal Process Constraint"). */
 static bool is_parent(const struct look *look, const char *path)
@@ -274,7 +268,8 @@ static void walk(struct look *look, const char *parent, unsigned int depth)
 			look->uncertain = true;
 		else if (!is_populated(look, path))
 			continue;
-		else if (depth < DEPTH_MAX && !is_container_id(name) && is_parent(look, path))
+		else if (depth < DEPTH_MAX && !memory_is_container_id(name) &&
+			 is_parent(look, path))
 			walk(look, path, depth + 1);
 		else
 			add_living(look, path);

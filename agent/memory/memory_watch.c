@@ -2,8 +2,8 @@
  *
  * memory_watch.c - see memory_watch.h. Caller: memory.c.
  *
- * cgroupfs has inotify for directories that are made and removed and for cgroup.events (cgroups(7)); a removed directory's
- * mark goes by itself.
+ * cgroupfs has inotify for directories that are made and removed and for cgroup.events (cgroups(7)). A removed directory's
+ * mark stays (kernfs does not count its links down to nothing), so none is set on a container's own group.
  */
 #include "agent/memory/memory_watch.h"
 
@@ -42,11 +42,13 @@ static int add_mark(const struct memory_watch *watch, const char *path, uint32_t
 	return mark < 0 ? -errno : mark;
 }
 
-/* Below each: a builder's groups lie one deeper. One that is gone by now has been heard of. */
+/* A builder's groups lie one deeper. One that is gone by now has been heard of. */
 static void mark_child(const struct memory_watch *watch, const char *name)
 {
 	char path[128];
 
+	if (memory_is_container_id(name))
+		return;
 	(void)snprintf(path, sizeof(path), "containers/%s", name);
 	(void)!add_mark(watch, path, IN_DELETE | IN_ONLYDIR);
 }

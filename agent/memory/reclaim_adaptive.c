@@ -25,10 +25,14 @@
 
 static void begin(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
-	if (!state->working) {
-		state->episode.begun_us = facts->now_us;
+	struct reclaim_episode *episode = &state->episode;
+
+	if (!state->working)
 		reclaim_guard_begin(state, facts);
-	}
+	/* A new grace, but not without end while one container after the other ends. */
+	if (!state->working || facts->now_us >= episode->begun_us + RECLAIM_GRACE_MAX_US)
+		episode->begun_us = facts->now_us;
+	episode->living = false;
 	state->working = true;
 	reclaim_groups_renew(state, facts);
 }
@@ -184,10 +188,16 @@ static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 static void pause_once(struct reclaim_state *state, const struct reclaim_facts *facts, bool again,
 	struct reclaim_step *step)
 {
-	if (again && !reclaim_guard_watches(state, facts) &&
-		reclaim_step_takes_cold(state, facts, step))
+	const struct reclaim_episode *episode = &state->episode;
+	/* What the last step did is judged when its time is over, not at the end of the pause. */
+	bool watches = reclaim_guard_watches(state, facts);
+	uint64_t again_us = episode->pause_until_us;
+
+	if (again && !watches && reclaim_step_takes_cold(state, facts, step))
 		return;
-	wait_within(state, facts, RECLAIM_REASON_PRESSURE, state->episode.pause_until_us, step);
+	if (watches)
+		again_us = reclaim_min(again_us, episode->watch_until_us);
+	wait_within(state, facts, RECLAIM_REASON_PRESSURE, again_us, step);
 }
 
 static void go_on(struct reclaim_state *state, const struct reclaim_facts *facts,

@@ -279,10 +279,13 @@ void reclaim_groups_learn(struct reclaim_known *known, uint64_t floor, uint64_t 
 static void aim(struct reclaim_known *known, const struct reclaim_group *group,
 	const struct reclaim_limits *limits, uint64_t now_us)
 {
-	uint64_t floor = floor_of(known, limits);
 	struct reclaim_group written = *group;
-	uint64_t takeable, rest;
+	uint64_t floor, takeable, rest;
 
+	/* What it was for has gone by itself, as an image's files do. */
+	if (reclaim_cache(group) < known->floor / 2)
+		known->floor_us = 0;
+	floor = floor_of(known, limits);
 	written.dirty = 0;
 	takeable = reclaim_takeable(&written, RECLAIM_DEPTH_QUARTER, floor);
 	rest = reclaim_cache(group) - takeable;

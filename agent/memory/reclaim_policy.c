@@ -42,7 +42,8 @@ static void take_drop_result(struct reclaim_state *state, const struct reclaim_f
 	state->asked.action = RECLAIM_WAIT;
 	state->working = false;
 	state->ended_cache = facts->cache;
-	state->refused = error != 0 && error != -ECANCELED;
+	/* Anything else, as want of memory for the child, may be better next time. */
+	state->refused = error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOENT;
 }
 
 void reclaim_reduced(struct reclaim_state *state, const struct reclaim_facts *facts,

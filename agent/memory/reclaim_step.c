@@ -17,9 +17,8 @@
 
 /* Who is restarted comes back within seconds and wants his working set, which nobody uses meanwhile; who has come is not at
  * work at once. */
-#define GRACE_US     (5 * USEC_PER_SEC)
-#define YOUNG_US     (10 * USEC_PER_SEC)
-#define GRACE_MAX_US (20 * USEC_PER_SEC)
+#define GRACE_US (5 * USEC_PER_SEC)
+#define YOUNG_US (10 * USEC_PER_SEC)
 
 #define GIVES_PART 8 /* who gives less than this part of what was asked has nothing */
 
@@ -157,7 +156,7 @@ static uint64_t grace(const struct reclaim_state *state)
 		if (known->class == RECLAIM_LIVE && known->first_us > begun_us)
 			until_us = reclaim_max(until_us, known->first_us + YOUNG_US);
 	}
-	return reclaim_min(until_us, begun_us + GRACE_MAX_US);
+	return reclaim_min(until_us, begun_us + RECLAIM_GRACE_MAX_US);
 }
 
 static bool takes_from(struct reclaim_state *state, const struct reclaim_facts *facts,
@@ -283,7 +282,9 @@ static void took(struct reclaim_state *state, const struct reclaim_facts *facts)
 	struct reclaim_known *known = reclaim_know(state, asked->id);
 	/* What it lost besides is none of our doing. */
 	uint64_t bytes = reclaim_min(result->took, asked->before);
-	bool stalled = result->error == -ECANCELED && facts->now_us < episode->pause_until_us;
+	bool stalled =
+		result->error == -ECANCELED &&
+		(facts->event == RECLAIM_EVENT_STALL || facts->now_us < episode->pause_until_us);
 
 	episode->requested_taken += bytes;
 	state->freed += bytes;
@@ -303,7 +304,9 @@ void reclaim_step_done(struct reclaim_state *state, const struct reclaim_facts *
 
 	if (asked->action == RECLAIM_TAKE)
 		took(state, facts);
-	if (asked->action == RECLAIM_COMPACT)
+	/* One that was ended early has not shown what it cannot help. */
+	if (asked->action == RECLAIM_COMPACT &&
+		(facts->result.error != -ECANCELED || facts->now_us >= asked->at_us + COMPACT_US))
 		state->left_stranded = reclaim_less(asked->before, facts->result.took);
 	/* Who could not give because it was not written may try again. */
 	for (unsigned int i = 0; asked->action == RECLAIM_FLUSH && i < RECLAIM_GROUPS_MAX; i++)

@@ -6,6 +6,10 @@
 
 #include "agent/memory/reclaim_policy.h"
 #include "lib/base.h"
+#include "lib/clock.h"
+
+/* Of what the dead used more than once, after an event: at most so long. */
+#define RECLAIM_GRACE_MAX_US (20 * USEC_PER_SEC)
 
 /* total - free */
 uint64_t reclaim_used(const struct reclaim_facts *facts);

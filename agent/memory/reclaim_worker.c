@@ -72,12 +72,6 @@ static bool has_children(int dir_fd, const char *group)
 	return fstatat(dir_fd, group, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_nlink != 2;
 }
 
-/* A container's group is named by its id. What else lies there and has groups below it holds containers of another kind. */
-static bool is_parent(int dir_fd, const char *group)
-{
-	return strspn(group, "0123456789abcdef") != 64 && has_children(dir_fd, group);
-}
-
 /* Only what is 0, the default, is touched, and only our own value is taken back. */
 static void protect_one(int dir_fd, const char *group, bool on)
 {
@@ -122,7 +116,9 @@ static void protect_containers(int base_fd, bool on)
 	while (fd >= 0 && (name = file_dir_next(&dir, &type))) {
 		if (type != DT_DIR)
 			continue;
-		if (is_parent(fd, name))
+		/* What is no container and has groups below it holds containers of another kind. Taken back also where
+		 * the last of them has ended meanwhile. */
+		if (!memory_is_container_id(name) && (!on || has_children(fd, name)))
 			protect_parent(fd, name, on);
 		else
 			protect_one(fd, name, on);
@@ -190,6 +186,12 @@ void reclaim_worker_recover(const struct memory_paths *paths, bool swap)
 	if (paths->base_fd < 0)
 		return;
 	protect_containers(paths->base_fd, false);
+	/* Those that have one get it with memory_limits_apply(), which comes after this. */
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		read_value(paths->base_fd, slices[i], "memory.low", text, sizeof(text));
+		if (strcmp(text, "max") == 0)
+			write_value(paths->base_fd, slices[i], "memory.low", "0");
+	}
 	for (size_t i = 0; i < SLICES_SWAPPED; i++) {
 		const char *wanted = i == 0 && !swap ? "0" : "max";
 
@@ -265,10 +267,7 @@ static _Noreturn void run(const struct job *job, pid_t parent)
 
 static void on_child_exit(struct loop_source *source, uint32_t events);
 
-static void on_deadline(struct loop_timer *timer)
-{
-	reclaim_worker_interrupt(timer->ctx);
-}
+static void on_deadline(struct loop_timer *timer);
 
 /* The group is made with the first step, so that an agent that never takes anything leaves none. */
 static void make_group(struct reclaim_worker *worker)
@@ -343,6 +342,33 @@ static void forget_child(struct reclaim_worker *worker)
 	clean_up(worker);
 }
 
+/* syncfs(2) does not obey a signal before all is written, on a broken disk never. There is nothing to undo: the step is
+ * over, its child is left to itself. */
+static void leave_child(struct reclaim_worker *worker)
+{
+	const struct reclaim_result result = {.fresh = true, .error = -ECANCELED};
+
+	worker->left_pid = worker->pid;
+	forget_child(worker);
+	worker->fn(worker->ctx, &result);
+}
+
+static bool is_left(struct reclaim_worker *worker)
+{
+	if (worker->left_pid != 0 && waitpid(worker->left_pid, NULL, WNOHANG) != 0)
+		worker->left_pid = 0;
+	return worker->left_pid != 0;
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct reclaim_worker *worker = timer->ctx;
+
+	reclaim_worker_interrupt(worker);
+	if (reclaim_worker_is_busy(worker) && worker->step.action == RECLAIM_FLUSH)
+		leave_child(worker);
+}
+
 static uint64_t to_us(const struct timeval *time)
 {
 	return (uint64_t)time->tv_sec * USEC_PER_SEC + (uint64_t)time->tv_usec;
@@ -403,6 +429,8 @@ int reclaim_worker_start(struct reclaim_worker *worker, const struct reclaim_ste
 
 	if (reclaim_worker_is_busy(worker))
 		return -EBUSY;
+	if (is_left(worker) && step->action == RECLAIM_FLUSH)
+		return -EINPROGRESS;
 	worker->step = *step;
 	worker->class = class;
 	worker->plain = worker->no_swappiness;

@@ -2,7 +2,8 @@
  *
  * reclaim_worker.h - does one step at a time in a child, because writing memory.reclaim, compact_memory or drop_caches
  * blocks until it is done. One child a step: its exit status is the result, its end the only message, and it can be killed at
- * any time, which the kernel's reclaim and compaction obey at once. It ends with the agent.
+ * any time, which the kernel's reclaim and compaction obey at once. Flushing does not: at its deadline it is left behind. It
+ * ends with the agent.
  *
  * It is in a control group of its own, base/reclaim, with little weight: it has to wait for containers, not they for it.
  *
@@ -32,6 +33,7 @@ struct reclaim_worker {
 	struct loop_source exit;
 	struct loop_timer deadline;
 	pid_t pid;       /* 0: no step is under way */
+	pid_t left_pid;  /* of a FLUSH that did not end in time, 0: none */
 	int group_fd;    /* base/reclaim, -1: none */
 	uint64_t cpu_us; /* of the attempts of this step so far */
 	struct reclaim_step step;
@@ -47,7 +49,8 @@ struct reclaim_worker {
 /* Nothing is made or changed yet; `paths` must be open before the first step. */
 void reclaim_worker_init(struct reclaim_worker *worker, struct loop *loop,
 	const struct memory_paths *paths, reclaim_worker_fn *fn, void *ctx);
-/* 0, then `fn` is called from the loop; -EBUSY; -errno. `name`: of the group below the base. */
+/* 0, then `fn` is called from the loop; -EBUSY; -EINPROGRESS: an earlier FLUSH still writes; -errno. `name`: of the group
+ * below the base. */
 int reclaim_worker_start(struct reclaim_worker *worker, const struct reclaim_step *step,
 	enum reclaim_class class, const char *name) MUST_CHECK;
 bool reclaim_worker_is_busy(const struct reclaim_worker *worker);

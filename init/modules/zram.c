@@ -77,15 +77,19 @@ static int swap_to(int number, uint64_t bytes)
 static int make(unsigned int percent, uint64_t *bytes)
 {
 	struct sysinfo info;
+	uint64_t total, limit;
 	int number, rc;
 
 	if (sysinfo(&info) < 0)
 		return -errno;
-	*bytes = (uint64_t)info.totalram * info.mem_unit / 100 * percent / PAGE * PAGE;
+	total = (uint64_t)info.totalram * info.mem_unit;
+	*bytes = total / 100 * percent / PAGE * PAGE;
+	/* Not into what containers leave to the engine: never more than half in all (lib/memory_limits.c). */
+	limit = *bytes / 2 < total / 4 ? *bytes / 2 : total / 4;
 	number = find_device();
 	if (number < 0)
 		return number;
-	rc = set(number, "mem_limit", *bytes / 2);
+	rc = set(number, "mem_limit", limit);
 	if (rc == 0)
 		rc = set(number, "disksize", *bytes);
 	if (rc == 0)

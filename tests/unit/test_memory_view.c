@@ -71,7 +71,7 @@ static const char page_80[] =
 	"Compaction  2 times, 100.0 MiB became reportable\n"
 	"Limits      containers 768.0 MiB, slowed from 672.0 MiB; 256.0 MiB for the rest\n"
 	"OOM kills   3; the last: hog (pid 123) of container web, 1 min 0 s ago\n"
-	"Kernel      has no memory.reclaim, no pressure (PSI)\n"
+	"Missing     memory.reclaim, pressure (PSI)\n"
 	"Mode        adaptive, target 2.0 GiB, pressure 3 %\n"
 	"Given back  1.5 GiB in 24 steps, which took 812 ms of CPU\n"
 	"Last step   64 MiB from containers, 12.0 s ago\n"
@@ -85,15 +85,15 @@ static const char page_80[] =
 
 static const char plot_80[] =
 	"The last 1 min 40 s (# in use, : cache)\n"
-	"  1.0 GiB |                                  ::::::::::::::::::::::::::::::::::\n"
-	"          |                                  ::::::::::::::::::::::::::::::::::\n"
-	"          |                                  ::::::::::::::::::::::::::::::::::\n"
-	"          |                                  ::::::::::::::::::::::::::::::::::\n"
-	"          |                                  ###################################\n"
-	"          |                                  ###################################\n"
-	"          |::::::::::::::::::::::::::::::::::###################################\n"
-	"          |#####################################################################\n"
-	"        0 +---------------------------------------------------------------------\n";
+	"   1.0 GiB |                                  :::::::::::::::::::::::::::::::::\n"
+	"           |                                  :::::::::::::::::::::::::::::::::\n"
+	"           |                                  :::::::::::::::::::::::::::::::::\n"
+	"           |                                  :::::::::::::::::::::::::::::::::\n"
+	"           |                                  ##################################\n"
+	"           |                                  ##################################\n"
+	"           |::::::::::::::::::::::::::::::::::##################################\n"
+	"           |####################################################################\n"
+	"         0 +--------------------------------------------------------------------\n";
 
 static char page[64 * 1024];
 
@@ -228,16 +228,16 @@ static void test_strange_documents(void **state)
 			render(documents[i], 80, bits & 1, bits & 2);
 	/* Nobody has looked: nothing is said of the kernel. */
 	render("{\"mode\":\"unknown\",\"abilities\":{\"cgroup\":false}}", 80, false, false);
-	assert_null(strstr(page, "Kernel"));
+	assert_null(strstr(page, "Missing"));
 	assert_non_null(strstr(page, "Now         nothing to do\n"));
 	render("{\"steps\":1,\"compactions\":1,\"groups\":[{\"name\":\".\"}]}", 80, false, false);
 	assert_non_null(strstr(page, " in 1 step, "));
 	assert_non_null(strstr(page, "Compaction  1 time, "));
 	assert_non_null(strstr(page, "\nthe rest  "));
-	render("{\"mode\":\"off\",\"abilities\":{\"cgroup\":false,\"reporting\":false}}", 80, false,
-		false);
+	render("{\"mode\":\"off\",\"abilities\":{\"cgroup\":false,\"psi\":false,\"reporting\":false}}",
+		80, false, false);
 	assert_non_null(strstr(page,
-		"Kernel      has no control groups with memory (v2), no page reporting\n"));
+		"Missing     control groups with memory (v2), page reporting\n"));
 	render("{\"working\":true,\"waiting\":\"x\",\"oom_kills\":{\"count\":1,\"last\":[{\"global\":true,"
 	       "\"group\":\"engine\",\"process\":\"p\"}]}}",
 		80, false, false);
@@ -280,7 +280,7 @@ static void test_lines(void **state)
 		"mode off, no target\n");
 	assert_string_equal(line_of(memory_view_settings,
 				    "{\"mode\":\"gradual\",\"target_bytes\":1048576}"),
-		"mode gradual, target 1.0 MiB\n");
+		"mode gradual, target 1.0 MiB (kept in mode adaptive only)\n");
 	assert_string_equal(
 		line_of(memory_view_answer,
 			"{\"reclaimed_bytes\":613416960,\"free_before_bytes\":419430400,"

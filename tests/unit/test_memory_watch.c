@@ -92,6 +92,17 @@ static void test_a_build_ends(void **state)
 	assert_int_equal(heard[MEMORY_WATCH_ENDED], 2);
 }
 
+/* What a container makes below its own group is not watched: the mark would outlive it. */
+static void test_within_a_container(void **state)
+{
+	(void)state;
+	make("containers/" MEMORY_TREE_A "/init");
+	memory_watch_start(&watch);
+	drop("containers/" MEMORY_TREE_A "/init");
+	turn();
+	assert_int_equal(heard[MEMORY_WATCH_ENDED], 0);
+}
+
 static void test_the_last_process_ends(void **state)
 {
 	(void)state;
@@ -162,6 +173,7 @@ static void test_without_control_groups(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_a_container_ends, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_a_build_ends, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_within_a_container, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_the_last_process_ends, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_many_end, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_what_is_not_there_comes_later, set_up, tear_down),

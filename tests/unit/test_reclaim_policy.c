@@ -115,6 +115,25 @@ static void test_own_keeps_what_was_aimed_at(void **state)
 	assert_true(model_cache(own) < left);
 }
 
+/* A pulled image's files were in use, and are removed: what the next pull leaves is no working set. */
+static void test_own_gives_after_a_removal(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *own;
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	own = model_add(&model, RECLAIM_ENGINE, 300, 600, 0);
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_true(model_cache(own) > 600 * MIB);
+	own->inactive_cold = 50 * MIB;
+	own->active_cold = 200 * MIB;
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	own->inactive_cold += 350 * MIB;
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	assert_true(model_cache(own) < 300 * MIB);
+}
+
 static void test_idle_container(void **state)
 {
 	struct model model = model_make(4 * GIB);
@@ -272,6 +291,27 @@ static void test_restarted(void **state)
 	}
 	assert_int_equal(model.step.reason, RECLAIM_REASON_REFAULTS);
 	assert_true(dead->taken <= 48 * MIB);
+}
+
+/* The end of a container in an episode that has gone on for long is an event as any other. */
+static void test_restart_in_a_long_episode(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+
+	(void)state;
+	model_add(&model, RECLAIM_LIVE, 3000, 10, 0);
+	model_calm(&model);
+	model_call(&model, RECLAIM_EVENT_ENDED);
+	while (model.facts.now_us < MODEL_START + SECONDS(40))
+		go_on(&model);
+	assert_int_equal(model.step.group, 1);
+	dead->active_cold += 300 * MIB;
+	model_call(&model, RECLAIM_EVENT_ENDED);
+	model.facts.event = RECLAIM_EVENT_NONE;
+	while (dead->taken == 0)
+		go_on(&model);
+	assert_in_range(model.facts.now_us, MODEL_START + SECONDS(45), MODEL_START + SECONDS(62));
 }
 
 static void test_restart(void **state)
@@ -461,6 +501,7 @@ static void test_pressure(void **state)
 	static const unsigned int pauses[] = {2, 4, 8, 16, 32, 60, 60};
 	struct model model = model_make(4 * GIB);
 	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 100, 1000, 0);
+	uint64_t begun_us;
 
 	(void)state;
 	model_add(&model, RECLAIM_LIVE, 300, 0, 0);
@@ -469,9 +510,13 @@ static void test_pressure(void **state)
 	model.stall_permille = 50;
 	model_pass(&model, SECONDS(1));
 	model_call(&model, RECLAIM_EVENT_NONE);
+	begun_us = model.facts.now_us;
+	/* First what the step did is seen. */
+	assert_int_equal(model.step.reason, RECLAIM_REASON_PRESSURE);
+	assert_int_equal(model.step.again_us, begun_us + USEC_PER_SEC / 4);
+	model_pass(&model, USEC_PER_SEC / 4);
+	model_call(&model, RECLAIM_EVENT_NONE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pauses); i++) {
-		uint64_t begun_us = model.facts.now_us;
-
 		assert_int_equal(model.step.reason, RECLAIM_REASON_PRESSURE);
 		assert_int_equal(model.step.again_us, begun_us + SECONDS(pauses[i]));
 		/* Asked earlier, and told of more: no other answer. */
@@ -480,6 +525,7 @@ static void test_pressure(void **state)
 		assert_int_equal(model.step.again_us, begun_us + SECONDS(pauses[i]));
 		model_pass(&model, begun_us + SECONDS(pauses[i]) - model.facts.now_us);
 		model_call(&model, RECLAIM_EVENT_NONE);
+		begun_us = model.facts.now_us;
 	}
 	assert_false(model.state.working);
 	assert_int_equal(model.step.reason, RECLAIM_REASON_PRESSURE);
@@ -570,6 +616,47 @@ static void test_stall_event(void **state)
 	model_pass(&model, SECONDS(2));
 	model_episode(&model, RECLAIM_EVENT_NONE);
 	assert_true(model_cache(dead) < 20 * MIB);
+}
+
+/* As the agent tells it: the step is killed first, and its result comes together with the news. */
+static void test_stall_with_the_result(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 1000, 0, 0);
+
+	(void)state;
+	model_look(&model);
+	model.facts.event = RECLAIM_EVENT_ENDED;
+	reclaim_policy(&model.state, &model.facts, &model.step);
+	assert_int_equal(model.step.action, RECLAIM_TAKE);
+	model.facts.event = RECLAIM_EVENT_STALL;
+	model.facts.result = (struct reclaim_result){.fresh = true, .error = -ECANCELED};
+	reclaim_policy(&model.state, &model.facts, &model.step);
+	assert_int_equal(model.step.reason, RECLAIM_REASON_PRESSURE);
+	model.facts.result.fresh = false;
+	model_pass(&model, SECONDS(2));
+	model_episode(&model, RECLAIM_EVENT_NONE);
+	assert_true(model_cache(dead) < 20 * MIB);
+}
+
+/* A container that is too large for its limit is throttled, and has refaults of its own. A pause is long: what comes back
+ * in it is not the last step's doing. */
+static void test_a_pause_is_no_watch(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *dead = model_add(&model, RECLAIM_DEAD, 1000, 0, 0);
+
+	(void)state;
+	model_add(&model, RECLAIM_LIVE, 100, 100, 0)->refaults_per_second = 500;
+	model_call(&model, RECLAIM_EVENT_ENDED);
+	assert_int_equal(model.step.action, RECLAIM_TAKE);
+	model.stall_permille = 200;
+	model_pass(&model, SECONDS(1) / 4);
+	model_call(&model, RECLAIM_EVENT_STALL);
+	model_finish(&model);
+	assert_true(model.takes > 3);
+	assert_int_equal(model.step.reason, RECLAIM_REASON_PRESSURE);
+	assert_int_equal(reclaim_floor(&model.state, &model.facts.limits, dead->id), 16 * MIB);
 }
 
 /* --- steps ------------------------------------------------------------------------------------------------------ */
@@ -681,6 +768,41 @@ static void test_compaction_after_the_living(void **state)
 	/* Once, and after them: what it left is what it cannot help. */
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	assert_int_equal(model.compactions, 2);
+}
+
+/* One that was ended early has not shown that it cannot help. */
+static void test_compaction_that_is_interrupted(void **state)
+{
+	struct model model = model_make(2 * GIB);
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model.facts.stranded = 600 * MIB;
+	model_look(&model);
+	model.facts.event = RECLAIM_EVENT_ENDED;
+	reclaim_policy(&model.state, &model.facts, &model.step);
+	assert_int_equal(model.step.action, RECLAIM_COMPACT);
+	model_pass(&model, USEC_PER_SEC / 100);
+	model.facts.result = (struct reclaim_result){.fresh = true, .error = -ECANCELED};
+	model_episode(&model, RECLAIM_EVENT_STALL);
+	assert_int_equal(model.compactions, 0);
+	model.compaction_gives = 500 * MIB;
+	model_pass(&model, SECONDS(31));
+	model_episode(&model, RECLAIM_EVENT_TICK);
+	assert_int_equal(model.compactions, 1);
+	/* At its deadline it has. */
+	model_pass(&model, SECONDS(31));
+	model.facts.stranded = 600 * MIB;
+	model_look(&model);
+	model.facts.event = RECLAIM_EVENT_TICK;
+	reclaim_policy(&model.state, &model.facts, &model.step);
+	assert_int_equal(model.step.action, RECLAIM_COMPACT);
+	model_pass(&model, model.step.deadline_us - model.facts.now_us);
+	model.facts.result = (struct reclaim_result){.fresh = true, .error = -ECANCELED};
+	model_episode(&model, RECLAIM_EVENT_NONE);
+	model_pass(&model, SECONDS(31));
+	model_episode(&model, RECLAIM_EVENT_TICK);
+	assert_int_equal(model.compactions, 1);
 }
 
 /* A container that lives on gave it up: no event tells. */
@@ -920,12 +1042,14 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_nothing),
 	cmocka_unit_test(test_order),
 	cmocka_unit_test(test_own_keeps_what_was_aimed_at),
+	cmocka_unit_test(test_own_gives_after_a_removal),
 	cmocka_unit_test(test_idle_container),
 	cmocka_unit_test(test_calm_container),
 	cmocka_unit_test(test_busy_container),
 	cmocka_unit_test(test_hot),
 	cmocka_unit_test(test_grows_back),
 	cmocka_unit_test(test_restart),
+	cmocka_unit_test(test_restart_in_a_long_episode),
 	cmocka_unit_test(test_restarted),
 	cmocka_unit_test(test_floor_ends),
 	cmocka_unit_test(test_whose_refaults),
@@ -937,10 +1061,13 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_steady_pressure),
 	cmocka_unit_test(test_pressure_is_monotone),
 	cmocka_unit_test(test_stall_event),
+	cmocka_unit_test(test_stall_with_the_result),
+	cmocka_unit_test(test_a_pause_is_no_watch),
 	cmocka_unit_test(test_flush),
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
 	cmocka_unit_test(test_compaction_after_the_living),
+	cmocka_unit_test(test_compaction_that_is_interrupted),
 	cmocka_unit_test(test_compaction_without_event),
 	cmocka_unit_test(test_who_gives_nothing),
 	cmocka_unit_test(test_too_slow),

@@ -185,6 +185,42 @@ static void test_deadline(void **state)
 	finish(-ECANCELED);
 }
 
+/* Flushing obeys nobody: at its deadline it is left behind, and the next one waits for its end. */
+static void test_flush_is_left_behind(void **state)
+{
+	const struct reclaim_step step = {.action = RECLAIM_FLUSH, .deadline_us = clock_now_us()};
+	siginfo_t info;
+	char path[128];
+	pid_t pid;
+
+	(void)state;
+	hold("engine/memory.reclaim");
+	(void)snprintf(path, sizeof(path), "%s/base/engine/memory.reclaim", tree.path);
+	worker.data = path;
+	assert_int_equal(reclaim_worker_start(&worker, &step, RECLAIM_DEAD, "."), 0);
+	pid = worker.pid;
+	finish(-ECANCELED);
+	assert_int_equal(worker.left_pid, pid);
+	worker.data = tree.path;
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	start(RECLAIM_FLUSH, RECLAIM_DEAD, ".", 0);
+	finish(0);
+	assert_int_equal(worker.left_pid, 0);
+	/* As long as one writes there is no other; the rest goes on. */
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	assert_true(pid > 0);
+	worker.left_pid = pid;
+	assert_int_equal(reclaim_worker_start(&worker, &step, RECLAIM_DEAD, "."), -EINPROGRESS);
+	start(RECLAIM_COMPACT, RECLAIM_DEAD, ".", 0);
+	finish(0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	worker.left_pid = 0;
+}
+
 static void test_stopped(void **state)
 {
 	pid_t pid;
@@ -246,7 +282,11 @@ static void test_recover(void **state)
 	memory_tree_write(&tree, "containers/buildkit/memory.low", "1048576\n");
 	memory_tree_write(&tree, "containers/buildkit/gone/memory.low", "max\n");
 	memory_tree_write(&tree, "engine/memory.swap.max", "4096\n");
+	memory_tree_write(&tree, "containers/memory.low", "max\n");
+	memory_tree_write(&tree, "user/memory.low", "4096\n");
 	reclaim_worker_recover(&tree.paths, false);
+	memory_tree_expect(&tree, "containers/memory.low", "0");
+	memory_tree_expect(&tree, "user/memory.low", "4096");
 	memory_tree_expect(&tree, "containers/" MEMORY_TREE_A "/memory.low", "0");
 	memory_tree_expect(&tree, "containers/" MEMORY_TREE_B "/memory.low", "8388608");
 	memory_tree_expect(&tree, "containers/buildkit/memory.low", "0");
@@ -266,6 +306,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_the_slices_are_protected, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_flush_is_left_behind, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_stopped, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_without_swappiness, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_nonsense_is_no_ability, set_up, tear_down),

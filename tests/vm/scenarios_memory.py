@@ -211,6 +211,19 @@ def swappiness_is_refused(guest):
           "swap is not held any more")
 
 
+def marks(guest):
+    """inotify's, of the agent."""
+    return int(ask(guest, "cat /proc/$(pidof keel-agent)/fdinfo/* 2>/dev/null | grep -c ^inotify"))
+
+
+def nothing_is_left_watched(guest):
+    before = marks(guest)
+    for _ in range(3):
+        docker(guest, "run", "--rm", IMAGE, "/memload", "build", "/x", "1", "1")
+    harness.retry_until(30, lambda: not memory(guest)["working"], "their end is dealt with")
+    equal(marks(guest), before, "marks of inotify")
+
+
 def nothing_runs(t, guest):
     """Calm, the agent's own wake-ups are all: no process is made, no step done."""
     harness.retry_until(BACK_SECONDS, lambda: not memory(guest)["working"], "it is calm")
@@ -245,6 +258,8 @@ def given_back_to_the_host(t):
         asked_for(guest)
     with t.step("nothing runs while nothing happens"):
         nothing_runs(t, guest)
+    with t.step("containers that are removed leave no watch behind"):
+        nothing_is_left_watched(guest)
     with t.step("kill -9 of the agent leaves nothing protected or held"):
         agent_is_killed(guest)
     with t.step("a kernel that refuses swappiness="):

@@ -23,6 +23,8 @@
 #define IDLE_WORTH (16 * MIB)           /* an idle container's cache that an episode is worth, */
 #define CALM_WORTH (32 * MIB)           /* and a calm one's, beyond the kernel's balance */
 
+#define MUCH_STRANDED_PART 8 /* of the VM's memory: is not waited with */
+
 static void begin(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	struct reclaim_episode *episode = &state->episode;
@@ -35,6 +37,25 @@ static void begin(struct reclaim_state *state, const struct reclaim_facts *facts
 	episode->living = false;
 	state->working = true;
 	reclaim_groups_renew(state, facts);
+}
+
+/* When to look once more: what a container has that was at work until now, nobody else would tell. 0: not at all. */
+static uint64_t calms_us(struct reclaim_state *state, const struct reclaim_facts *facts)
+{
+	uint64_t first_us = UINT64_MAX;
+
+	for (unsigned int i = 0; i < facts->groups; i++) {
+		const struct reclaim_group *group = &facts->group[i];
+		const struct reclaim_known *known = reclaim_know(state, group->id);
+
+		if (group->class != RECLAIM_LIVE || known == NULL ||
+			reclaim_group_is_calm(known, facts->now_us))
+			continue;
+		if (reclaim_takeable(group, RECLAIM_DEPTH_BALANCE,
+			    reclaim_floor(state, &facts->limits, group->id)) >= CALM_WORTH)
+			first_us = reclaim_min(first_us, reclaim_group_calms_us(known));
+	}
+	return first_us == UINT64_MAX || facts->mode != MEMORY_MODE_ADAPTIVE ? 0 : first_us;
 }
 
 static void end(struct reclaim_state *state, const struct reclaim_facts *facts,
@@ -56,8 +77,9 @@ static void end(struct reclaim_state *state, const struct reclaim_facts *facts,
 				 ? reason
 				 : RECLAIM_REASON_NOTHING;
 	state->wanted = more;
+	state->calm_us = calms_us(state, facts);
 	memset(&state->episode, 0, sizeof(state->episode));
-	reclaim_wait(step, reason, more ? facts->now_us : 0);
+	reclaim_wait(step, reason, more ? facts->now_us : state->calm_us);
 }
 
 static bool target_is_exceeded(const struct reclaim_state *state, const struct reclaim_facts *facts)
@@ -101,6 +123,16 @@ static bool tick_is_reason(struct reclaim_state *state, const struct reclaim_fac
 	return somebody_rests(state, facts) || reclaim_step_is_stranded(state, facts);
 }
 
+/* Somebody is awake anyway, or it is time to see who is calm. */
+static bool is_tick(struct reclaim_state *state, const struct reclaim_facts *facts)
+{
+	bool due = state->calm_us != 0 && facts->now_us >= state->calm_us;
+
+	if (due)
+		state->calm_us = 0;
+	return due || facts->event == RECLAIM_EVENT_TICK;
+}
+
 static void take_event(struct reclaim_state *state, const struct reclaim_facts *facts)
 {
 	bool adaptive = facts->mode == MEMORY_MODE_ADAPTIVE;
@@ -109,7 +141,7 @@ static void take_event(struct reclaim_state *state, const struct reclaim_facts *
 	/* What went by itself may come back too. */
 	if (!state->working)
 		state->ended_cache = reclaim_min(state->ended_cache, facts->cache);
-	if (adaptive && facts->event == RECLAIM_EVENT_TICK && !state->working)
+	if (adaptive && is_tick(state, facts) && !state->working)
 		automatic |= tick_is_reason(state, facts);
 	state->wanted = false;
 	if (automatic || (facts->event == RECLAIM_EVENT_REQUEST && facts->request > 0)) {
@@ -169,8 +201,8 @@ static bool is_outstanding(struct reclaim_state *state, const struct reclaim_fac
 	return false;
 }
 
-/* Compaction comes before the living, whose steps take their time: what is stranded would wait for them. And after them:
- * what they give lies between what they keep. */
+/* Compaction comes before the living, whose steps take their time: what is stranded would wait for them. And after them, or
+ * when they have given very much: that lies between what they keep. */
 static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 	struct reclaim_step *step)
 {
@@ -178,7 +210,8 @@ static bool does(struct reclaim_state *state, const struct reclaim_facts *facts,
 		return false;
 	return reclaim_step_flushes(state, facts, step) || reclaim_step_takes(state, facts, step) ||
 	       reclaim_step_waits(state, facts, step) ||
-	       (!state->episode.living && reclaim_step_compacts(state, facts, step)) ||
+	       ((!state->episode.living || facts->stranded > facts->total / MUCH_STRANDED_PART) &&
+		       reclaim_step_compacts(state, facts, step)) ||
 	       reclaim_step_takes_living(state, facts, step) ||
 	       reclaim_step_compacts(state, facts, step);
 }
@@ -231,7 +264,7 @@ void reclaim_adaptive(struct reclaim_state *state, const struct reclaim_facts *f
 	outstanding = is_outstanding(state, facts);
 	take_event(state, facts);
 	if (!state->working) {
-		reclaim_wait(step, state->resting, 0);
+		reclaim_wait(step, state->resting, state->calm_us);
 	} else if (outstanding) {
 		if (facts->event == RECLAIM_EVENT_STALL)
 			(void)reclaim_guard_pauses(state, facts);

@@ -199,9 +199,14 @@ static void look_at_work(struct reclaim_known *known, const struct reclaim_group
 	}
 }
 
+uint64_t reclaim_group_calms_us(const struct reclaim_known *known)
+{
+	return known->busy_us + CALM_US;
+}
+
 bool reclaim_group_is_calm(const struct reclaim_known *known, uint64_t now_us)
 {
-	return reclaim_less(now_us, known->busy_us) >= CALM_US;
+	return now_us >= reclaim_group_calms_us(known);
 }
 
 bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us)

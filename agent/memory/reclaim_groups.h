@@ -35,6 +35,8 @@ struct reclaim_known *reclaim_know(struct reclaim_state *state, uint64_t id);
 void reclaim_groups_look(struct reclaim_state *state, const struct reclaim_facts *facts);
 /* Does little and needs no more cache than before. */
 bool reclaim_group_is_calm(const struct reclaim_known *known, uint64_t now_us);
+/* When it is calm unless it works again. */
+uint64_t reclaim_group_calms_us(const struct reclaim_known *known);
 /* Does nothing, for minutes. */
 bool reclaim_group_is_idle(const struct reclaim_known *known, uint64_t now_us);
 /* `floor` is what it needs. */

@@ -198,9 +198,10 @@ struct reclaim_state {
 	uint64_t usual, usual_us; /* of containers a second, without us, and when that was found */
 	struct reclaim_asked asked;
 	struct reclaim_episode episode;
-	enum reclaim_reason resting;       /* why nothing is done between episodes */
-	uint64_t ended_us;                 /* the last episode */
-	uint64_t ended_cache;              /* cache of the VM then */
+	enum reclaim_reason resting; /* why nothing is done between episodes */
+	uint64_t ended_us;           /* the last episode */
+	uint64_t calm_us;            /* somebody who was at work then may be calm; 0: nobody */
+	uint64_t ended_cache;        /* cache of the VM then */
 	uint64_t flushed_us, compacted_us; /* 0: never */
 	uint64_t left_stranded;            /* by the last compaction */
 	uint64_t freed;                    /* taken since it */

@@ -754,13 +754,14 @@ static void test_compaction_after_the_living(void **state)
 
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
-	model_add(&model, RECLAIM_LIVE, 400, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 200, 0, 0);
 	model.facts.stranded = 300 * MIB;
 	model.compaction_gives = 280 * MIB;
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	assert_int_equal(model.compactions, 1);
 	model_pass(&model, SECONDS(11));
 	model.takes_strand = true;
+	model.compaction_gives = 90 * MIB;
 	model_episode(&model, RECLAIM_EVENT_TICK);
 	assert_in_range(model_cache(&model.group[1]), 0, 20 * MIB);
 	assert_int_equal(model.compactions, 2);
@@ -768,6 +769,62 @@ static void test_compaction_after_the_living(void **state)
 	/* Once, and after them: what it left is what it cannot help. */
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	assert_int_equal(model.compactions, 2);
+}
+
+/* Of much not only in the end. */
+static void test_compaction_among_the_living(void **state)
+{
+	struct model model = model_make(2 * GIB);
+	unsigned int first = 0;
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 800, 0, 0);
+	model_calm(&model);
+	model.takes_strand = true;
+	model.compaction_gives = GIB;
+	model_call(&model, RECLAIM_EVENT_ENDED);
+	while (model.state.working) {
+		if (model.compactions == 0)
+			first = model.takes;
+		go_on(&model);
+	}
+	assert_in_range(model.compactions, 2, 3);
+	assert_true(first < model.takes);
+	assert_in_range(model.facts.stranded, 0, 102 * MIB);
+}
+
+/* Who was at work when an episode ended is looked at once more, when he may be calm. */
+static void test_who_becomes_calm(void **state)
+{
+	struct model model = model_make(4 * GIB);
+	struct model_group *live;
+	uint64_t ended_us;
+
+	(void)state;
+	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
+	live = model_add(&model, RECLAIM_LIVE, 300, 0, 0);
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	ended_us = model.facts.now_us;
+	assert_int_equal(live->taken, 0);
+	assert_in_range(model.step.again_us, ended_us + SECONDS(4), ended_us + SECONDS(10));
+	/* Asked before: no other answer. */
+	model_call(&model, RECLAIM_EVENT_NONE);
+	assert_in_range(model.step.again_us, ended_us + SECONDS(4), ended_us + SECONDS(10));
+	/* He works on: nobody comes again. */
+	model_pass(&model, model.step.again_us - model.facts.now_us);
+	live->cpu_us += SECONDS(8);
+	model_call(&model, RECLAIM_EVENT_NONE);
+	assert_false(model.state.working);
+	assert_int_equal(model.step.again_us, 0);
+	/* The next time he does not. */
+	model_episode(&model, RECLAIM_EVENT_ENDED);
+	model_pass(&model, model.step.again_us - model.facts.now_us);
+	model_call(&model, RECLAIM_EVENT_NONE);
+	assert_true(model.state.working);
+	model_finish(&model);
+	assert_in_range(model_cache(live), 0, 20 * MIB);
+	assert_int_equal(model.step.again_us, 0);
 }
 
 /* One that was ended early has not shown that it cannot help. */
@@ -1067,6 +1124,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_little_dirt),
 	cmocka_unit_test(test_compaction),
 	cmocka_unit_test(test_compaction_after_the_living),
+	cmocka_unit_test(test_compaction_among_the_living),
+	cmocka_unit_test(test_who_becomes_calm),
 	cmocka_unit_test(test_compaction_that_is_interrupted),
 	cmocka_unit_test(test_compaction_without_event),
 	cmocka_unit_test(test_who_gives_nothing),

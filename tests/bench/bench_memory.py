@@ -90,8 +90,7 @@ def cell(guest, options, turn, scenario, policy):
     entry = {"round": turn, "scenario": scenario, "policy": policy}
     try:
         found, samples, base, after = measure(guest, load, policy, window)
-        found |= memory_figures.of_host(samples, base, load.held, guest.total,
-                                        options.window or max(WINDOWS[name] for name in options.policies))
+        found |= memory_figures.of_host(samples, base, load.held, guest.total, options.window or max(WINDOWS.values()))
         entry |= {"figures": found, "held_mib": load.held, "samples": thinned(samples),
                   "left_mib": memory_figures.left(after, guest.total, samples[-1][1]),
                   "free_mib_by_order": after["free"], "memory_mib": after["memory"]}

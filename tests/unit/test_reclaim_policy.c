@@ -804,6 +804,7 @@ static void test_who_becomes_calm(void **state)
 	(void)state;
 	model_add(&model, RECLAIM_DEAD, 0, 0, 0);
 	live = model_add(&model, RECLAIM_LIVE, 300, 0, 0);
+	model_add(&model, RECLAIM_LIVE, 300, 0, 0)->id = 0; /* gone while it was looked at */
 	model_episode(&model, RECLAIM_EVENT_ENDED);
 	ended_us = model.facts.now_us;
 	assert_int_equal(live->taken, 0);

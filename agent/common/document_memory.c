@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-#include "lib/memory_mode.h"
 #include "lib/clock.h"
+#include "lib/memory_mode.h"
 
 /* The pool cannot hold what is not UTF-8, and names of groups and processes are other people's. */
 static void add_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)

@@ -10,12 +10,12 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "lib/memory_mode.h"
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/http_client.h"
 #include "agent/ctl/memory_view.h"
 #include "agent/ctl/view.h"
+#include "lib/memory_mode.h"
 
 #define WATCH_S       2
 #define RECLAIM_S     10

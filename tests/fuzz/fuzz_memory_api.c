@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "agent/common/document.h"
-#include "lib/memory_mode.h"
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/memory_view.h"
 #include "agent/memory_body.h"
 #include "agent/metrics_memory.h"
+#include "lib/memory_mode.h"
 #include "tests/fuzz/fuzz.h"
 
 static void try_bodies(const char *text, size_t size)

@@ -190,7 +190,7 @@ def keelctl(test):
             equal(json.loads(run("--json")[0])["mode"], "adaptive", "mode")
         with test.step("mode and target"):
             equal(run("mode", "off")[0], "mode off, no target\n", "mode")
-            equal(run("target", "2G")[0], "mode off, target 2.0 GiB\n", "target")
+            equal(run("target", "2G")[0], "mode off, target 2.0 GiB (kept in mode adaptive only)\n", "target")
             equal(json.loads(run("target", "none", "--json")[0])["target_bytes"], None, "none")
         with test.step("reclaim: no is exit status 1"):
             contains(run("reclaim", code=1)[0], "0 B given back in ", "off")

@@ -153,12 +153,13 @@ static void print_missing(FILE *out, yyjson_val *memory)
 {
 	static const struct {
 		const char *key, *words;
+		bool in_groups; /* a file of theirs */
 	} table[] = {
-		{"reclaim", "memory.reclaim"},
-		{"psi", "pressure (PSI)"},
-		{"cgroup", "control groups with memory (v2)"},
-		{"compaction", "compaction"},
-		{"reporting", "page reporting"},
+		{"cgroup", "control groups with memory (v2)", false},
+		{"reclaim", "memory.reclaim", true},
+		{"psi", "pressure (PSI)", true},
+		{"compaction", "compaction", false},
+		{"reporting", "page reporting", false},
 	};
 	yyjson_val *abilities = yyjson_obj_get(memory, "abilities");
 	const bool groups = yyjson_get_bool(yyjson_obj_get(abilities, "cgroup"));
@@ -167,8 +168,9 @@ static void print_missing(FILE *out, yyjson_val *memory)
 
 	if (strcmp(text_of(memory, "mode", mode, sizeof(mode)), "unknown") == 0)
 		return;
-	for (size_t i = groups ? 0 : 2; i < ARRAY_SIZE(table); i++) {
-		if (!yyjson_is_false(yyjson_obj_get(abilities, table[i].key)))
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (!yyjson_is_false(yyjson_obj_get(abilities, table[i].key)) ||
+			(table[i].in_groups && !groups))
 			continue;
 		(void)fprintf(out, "%s%s", between, table[i].words);
 		between = ", ";

@@ -267,8 +267,6 @@ static _Noreturn void run(const struct job *job, pid_t parent)
 
 static void on_child_exit(struct loop_source *source, uint32_t events);
 
-static void on_deadline(struct loop_timer *timer);
-
 /* The group is made with the first step, so that an agent that never takes anything leaves none. */
 static void make_group(struct reclaim_worker *worker)
 {

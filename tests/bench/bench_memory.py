@@ -205,20 +205,13 @@ def plot(document):
 
 
 def parse():
-    def names(known):
-        def split(text):
-            if set(text.split(",")) - set(known):
-                raise argparse.ArgumentTypeError(f"names are {', '.join(known)}")
-            return [name for name in known if name in text.split(",")]
-        return split
-
     parser = argparse.ArgumentParser(description="reclaim policies, measured from outside")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--window", type=int, help="seconds, for all policies")
-    parser.add_argument("--scenarios", type=names(LOADS), default=list(LOADS))
-    parser.add_argument("--policies", type=names(POLICIES), default=list(POLICIES))
+    parser.add_argument("--scenarios", type=figures.names(LOADS), default=list(LOADS))
+    parser.add_argument("--policies", type=figures.names(POLICIES), default=list(POLICIES))
     parser.add_argument("--append", default="", help="for the kernel's command line")
     parser.add_argument("--continue", dest="go_on", action="store_true")
     options = parser.parse_args()

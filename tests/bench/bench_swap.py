@@ -102,12 +102,11 @@ def text_of(cells):
 def main():
     parser = argparse.ArgumentParser(description="what swap is worth")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default=",".join(KINDS))
+    parser.add_argument("--only", type=figures.names(KINDS), default=list(KINDS))
     options = parser.parse_args()
-    kinds = [kind for kind in KINDS if kind in options.only.split(",")]
     cells = []
     for turn in range(options.rounds):
-        for kind in kinds:
+        for kind in options.only:
             cells.append({"round": turn, "kind": kind, "figures": cell(kind)})
             print(f"  round {turn + 1}: {kind}: {cells[-1]['figures']}", flush=True)
             OUT.mkdir(parents=True, exist_ok=True)

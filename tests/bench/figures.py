@@ -1,4 +1,5 @@
 """Figures: how they are summed up, judged and written (build/bench/NAME.json)."""
+import argparse
 import contextlib
 import json
 import os
@@ -19,6 +20,15 @@ def figure(unit, runs, limit=None, note=None):
         entry["note"] = note
     entry["values"] = runs
     return entry
+
+
+def names(known):
+    """The type of an argument that is some of them, with commas between."""
+    def split(text):
+        if set(text.split(",")) - set(known):
+            raise argparse.ArgumentTypeError(f"names are {', '.join(known)}")
+        return [name for name in known if name in text.split(",")]
+    return split
 
 
 def write(name, figures):

@@ -67,6 +67,10 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+# In a command for the guest. Not pidof: the agent has a child now and then.
+AGENT_PID = "$(systemctl show -p MainPID --value keel-agent.service)"
+
+
 def ask(guest, command):
     """A short command's output, without a process on the host: for what is asked often."""
     output = []

@@ -12,7 +12,7 @@ import threading
 import time
 
 import harness
-from guests import IMAGE, data_file, docker, health, import_image, must, sh, up, vm
+from guests import AGENT_PID, IMAGE, data_file, docker, health, import_image, must, sh, up, vm
 from harness import check, scenario
 
 STORM = int(os.environ.get("KEEL_VM_STORM_SECONDS", "60"))
@@ -102,7 +102,7 @@ def use_up_memory(test, guest):
 def use_up_processes(guest):
     before = restarts(guest)
     # One shell: after the first line nobody can start a process. The read ends by its timeout.
-    sh(guest, "pid=$(pidof keel-agent); max=$(cat /proc/sys/kernel/threads-max); mkfifo /tmp/wait; exec 9<>/tmp/wait; "
+    sh(guest, f"pid={AGENT_PID}; max=$(cat /proc/sys/kernel/threads-max); mkfifo /tmp/wait; exec 9<>/tmp/wait; "
               "echo 20 >/proc/sys/kernel/threads-max; kill -9 $pid; read -t 5 x <&9; "
               "echo $max >/proc/sys/kernel/threads-max; rm /tmp/wait")
     ready_again(guest)

@@ -11,7 +11,7 @@ import tarfile
 
 import harness
 import rootimage
-from guests import ask, data_file, docker, health, must, sh, up, vm
+from guests import AGENT_PID, ask, data_file, docker, health, must, sh, up, vm
 from harness import check, contains, equal, scenario
 
 MIB = 1 << 20
@@ -213,7 +213,7 @@ def swappiness_is_refused(guest):
 
 def marks(guest):
     """inotify's, of the agent."""
-    return int(ask(guest, "cat /proc/$(pidof keel-agent)/fdinfo/* 2>/dev/null | grep -c ^inotify"))
+    return int(ask(guest, f"cat /proc/{AGENT_PID}/fdinfo/* 2>/dev/null | grep -c ^inotify"))
 
 
 def nothing_is_left_watched(guest):
@@ -228,7 +228,7 @@ def nothing_runs(t, guest):
     """Calm, the agent's own wake-ups are all: no process is made, no step done."""
     harness.retry_until(BACK_SECONDS, lambda: not memory(guest)["working"], "it is calm")
     before = memory(guest)["steps"]
-    switches = ("pid=$(pidof keel-agent); read -r a b </proc/uptime; s=$(grep ^voluntary /proc/$pid/status | tr -dc 0-9); sleep 20; "
+    switches = (f"pid={AGENT_PID}; read -r a b </proc/uptime; s=$(grep ^voluntary /proc/$pid/status | tr -dc 0-9); sleep 20; "
                 "echo $(($(grep ^voluntary /proc/$pid/status | tr -dc 0-9) - s))")
     wakeups = int(sh(guest, switches))
     t.note(f"memory: {wakeups} wake-ups of the agent in 20 calm seconds")

@@ -1,5 +1,6 @@
 #Requires -Version 5.1
 # SPDX-License-Identifier: MIT
+
 <#
 .SYNOPSIS
 Installs and runs keel, a Docker engine, as a WSL distro on Windows.
@@ -78,7 +79,8 @@ param(
 
     [string] $Image = '',
 
-    [ValidateRange(1GB, 64TB)]
+    # 1 GB to 64 TB, both as one type
+    [ValidateRange(1073741824L, 70368744177664L)]
     [uint64] $Size = 64GB,
 
     [string] $To = '',
@@ -326,8 +328,15 @@ function Show-Status {
         Write-Output -InputObject "$Name is not running. Start it with: keel.ps1 start"
         return
     }
-    Write-Output -InputObject (Invoke-Guest -Command @('keelctl', 'status'))
-    Write-Output -InputObject (Invoke-Guest -Command @('keelctl', 'disk', 'status'))
+    foreach ($command in @(@('keelctl', 'status'), @('keelctl', 'disk', 'status'))) {
+        # What ends with an error says why, which is what is wanted here.
+        try {
+            Write-Output -InputObject (Invoke-Guest -Command $command)
+        }
+        catch {
+            Write-Output -InputObject "$_"
+        }
+    }
     if (Test-Path -LiteralPath $Data) {
         $bytes = (Get-Item -LiteralPath $Data).Length
         Write-Output -InputObject ("{0} takes {1:N1} GB of this drive." -f $Data, ($bytes / 1GB))

@@ -41,12 +41,13 @@ coverage: deps
 	@$(call inner,build) COVERAGE=1 dev
 	@image-build/env build -- tests/check/coverage
 
-## check: format, clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, names in Python, what PID 1 may not call
+## check: format, clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, names in Python, the PowerShell script, what PID 1 may not call
 check: deps
 	@$(call inner,check) -k check-format tidy analyze cppcheck
 	@tests/check/shell
 	@image-build/env check -- tests/check/pid1
 	@image-build/env check -- tests/check/python
+	@image-build/env check -- tests/check/powershell
 
 ## format: rewrite the C sources in the house format
 format:

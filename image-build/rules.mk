@@ -21,6 +21,10 @@ deps:
 rootfs: programs
 	@ENGINE_TARBALL='$(ENGINE_TARBALL)' image-build/rootfs
 
+## validate: is build/out/keel.wsl fit to be a WSL distro? A line a rule (docs/validate-distro.md)
+validate: rootfs
+	@image-build/validate-distro build/out/keel.wsl
+
 ## size: what takes how much of the rootfs archive; fails over the budget
 size: rootfs
 	@image-build/env build -- python3 -B image-build/pack/size.py
@@ -40,4 +44,4 @@ test-image: rootfs
 clean-env:
 	@rm -rf build/env
 
-.PHONY: fetch lock deps rootfs size sbom test-repro test-image clean-env
+.PHONY: fetch lock deps rootfs size sbom validate test-repro test-image clean-env

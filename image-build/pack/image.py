@@ -6,6 +6,7 @@ import os
 import pathlib
 import posixpath
 
+import icon
 import tree as trees
 
 OWN = "keel"
@@ -18,7 +19,7 @@ DIRECTORIES = {
     "var/tmp": 0o1777,
 }
 LINKS = {"var/run": "../run", "var/lock": "../run/lock", "etc/mtab": "../proc/self/mounts"}
-MODES = {"etc/shadow": 0o600}
+MODES = {"etc/shadow": 0o600, "usr/lib/wsl/terminal-profile.json": 0o640}
 
 PROGRAMS = {
     "keel-init": "usr/sbin/init", "keel-modules": "usr/lib/keel/keel-modules",
@@ -54,6 +55,7 @@ def add_base(tree, version):
     trees.add_link(tree, "etc/os-release", "../usr/lib/os-release", OWN)
     release = (f'NAME="keel"\nID=keel\nPRETTY_NAME="keel {version}"\nVERSION_ID={version}\n')
     trees.add_file(tree, "usr/lib/os-release", release.encode(), OWN)
+    trees.add_file(tree, "usr/lib/wsl/keel.ico", icon.ico(), OWN)
 
 
 def add_overlay(tree, directory):

@@ -88,6 +88,7 @@ def pack_rootfs(inputs, archive, version, epoch):
         raise trees.TreeError("the image is not fit to be shipped:\n  " + "\n  ".join(problems))
     own_packed, own_sizes = trees.packed(tree, set(tree) - set(engine_tree), epoch, LEVEL, last=False)
     trees.save(OUT / "keel-rootfs.tar.gz", own_packed + engine_packed)
+    trees.link(OUT / "keel-rootfs.tar.gz", OUT / "keel.wsl")
     return tree, {**own_sizes, **engine_sizes}
 
 
@@ -156,7 +157,7 @@ def digest_of(path):
 
 
 def write_sums():
-    names = ("keel-modules.tar.gz", "keel-rootfs.tar.gz", "sbom.spdx.json", "vmlinuz")
+    names = ("keel-modules.tar.gz", "keel-rootfs.tar.gz", "keel.wsl", "sbom.spdx.json", "vmlinuz")
     trees.save(OUT / "SHA256SUMS", "".join(f"{digest_of(OUT / name)}  {name}\n" for name in names).encode())
 
 

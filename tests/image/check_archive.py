@@ -141,7 +141,6 @@ def main():
     check_modules()
     size = archive.stat().st_size
     point(f"at most 100 MiB: {size / 2**20:.1f}", [] if size <= 100 * 2**20 else ["too big: make size"])
-    print(f"1..{int(sys.argv[1] if len(sys.argv) > 1 else 0) + len(POINTS)}")
     return 0 if all(POINTS) else 1
 
 

@@ -178,6 +178,9 @@ def shared_mounts(t):
         harness.equal(guest.terminate(), "poweroff")
         with t.step("and is theirs still after our power-off"):
             harness.equal(guest.session("cat", "/mnt/wsl/theirs/file", distro=OTHER)[1], "kept\n")
+        with t.step("whoever unmounts there without making it a slave takes it from all"):
+            guest.session("umount", "/mnt/wsl/theirs")
+            harness.equal(guest.session("ls", "/mnt/wsl/theirs", distro=OTHER)[1], "")
 
 
 @single("without systemd wsl -t kills without a word")

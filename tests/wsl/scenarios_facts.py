@@ -15,7 +15,7 @@ def all_sources():
                     yield file.read()
 
 
-@harness.scenario("README.md: every fact has a test that exists, or a reason")
+@harness.scenario("every fact in README.md has a test that exists, or a reason")
 def facts(t):
     sources = "\n".join(text for text in all_sources())
     with open(f"{TESTS}/wsl/README.md", encoding="utf-8") as file:

@@ -214,7 +214,7 @@ def fstab(t):
             harness.contains(guest.read("/proc/1/mounts"), "fromfstab /opt")
 
 
-@single("the Windows drives: of the second kind of session, if / is shared by then")
+@single("the Windows drives are of the second kind of session, if / is shared by then")
 def drives(t):
     with WslGuest() as guest:
         with t.step("each kind mounts its own"):

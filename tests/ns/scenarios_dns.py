@@ -102,7 +102,7 @@ def names_guest(resolv_conf=None, **options):
         yield names
 
 
-@scenario("dns: containers ask the resolvers of resolv.conf: an address, WSL's tunnel, a stub on loopback; rewritten at run time",
+@scenario("dns: containers ask the resolvers of resolv.conf, also after it was rewritten",
           deadline=240, skip=unavailable)
 def resolvers(test):
     with names_guest(seconds=200) as names:
@@ -205,3 +205,43 @@ def stub_at_boot(_test):
         picture = names.guest.snapshot()["services"]
         check(picture["docker.service"]["restarts"] == 0, picture["docker.service"])
         check(names.guest.read("/etc/resolv.conf") == f"nameserver {STUB[0]}\n", "resolv.conf was touched")
+
+
+@scenario("proxies: keel.conf's and a session's reach dockerd, containers live on, passwords are not shown", deadline=150,
+          skip=unavailable)
+def proxies(test):
+    conf = "[proxy]\nhttp = http://conf.test:3128\nno = localhost\n"
+    with names_guest(config=conf, seconds=120) as names:
+        guest = names.guest
+        with test.step("keel.conf's"):
+            check(docker_proxies(guest) == ["http://conf.test:3128", "", "localhost"], docker_proxies(guest))
+            out = guest.run("keelctl", "proxy")[1]
+            check("http   http://conf.test:3128  /etc/keel/keel.conf\n" in out and "https  -" in out, out)
+        guest.docker("run", "-d", "--name", "lives", IMAGE, "/busybox", "sleep", "1000")
+        pid = names.dockerd()
+        with test.step("a session's"):
+            secret = "http://user:p@ss\"w$ord@session.test:8080"
+            out = guest.run("/usr/bin/env", f"HTTPS_PROXY={secret}", "no_proxy=.test", "keelctl", "proxy",
+                            "from-environment")[1]
+            check("https  http://***@session.test:8080  /etc/keel/proxy.env\n" in out and "ss" not in
+                  out.replace("session", ""), out)
+            check(names.dockerd() != pid, "dockerd was restarted")
+            shown = docker_proxies(guest)
+            check(shown[0] == "http://conf.test:3128" and shown[1].endswith("@session.test:8080") and shown[2] == ".test",
+                  shown)
+            check(secret in guest.read(f"/proc/{names.dockerd()}/environ"), "the very value")
+            check(os.stat(guest.path("/etc/keel/proxy.env")).st_mode & 0o77 == 0, "others may read it")
+            check(guest.docker("inspect", "-f", "{{.State.Running}}", "lives")[1] == "true\n", "the container lives on")
+        with test.step("the same again: nothing is restarted; none is refused"):
+            pid = names.dockerd()
+            guest.run("/usr/bin/env", f"https_proxy={secret}", "NO_PROXY=.test", "keelctl", "proxy", "from-environment")
+            check(guest.run("keelctl", "proxy", "from-environment", check=False)[0] == 1, "no variables")
+            check(names.dockerd() == pid, "dockerd was restarted")
+        with test.step("taken back"):
+            guest.run("keelctl", "proxy", "clear")
+            check(docker_proxies(guest) == ["http://conf.test:3128", "", "localhost"], docker_proxies(guest))
+            check(guest.docker("inspect", "-f", "{{.State.Running}}", "lives")[1] == "true\n", "the container lives on")
+
+
+def docker_proxies(guest):
+    return guest.docker("info", "-f", "{{.HTTPProxy}}\n{{.HTTPSProxy}}\n{{.NoProxy}}")[1].split("\n")[:3]

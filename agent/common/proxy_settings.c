@@ -53,8 +53,9 @@ int proxy_settings_from_environment(const char *block, size_t len, struct proxy_
 
 		while (name < entry && block[name] != '=')
 			name++;
-		rc = name == entry ? 0
-				   : take(block, name, block + name + 1, entry - name - 1, settings);
+		rc = name == entry
+			     ? 0
+			     : take(block, name, block + name + 1, entry - name - 1, settings);
 		if (rc < 0)
 			return rc;
 		entry += entry < len ? 1 : 0;

@@ -8,11 +8,12 @@
 
 #include "lib/base.h"
 
-#define RESOLV_CONF         "/etc/resolv.conf"
-#define RESOLV_SERVERS      3 /* MAXNS of resolv.conf(5): more are not asked */
-#define RESOLV_SERVER_TEXT  64
-#define RESOLV_CONF_TEXT    8192 /* of the file; what is beyond is not read */
-#define RESOLV_FORWARD_IP   "10.255.255.253" /* where keel-dns listens for containers, see docs/network.md */
+#define RESOLV_CONF        "/etc/resolv.conf"
+#define RESOLV_SERVERS     3 /* MAXNS of resolv.conf(5): more are not asked */
+#define RESOLV_SERVER_TEXT 64
+#define RESOLV_CONF_TEXT   8192 /* of the file; what is beyond is not read */
+#define RESOLV_FORWARD_IP \
+	"10.255.255.253" /* where keel-dns listens for containers, see docs/network.md */
 #define RESOLV_FORWARD_PORT 53
 /* dockerd's option for it, an EnvironmentFile=; empty or missing: containers get what resolv.conf says. */
 #define RESOLV_ENVIRONMENT "/run/keel/docker-dns.env"

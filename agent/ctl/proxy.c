@@ -75,8 +75,7 @@ static int read_dockerd(struct proxy_settings *settings)
 		return -ESRCH;
 	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)service->pid);
 	len = file_read(path, block, sizeof(block));
-	return len < 0 ? (int)len
-		       : proxy_settings_from_environment(block, (size_t)len, settings);
+	return len < 0 ? (int)len : proxy_settings_from_environment(block, (size_t)len, settings);
 }
 
 static bool daemon_json_has_own(void)
@@ -92,7 +91,8 @@ static const char *source_of(const char *value, const char *kept, const char *co
 		return "";
 	if (strcmp(value, kept) == 0)
 		return PROXY_SETTINGS_FILE;
-	return strcmp(value, configured) == 0 ? CONFIG_FILE : "the environment that it was started with";
+	return strcmp(value, configured) == 0 ? CONFIG_FILE
+					      : "the environment that it was started with";
 }
 
 static int show(const struct ctl *ctl)
@@ -156,7 +156,8 @@ static int keep(const char *text)
 	(void)unlink(PROXY_SETTINGS_FILE ".new");
 	fd = open(PROXY_SETTINGS_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	rc = fd < 0 ? -errno : file_write_all(fd, text, strlen(text));
-	if (rc == 0 && (fsync(fd) < 0 || rename(PROXY_SETTINGS_FILE ".new", PROXY_SETTINGS_FILE) < 0))
+	if (rc == 0 &&
+		(fsync(fd) < 0 || rename(PROXY_SETTINGS_FILE ".new", PROXY_SETTINGS_FILE) < 0))
 		rc = -errno;
 	return rc;
 }
@@ -185,13 +186,15 @@ static int from_environment(const struct ctl *ctl)
 	int rc = session_settings(&settings);
 
 	if (rc < 0) {
-		(void)fprintf(stderr, "keelctl: a proxy variable of this session is not usable: %s\n",
+		(void)fprintf(stderr,
+			"keelctl: a proxy variable of this session is not usable: %s\n",
 			strerror(-rc));
 		return CTL_EXIT_NO;
 	}
 	if (!proxy_settings_any(&settings)) {
-		(void)fputs("keelctl: this session has no HTTP_PROXY, HTTPS_PROXY or NO_PROXY; to have dockerd use none: "
-			    "keelctl proxy clear\n",
+		(void)fputs(
+			"keelctl: this session has no HTTP_PROXY, HTTPS_PROXY or NO_PROXY; to have dockerd use none: "
+			"keelctl proxy clear\n",
 			stderr);
 		return CTL_EXIT_NO;
 	}

@@ -39,8 +39,8 @@ int dns_address_change(const char *ip, bool add)
 	if (inet_pton(AF_INET, ip, &address) != 1)
 		return -EINVAL;
 	message->nlmsg_type = add ? RTM_NEWADDR : RTM_DELADDR;
-	message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK |
-					  (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+	message->nlmsg_flags =
+		(uint16_t)(NLM_F_REQUEST | NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
 	message->nlmsg_seq = 1;
 	info->ifa_family = AF_INET;
 	info->ifa_prefixlen = PREFIX;

@@ -12,15 +12,15 @@
 
 #include "lib/clock.h"
 
-#define HEADER          12                   /* RFC 1035, 4.1.1 */
-#define MESSAGE_MAX     65535                /* of UDP */
-#define SERVER_US       (2 * USEC_PER_SEC)   /* until the next resolver is asked */
-#define STREAM_US       (60 * USEC_PER_SEC)  /* of a connection */
-#define QUERIES_A_TURN  32
-#define ROUNDS          2
-#define FLAG_ANSWER     0x80 /* of the third byte */
-#define RCODE_MASK      0x0f /* of the fourth */
-#define RCODE_SERVFAIL  2
+#define HEADER         12                  /* RFC 1035, 4.1.1 */
+#define MESSAGE_MAX    65535               /* of UDP */
+#define SERVER_US      (2 * USEC_PER_SEC)  /* until the next resolver is asked */
+#define STREAM_US      (60 * USEC_PER_SEC) /* of a connection */
+#define QUERIES_A_TURN 32
+#define ROUNDS         2
+#define FLAG_ANSWER    0x80 /* of the third byte */
+#define RCODE_MASK     0x0f /* of the fourth */
+#define RCODE_SERVFAIL 2
 
 static uint8_t message[MESSAGE_MAX];
 
@@ -75,8 +75,7 @@ static int ask_server(const struct resolv_server *server, int type)
 		.sin6_addr = server->v6,
 		.sin6_scope_id = server->scope[0] ? if_nametoindex(server->scope) : 0};
 	bool is_v4 = server->family == AF_INET;
-	_cleanup_close_ int fd =
-		socket(server->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(server->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -157,7 +156,8 @@ static void ask_next(struct dns_query *query)
 		if (fd < 0)
 			continue;
 		if (send(fd, query->data, query->len, MSG_DONTWAIT) < 0 ||
-			loop_add(forward->loop, &query->answer, fd, EPOLLIN, on_answer, query) < 0) {
+			loop_add(forward->loop, &query->answer, fd, EPOLLIN, on_answer, query) <
+				0) {
 			close_p(&fd);
 			continue;
 		}
@@ -295,10 +295,8 @@ static void on_tcp(struct loop_source *source, uint32_t events)
 	(void)events;
 	if (fd < 0 || !stream || !from_containers(stream_interface(fd)))
 		return;
-	*stream = (struct dns_stream){.forward = forward,
-		.connecting.fd = -1,
-		.client_fd = TAKE_FD(fd),
-		.used = true};
+	*stream = (struct dns_stream){
+		.forward = forward, .connecting.fd = -1, .client_fd = TAKE_FD(fd), .used = true};
 	loop_timer_set(forward->loop, &stream->patience, clock_now_us() + STREAM_US, on_stream_time,
 		stream);
 	connect_next(stream);

@@ -110,9 +110,9 @@ static void tell(enum resolv_reach reach)
 	if (keel_dns.own)
 		list = "daemon.json's own dns";
 	(void)snprintf(text, sizeof(text), "STATUS=containers ask %s%s",
-		dns_forward_is_open(&keel_dns.forward) && !keel_dns.own
-			? RESOLV_FORWARD_IP ", that is "
-			: "",
+		dns_forward_is_open(&keel_dns.forward) && !keel_dns.own ? RESOLV_FORWARD_IP
+			", that is "
+									: "",
 		reach == RESOLV_REACH_NONE && !keel_dns.own
 			? "public resolvers: resolv.conf names none"
 			: list);

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLANKS " \t\r"
+/* Of an interface's name, as far as it can be shown as it is. */
+#define SCOPE_LETTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_"
+#define BLANKS        " \t\r"
 
 /* True if the `len` bytes at `text` are an address. */
 static bool parse_server(const char *text, size_t len, struct resolv_server *server)
@@ -26,7 +28,8 @@ static bool parse_server(const char *text, size_t len, struct resolv_server *ser
 	scope = strchr(address, '%');
 	if (scope) {
 		*scope++ = '\0';
-		if (strlen(scope) >= sizeof(server->scope))
+		if (strlen(scope) >= sizeof(server->scope) ||
+			scope[strspn(scope, SCOPE_LETTERS)] != '\0')
 			return false;
 		memcpy(server->scope, scope, strlen(scope) + 1);
 	}

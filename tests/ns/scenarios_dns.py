@@ -64,6 +64,9 @@ class Names:
             got, out = self.asks("run", "--rm", "--network", network, *options, IMAGE)
             check(got == answer, f"{network}: {got}, not {answer}\n{out}")
 
+    def health(self):
+        return self.guest.api("/v1/health")[1]
+
     def dockerd(self):
         return self.guest.snapshot()["services"]["docker.service"]["pid"]
 
@@ -112,6 +115,13 @@ def resolvers(test):
             names.check_all(PLAIN[1])
             check(names.status() == f"containers ask {PLAIN[0]}", names.status())
             check(FORWARD not in names.inside("ip", "address"), "an address was added to lo")
+            check(names.health()["network"] == {"resolvers": [PLAIN[0]], "container_dns": "direct", "proxy": {
+                "http": "", "https": "", "no": ""}}, names.health()["network"])
+        with test.step("dockerd has the processors and the memory that health tells"):
+            machine = names.health()["machine"]
+            _, out, _ = guest.docker("info", "-f", "{{.NCPU}} {{.MemTotal}}")
+            check(out.split() == [str(machine["cpus_usable"]), str(machine["memory_bytes"])], f"{out} {machine}")
+            check(0 < machine["cpus_usable"] <= machine["cpus_online"] <= machine["cpus_present"], machine)
         with test.step("WSL's DNS tunnel"):
             names.write(TUNNEL[0])
             names.wait_status(TUNNEL[0])
@@ -120,6 +130,7 @@ def resolvers(test):
         with test.step("no resolver at all is told"):
             names.write()
             names.wait_status("public resolvers: resolv.conf names none")
+            check(names.health()["network"]["container_dns"] == "public", names.health()["network"])
         with test.step("only a stub on loopback: forwarded, dockerd restarted, containers live on"):
             guest.docker("run", "-d", "--name", "old", IMAGE, "/busybox", "sleep", "1000")
             names.write(STUB[0], more="search corp.test\n")
@@ -129,6 +140,7 @@ def resolvers(test):
             check(guest.docker("inspect", "-f", "{{.State.Running}}", "old")[1] == "true\n", "the container lives on")
             names.check_all(STUB[1])
             dockerd = names.dockerd()
+            check(names.health()["network"]["container_dns"] == "forwarded", names.health()["network"])
         with test.step("by TCP too, and the search list is resolv.conf's"):
             guest.docker("run", "-d", "--name", "new", IMAGE, "/busybox", "sleep", "1000")
             check(run(*names.container_net("new", sys.executable, "-c", TCP_QUERY, FORWARD)) == f"{STUB[1]}\n", "TCP")
@@ -229,6 +241,7 @@ def proxies(test):
             shown = docker_proxies(guest)
             check(shown[0] == "http://conf.test:3128" and shown[1].endswith("@session.test:8080") and shown[2] == ".test",
                   shown)
+            check(names.health()["network"]["proxy"]["https"] == "http://***@session.test:8080", names.health()["network"])
             check(secret in guest.read(f"/proc/{names.dockerd()}/environ"), "the very value")
             check(os.stat(guest.path("/etc/keel/proxy.env")).st_mode & 0o77 == 0, "others may read it")
             check(guest.docker("inspect", "-f", "{{.State.Running}}", "lives")[1] == "true\n", "the container lives on")

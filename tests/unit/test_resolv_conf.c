@@ -32,6 +32,7 @@ static const struct {
 	{"nameserver " RESOLV_FORWARD_IP "\n", 0, RESOLV_REACH_NONE, ""},
 	{"nameserver resolver.test\nnameserver 192.0.2\nnameserver 1.2.3.4.5\n", 0,
 		RESOLV_REACH_NONE, ""},
+	{"nameserver fe80::1%\377\n", 0, RESOLV_REACH_NONE, ""},
 	{"nameserver fe80::1%a-name-that-is-too-long\nnameserver x%y\n", 0, RESOLV_REACH_NONE, ""},
 	{"nameserver 11111111111111111111111111111111111111111111111111111111111111111\n", 0,
 		RESOLV_REACH_NONE, ""},

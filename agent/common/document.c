@@ -170,6 +170,7 @@ static void add_network(yyjson_mut_doc *doc, yyjson_mut_val *root,
 	for (unsigned int i = 0; i < network->resolvers.count; i++)
 		(void)yyjson_mut_arr_add_str(doc, list, network->resolvers.servers[i].text);
 	(void)yyjson_mut_obj_add_str(doc, item, "container_dns", network_dns_name(network->dns));
+	(void)yyjson_mut_obj_add_str(doc, item, "overlap", network->overlap);
 	proxy = yyjson_mut_obj_add_obj(doc, item, "proxy");
 	for (size_t i = 0; i < PROXY_KINDS; i++)
 		(void)yyjson_mut_obj_add_str(doc, proxy, kinds[i], network->proxies.value[i]);

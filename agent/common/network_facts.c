@@ -10,6 +10,7 @@
 #include "lib/file.h"
 
 #define ENVIRON_MAX 65536
+#define ROUTES_MAX  16384
 
 static void read_dns(struct network_facts *network)
 {
@@ -56,10 +57,22 @@ static void read_proxies(struct network_facts *network, const struct facts *fact
 	}
 }
 
+static void read_routes(struct network_facts *network)
+{
+	static char table[ROUTES_MAX];
+	ssize_t len = file_read("/proc/net/route", table, sizeof(table));
+
+	if (len < 0 && len != -EFBIG)
+		return;
+	(void)route_overlap_find(table, network->overlap);
+	text_sanitize(network->overlap);
+}
+
 void network_read_facts(struct network_facts *network, const struct facts *facts)
 {
 	*network = (struct network_facts){.dns = NETWORK_DNS_DIRECT};
 	read_dns(network);
+	read_routes(network);
 	read_proxies(network, facts);
 }
 

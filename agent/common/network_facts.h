@@ -7,6 +7,7 @@
 #include "agent/common/facts.h"
 #include "agent/common/proxy_settings.h"
 #include "agent/common/resolv_conf.h"
+#include "agent/common/route_overlap.h"
 #include "lib/base.h"
 
 /* Whom a container on dockerd's default bridge asks. */
@@ -20,7 +21,8 @@ enum network_dns {
 struct network_facts {
 	struct resolv_conf resolvers;
 	enum network_dns dns;
-	struct proxy_settings proxies; /* of the running dockerd; passwords are masked */
+	char overlap[ROUTE_OVERLAP_TEXT]; /* "" or which network of dockerd's is in the way */
+	struct proxy_settings proxies;    /* of the running dockerd; passwords are masked */
 };
 
 void network_read_facts(struct network_facts *network, const struct facts *facts);

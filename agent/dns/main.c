@@ -120,6 +120,15 @@ static void tell(enum resolv_reach reach)
 	log_info("%s", text + sizeof("STATUS=") - 1);
 }
 
+static bool same_servers(const struct resolv_conf *a, const struct resolv_conf *b)
+{
+	bool same = a->count == b->count;
+
+	for (unsigned int i = 0; same && i < a->count; i++)
+		same = strcmp(a->servers[i].text, b->servers[i].text) == 0;
+	return same;
+}
+
 static void look(void)
 {
 	static char text[RESOLV_CONF_TEXT];
@@ -132,8 +141,7 @@ static void look(void)
 		text[0] = '\0';
 	resolv_conf_parse(text, &conf);
 	reach = resolv_conf_reach(&conf);
-	if (keel_dns.started && own == keel_dns.own &&
-		memcmp(&conf, &keel_dns.forward.conf, sizeof(conf)) == 0)
+	if (keel_dns.started && own == keel_dns.own && same_servers(&conf, &keel_dns.forward.conf))
 		return;
 	keel_dns.own = own;
 	keel_dns.forward.conf = conf;

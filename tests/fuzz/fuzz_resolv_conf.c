@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_resolv_conf.c - resolv.conf and proxy.env, which anybody may have written.
+ * fuzz_resolv_conf.c - resolv.conf, proxy.env and the table of routes.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/common/proxy_settings.h"
 #include "agent/common/resolv_conf.h"
+#include "agent/common/route_overlap.h"
 #include "tests/fuzz/fuzz.h"
 
 static void try_proxies(const char *text, size_t size)
@@ -27,6 +28,7 @@ static void try_proxies(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char list[RESOLV_SERVERS * RESOLV_SERVER_TEXT], *text = malloc(size + 1);
+	char overlap[ROUTE_OVERLAP_TEXT];
 	struct resolv_conf conf;
 
 	memcpy(text, data, size);
@@ -34,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	resolv_conf_parse(text, &conf);
 	FUZZ_CHECK(conf.count <= RESOLV_SERVERS && resolv_conf_reach(&conf) <= RESOLV_REACH_LOCAL);
 	FUZZ_CHECK(strlen(resolv_conf_list(&conf, list, sizeof(list))) < sizeof(list));
+	FUZZ_CHECK(strlen(route_overlap_find(text, overlap)) < sizeof(overlap));
 	try_proxies(text, size);
 	free(text);
 	return 0;

@@ -115,13 +115,21 @@ def resolvers(test):
             names.check_all(PLAIN[1])
             check(names.status() == f"containers ask {PLAIN[0]}", names.status())
             check(FORWARD not in names.inside("ip", "address"), "an address was added to lo")
-            check(names.health()["network"] == {"resolvers": [PLAIN[0]], "container_dns": "direct", "proxy": {
+            check(names.health()["network"] == {"resolvers": [PLAIN[0]], "container_dns": "direct", "overlap": "", "proxy": {
                 "http": "", "https": "", "no": ""}}, names.health()["network"])
         with test.step("dockerd has the processors and the memory that health tells"):
             machine = names.health()["machine"]
             _, out, _ = guest.docker("info", "-f", "{{.NCPU}} {{.MemTotal}}")
             check(out.split() == [str(machine["cpus_usable"]), str(machine["memory_bytes"])], f"{out} {machine}")
             check(0 < machine["cpus_usable"] <= machine["cpus_online"] <= machine["cpus_present"], machine)
+        with test.step("a network of the machine's that comes later and shares addresses with dockerd's is told"):
+            names.inside("ip", "link", "add", "host0", "type", "veth", "peer", "name", "host1")
+            names.inside("ip", "address", "add", "172.17.16.1/20", "dev", "host0")
+            names.inside("ip", "link", "set", "host0", "up")
+            told = names.health()["network"]["overlap"]
+            check(told == "docker0 (172.17.0.0/16) shares addresses with host0 (172.17.16.0/20)", told)
+            names.inside("ip", "link", "del", "host0")
+            check(names.health()["network"]["overlap"] == "", "it is gone")
         with test.step("WSL's DNS tunnel"):
             names.write(TUNNEL[0])
             names.wait_status(TUNNEL[0])

@@ -97,14 +97,11 @@ static void test_mask(void **state)
 	assert_string_equal(proxy_settings_variable(PROXY_HTTPS), "HTTPS_PROXY");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_mask),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_environment),
+	cmocka_unit_test(test_bad),
+	cmocka_unit_test(test_file),
+	cmocka_unit_test(test_mask),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TEST_MAIN(tests)

@@ -63,12 +63,9 @@ static void test_short_list(void **state)
 	assert_string_equal(resolv_conf_list(&conf, list, sizeof(list)), "127.0.0.1 1");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),
-		cmocka_unit_test(test_short_list),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_cases),
+	cmocka_unit_test(test_short_list),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TEST_MAIN(tests)

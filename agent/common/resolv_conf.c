@@ -17,7 +17,7 @@ static bool parse_server(const char *text, size_t len, struct resolv_server *ser
 {
 	char address[RESOLV_SERVER_TEXT], *scope;
 
-	if (len == 0 || len >= sizeof(address))
+	if (len >= sizeof(address))
 		return false;
 	memcpy(address, text, len);
 	address[len] = '\0';

@@ -65,7 +65,7 @@ const char *route_overlap_find(const char *table, char text[ROUTE_OVERLAP_TEXT])
 	char ours[48], other[48];
 
 	text[0] = '\0';
-	for (size_t i = 0; i < count * count && count > 0; i++) {
+	for (size_t i = 0; i < count * count; i++) {
 		const struct route *a = &routes[i / count], *b = &routes[i % count];
 
 		if (!overlap(a, b))

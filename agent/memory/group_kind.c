@@ -26,7 +26,7 @@ enum memory_group_kind memory_group_kind(int dir_fd, const char *name, unsigned 
 	uint64_t populated;
 	int rc = read_group_file(dir_fd, name, "cgroup.events", text);
 
-	if (rc == -ENOENT || rc == -ENODEV)
+	if (rc == -ENODEV || rc == -ENOENT)
 		return MEMORY_GROUP_EMPTY;
 	if (rc == 0 && memory_read_key(text, "populated", &populated) == 0 && populated == 0)
 		return MEMORY_GROUP_EMPTY;

@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char overlap[ROUTE_OVERLAP_TEXT];
 	struct resolv_conf conf;
 
+	if (!text)
+		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
 	resolv_conf_parse(text, &conf);

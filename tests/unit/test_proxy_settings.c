@@ -73,6 +73,11 @@ static void test_file(void **state)
 		0);
 	assert_string_equal(again.value[PROXY_HTTP], "http://h");
 	assert_string_equal(again.value[PROXY_NO], "a\\b");
+	assert_int_equal(proxy_settings_from_file("HTTP_PROXY=a\\\nHTTPS_PROXY=\"x'\nNO_PROXY=\n",
+				 &again),
+		0);
+	assert_string_equal(again.value[PROXY_HTTP], "a\\");
+	assert_string_equal(again.value[PROXY_HTTPS], "\"x'");
 	assert_int_equal(proxy_settings_from_file("HTTPS_PROXY=\"", &again), 0);
 	assert_string_equal(again.value[PROXY_HTTPS], "\"");
 }

@@ -2,6 +2,8 @@
  *
  * Networks of dockerd's and of the machine's that share addresses.
  */
+#include <string.h>
+
 #include "tests/unit/unit_test.h"
 
 #include "agent/common/route_overlap.h"
@@ -17,6 +19,7 @@
 
 static void test_overlap(void **state)
 {
+	static char many[(ROUTE_OVERLAP_MAX + 4) * sizeof(LAN)];
 	char text[ROUTE_OVERLAP_TEXT];
 
 	(void)state;
@@ -27,6 +30,10 @@ static void test_overlap(void **state)
 		"br-0123456789ab (172.18.0.0/16) shares addresses with eth0 (172.18.16.0/20)");
 	assert_string_equal(route_overlap_find(HEAD NAT NETWORK, text),
 		"br-0123456789ab (172.18.0.0/16) shares addresses with eth0 (172.18.16.0/20)");
+	/* More than are looked at. */
+	for (size_t i = 0; i < ROUTE_OVERLAP_MAX + 4; i++)
+		memcpy(many + i * strlen(LAN), LAN, strlen(LAN) + 1);
+	assert_string_equal(route_overlap_find(many, text), "");
 	/* One that is not up; two of dockerd's; a line that is none. */
 	assert_string_equal(route_overlap_find(HEAD DOCKER ROUTE("eth0", "000011AC", "0000",
 						       "0000FFFF"),

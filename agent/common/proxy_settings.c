@@ -38,8 +38,9 @@ static int take(const char *name, size_t name_len, const char *value, size_t len
 		for (size_t i = 0; i < len; i++)
 			if (iscntrl((unsigned char)value[i]))
 				return -EINVAL;
+		/* Nothing of a longer one before it: settings are compared as a whole. */
+		memset(settings->value[kind], 0, sizeof(settings->value[kind]));
 		memcpy(settings->value[kind], value, len);
-		settings->value[kind][len] = '\0';
 	}
 	return 0;
 }

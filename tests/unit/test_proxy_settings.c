@@ -30,6 +30,10 @@ static void test_environment(void **state)
 		0);
 	assert_string_equal(settings.value[PROXY_HTTP], "http://up");
 	assert_true(proxy_settings_any(&settings));
+	assert_int_equal(proxy_settings_from_environment(BLOCK("NO_PROXY=long\0NO_PROXY=a"),
+				 &settings),
+		0);
+	assert_memory_equal(settings.value[PROXY_NO], "a\0\0\0", 5);
 	assert_int_equal(proxy_settings_from_environment("", 0, &settings), 0);
 	assert_false(proxy_settings_any(&settings));
 }

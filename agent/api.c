@@ -53,7 +53,7 @@ static void get_health(struct api *api, const struct http_request *request,
 	(void)request;
 	look_at_memory(api);
 	health_judge(api->facts, &health);
-	system_read_facts(&system_facts);
+	system_read_facts(&system_facts, api->facts);
 	text = document_write_health(api->facts, &health, &system_facts, &len);
 	respond_json(response, health.ready ? 200 : 503, text, len);
 }
@@ -174,7 +174,7 @@ static void respond_memory(struct api *api, struct http_response *response)
 	const char *text;
 
 	look_at_memory(api);
-	system_read_facts(&system_facts);
+	system_read_facts(&system_facts, api->facts);
 	text = document_write_memory(api->facts, &system_facts, &len);
 	respond_json(response, 200, text, len);
 }

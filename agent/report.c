@@ -65,11 +65,11 @@ static bool compose(struct report *report, bool heartbeat)
 
 	health_judge(report->facts, &health);
 	if (!report->said_hello) {
-		system_read_facts(&system_facts);
+		system_read_facts(&system_facts, report->facts);
 		text = document_write_report_hello(report->facts, &system_facts, &len);
 		report->said_hello = true;
 	} else if (report->dirty) {
-		system_read_facts(&system_facts);
+		system_read_facts(&system_facts, report->facts);
 		text = document_write_report_health(report->facts, &health, &system_facts, &len);
 		report->dirty = false;
 	} else if (heartbeat) {

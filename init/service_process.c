@@ -22,6 +22,25 @@
 
 /* ---- in the new process ---------------------------------------------------------------------- */
 
+/* [proxy] of keel.conf, in both cases of letters: programs differ. */
+static int proxy_environment(const struct config *config, struct environment *environment)
+{
+	const struct {
+		const char *names[2], *value;
+	} proxies[] = {
+		{{"HTTP_PROXY", "http_proxy"}, config->proxy.http},
+		{{"HTTPS_PROXY", "https_proxy"}, config->proxy.https},
+		{{"NO_PROXY", "no_proxy"}, config->proxy.no},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(proxies) * 2; i++)
+		if (proxies[i / 2].value[0])
+			rc = environment_set(environment, "%s=%s", proxies[i / 2].names[i % 2],
+				proxies[i / 2].value);
+	return rc;
+}
+
 int service_base_environment(const struct init *init, struct environment *environment)
 {
 	int rc = environment_set(environment,
@@ -37,7 +56,7 @@ int service_base_environment(const struct init *init, struct environment *enviro
 		rc = environment_set(environment, "KEEL_MODE=%s", boot_mode_name(init->mode));
 	if (rc == 0 && init->mode == BOOT_MODE_WSL)
 		rc = environment_set(environment, "container=wsl");
-	return rc;
+	return rc < 0 ? rc : proxy_environment(&init->config, environment);
 }
 
 /* sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */

@@ -57,6 +57,11 @@ struct config {
 		char dns[128];       /* space-separated resolvers */
 		unsigned int wait_s; /* deadline for a DHCP lease, default 10 */
 	} net;
+	struct { /* of all services, "" = none */
+		char http[256];
+		char https[256];
+		char no[512];
+	} proxy;
 	struct {
 		unsigned int api_port;    /* default 700 */
 		unsigned int docker_port; /* default 701 */

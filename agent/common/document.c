@@ -148,6 +148,34 @@ static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct s
 		(void)yyjson_mut_obj_add_null(doc, item, "check");
 }
 
+static void add_machine(yyjson_mut_doc *doc, yyjson_mut_val *root,
+	const struct system_facts *system)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "machine");
+
+	(void)yyjson_mut_obj_add_uint(doc, item, "cpus_online", system->cpus);
+	(void)yyjson_mut_obj_add_uint(doc, item, "cpus_usable", system->cpus_usable);
+	(void)yyjson_mut_obj_add_uint(doc, item, "cpus_present", system->cpus_present);
+	(void)yyjson_mut_obj_add_uint(doc, item, "memory_bytes", system->memory.total);
+	(void)yyjson_mut_obj_add_uint(doc, item, "swap_bytes", system->memory.swap_total);
+}
+
+static void add_network(yyjson_mut_doc *doc, yyjson_mut_val *root,
+	const struct network_facts *network)
+{
+	static const char *const kinds[PROXY_KINDS] = {"http", "https", "no"};
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "network");
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, item, "resolvers"), *proxy;
+
+	for (unsigned int i = 0; i < network->resolvers.count; i++)
+		(void)yyjson_mut_arr_add_str(doc, list, network->resolvers.servers[i].text);
+	(void)yyjson_mut_obj_add_str(doc, item, "container_dns", network_dns_name(network->dns));
+	(void)yyjson_mut_obj_add_str(doc, item, "overlap", network->overlap);
+	proxy = yyjson_mut_obj_add_obj(doc, item, "proxy");
+	for (size_t i = 0; i < PROXY_KINDS; i++)
+		(void)yyjson_mut_obj_add_str(doc, proxy, kinds[i], network->proxies.value[i]);
+}
+
 static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct facts *facts,
 	const struct health *health, const struct system_facts *system)
 {
@@ -168,6 +196,8 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	add_engine(doc, root, facts);
 	document_fill_memory(doc, yyjson_mut_obj_add_obj(doc, root, "memory"), facts,
 		&system->memory, false);
+	add_machine(doc, root, system);
+	add_network(doc, root, &system->network);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
 	document_add_ms(doc, clock, "boottime_ms", system->uptime_us);

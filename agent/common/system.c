@@ -4,6 +4,7 @@
  */
 #include "agent/common/system.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -11,7 +12,14 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 
-void system_read_facts(struct system_facts *facts)
+static unsigned int count_usable_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 0 : (unsigned int)CPU_COUNT(&set);
+}
+
+void system_read_facts(struct system_facts *facts, const struct facts *known)
 {
 	char meminfo[4096];
 	struct utsname name;
@@ -22,6 +30,9 @@ void system_read_facts(struct system_facts *facts)
 	facts->uptime_us = clock_now_us();
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	facts->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+	facts->cpus_usable = count_usable_cpus();
+	facts->cpus_present = (unsigned int)sysconf(_SC_NPROCESSORS_CONF);
+	network_read_facts(&facts->network, known);
 	facts->realtime_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));
 	if (n < 0)

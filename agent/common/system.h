@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * system.h - what the kernel says when it is asked: memory, clock, identity. Read when somebody wants
+ * system.h - what the kernel says when it is asked: memory, processors, clock, identity; and what the network
+ * is to dockerd. Read when somebody wants
  * a document, never on a timer. Blocking reads of procfs only.
  */
 #pragma once
 
+#include "agent/common/facts.h"
 #include "agent/common/memory_read.h"
+#include "agent/common/network_facts.h"
 #include "lib/base.h"
 
 /* The kernel check's result, JSON, written by its own service. */
@@ -18,10 +21,13 @@ struct system_facts {
 	char boot_id[40];
 	char release[65];
 	unsigned int cpus;         /* that are online */
+	unsigned int cpus_usable;  /* that we may run on: affinity and cpuset */
+	unsigned int cpus_present; /* with those that are there and offline */
+	struct network_facts network;
 	struct memory_info memory; /* /proc/meminfo */
 	size_t kernel_check_len;   /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
 	char kernel_check[SYSTEM_KERNEL_CHECK_MAX + 1];
 };
 
-/* What cannot be read stays empty. */
-void system_read_facts(struct system_facts *facts);
+/* What cannot be read stays empty. `known`: what PID 1 told, for what dockerd was started with. */
+void system_read_facts(struct system_facts *system, const struct facts *known);

@@ -5,7 +5,7 @@
 _keelctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="status health wait services start stop restart reload logs disk memory kernel forward shutdown reboot"
+	local verbs="status health wait services start stop restart reload logs disk memory proxy kernel forward shutdown reboot"
 	local options="--vm --timeout --json --watch --uuid --no-block --follow --lines --api-port --docker-port --help --version"
 	local units
 
@@ -15,6 +15,7 @@ _keelctl()
 	wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
 	disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
 	memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
+	proxy) mapfile -t COMPREPLY < <(compgen -W "show from-environment clear" -- "$word") ;;
 	mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
 	reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
 	target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;

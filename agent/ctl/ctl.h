@@ -51,6 +51,7 @@ int ctl_forward(const struct ctl *ctl);
 int ctl_logs(const struct ctl *ctl);
 int ctl_disk(const struct ctl *ctl);
 int ctl_memory(const struct ctl *ctl);
+int ctl_proxy(const struct ctl *ctl);
 
 /* Says that the agent does not answer, and why; the exit code for that. */
 int ctl_unreachable(const struct ctl *ctl, int error);

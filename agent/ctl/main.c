@@ -27,6 +27,7 @@ static const struct {
 	{"logs", "UNIT", "what a service wrote (-f: and writes; -n N: the last N lines)", ctl_logs},
 	{"disk", "VERB", "the data disk: status, list, trim, grow, repair, init, adopt", ctl_disk},
 	{"memory", "[VERB]", "the guest's memory: status, reclaim, target, mode", ctl_memory},
+	{"proxy", "[VERB]", "the proxies of dockerd: show, from-environment, clear", ctl_proxy},
 	{"kernel", "", "what the kernel check found", ctl_kernel},
 	{"forward", "LISTEN", "offer the guest's Docker API on unix:PATH or tcp:127.0.0.1:PORT",
 		ctl_forward},

@@ -72,7 +72,7 @@ static int health_from_init(struct http_answer *answer)
 		return rc;
 	(void)crash_log_read(&facts);
 	health_judge(&facts, &health);
-	system_read_facts(&system);
+	system_read_facts(&system, &facts);
 	text = document_write_health(&facts, &health, &system, &answer->body_len);
 	answer->body = text ? strdup(text) : NULL;
 	answer->status = health.ready ? 200 : 503;

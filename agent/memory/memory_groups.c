@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "agent/common/memory_read.h"
+#include "agent/memory/group_kind.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 
@@ -19,7 +20,6 @@
 #define PATH_MAX_BELOW 512  /* of a file below the base or the root */
 #define TEXT_MAX       4096 /* memory.stat has about 1,800 bytes */
 #define LIVING_MAX     (RECLAIM_GROUPS_MAX - 8)
-#define DEPTH_MAX      3 /* of groups with groups below base/containers */
 
 static const char containers[] = "containers";
 /* The slices of our units (keel.units(5)), the engine's first; without Slice= a unit is in system. */
@@ -224,28 +224,6 @@ static void add_living(struct look *look, const char *name)
 		look->living++;
 }
 
-/* A group of groups, as BuildKit's: one that hands the memory controller down can have no process of its own
- * (cgroup-v2.rst, "No Internal Process Constraint"). */
-static bool is_parent(const struct look *look, const char *path)
-{
-	char text[256];
-
-	return read_group_file(look, path, "cgroup.subtree_control", text, sizeof(text)) == 0 &&
-	       strstr(text, "memory");
-}
-
-/* True also if it cannot be told: what might live is not taken for dead. */
-static bool is_populated(const struct look *look, const char *path)
-{
-	char text[256];
-	uint64_t populated;
-	int rc = read_group_file(look, path, "cgroup.events", text, sizeof(text));
-
-	if (rc == -ENOENT || rc == -ENODEV)
-		return false;
-	return rc < 0 || memory_read_key(text, "populated", &populated) < 0 || populated > 0;
-}
-
 static void walk(struct look *look, const char *parent, unsigned int depth)
 {
 	_cleanup_close_ int fd =
@@ -264,15 +242,20 @@ static void walk(struct look *look, const char *parent, unsigned int depth)
 
 		if (type != DT_DIR)
 			continue;
-		if (len >= (int)sizeof(path))
+		if (len >= (int)sizeof(path)) {
 			look->uncertain = true;
-		else if (!is_populated(look, path))
 			continue;
-		else if (depth < DEPTH_MAX && !memory_is_container_id(name) &&
-			 is_parent(look, path))
+		}
+		switch (memory_group_kind(fd, name, depth)) {
+		case MEMORY_GROUP_EMPTY:
+			break;
+		case MEMORY_GROUP_PARENT:
 			walk(look, path, depth + 1);
-		else
+			break;
+		case MEMORY_GROUP_LIVING:
 			add_living(look, path);
+			break;
+		}
 	}
 }
 

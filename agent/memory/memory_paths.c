@@ -14,6 +14,20 @@
 #include "agent/common/memory_read.h"
 #include "lib/file.h"
 
+/* proc_pid_mounts(5). The hierarchy is mounted early: if the table is longer than this, it is in the first part. */
+static bool is_recursive(void)
+{
+	static char text[64 * 1024];
+	char *rest = text, *line;
+
+	if (file_read("/proc/self/mounts", text, sizeof(text)) == -ENOENT)
+		text[0] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		if (strstr(line, " cgroup2 ") && strstr(line, "memory_recursiveprot"))
+			return true;
+	return false;
+}
+
 void memory_paths_open(struct memory_paths *paths)
 {
 	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -32,6 +46,7 @@ void memory_paths_open(struct memory_paths *paths)
 		if (statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
 			paths->base_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
+	paths->recursive = is_recursive();
 	paths->base_is_root =
 		paths->base_fd >= 0 && base[0] == '\0' && mode && strcmp(mode, "vm") == 0;
 }

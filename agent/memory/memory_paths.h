@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <string.h>
-
 #include "agent/common/memory_facts.h"
 #include "lib/base.h"
 
@@ -15,6 +13,7 @@ struct memory_paths {
 	int root_fd; /* of "/": proc/..., sys/... are opened below it */
 	int base_fd; /* the control group below which PID 1 keeps everything, -1: no cgroup v2 */
 	bool base_is_root; /* it is the root of the hierarchy, and the VM is ours alone: the rest may be taken too */
+	bool recursive; /* mounted with memory_recursiveprot: memory.low is for all below a group */
 	char base[256]; /* as the kernel says it: "" or "/wsl-user/..." */
 };
 
@@ -25,12 +24,6 @@ struct memory_paths {
 /* From $KEEL_CGROUP, $KEEL_MODE. Never fails: without cgroup v2 base_fd is -1. */
 void memory_paths_open(struct memory_paths *paths);
 void memory_paths_close(struct memory_paths *paths);
-
-/* The name of a container's group, Docker's: what lies below it is its own affair. */
-static inline bool memory_is_container_id(const char *name)
-{
-	return strspn(name, "0123456789abcdef") == 64 && name[64] == '\0';
-}
 
 /* What the kernel can do, found out by looking. `swappiness` is true until a step was refused (memory.c). */
 void memory_find_abilities(const struct memory_paths *paths, struct memory_abilities *abilities);

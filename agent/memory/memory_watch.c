@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "agent/memory/group_kind.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/netlink/uevent.h"

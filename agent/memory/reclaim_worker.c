@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "agent/memory/group_kind.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -25,7 +26,10 @@
 #define GROUP         "reclaim"
 #define GROUP_WEIGHT  "10" /* of 100 that a container has unless told otherwise */
 #define NICE          19
-#define FILE_PATH_MAX 160 /* of a file in a control group, below the base */
+#define FILE_PATH_MAX 320 /* of a file in a control group, below its parent */
+/* How far the groups in a container are passed by, in depth and in number; what is beyond is taken from. */
+#define NESTED_DEPTH 8
+#define NESTED_MAX   512
 
 static const char *const slices[] = {"containers", "engine", "user", "keel", "system"};
 _Static_assert(ARRAY_SIZE(slices) == RECLAIM_WORKER_SLICES, "one memory of each slice's values");
@@ -56,73 +60,113 @@ static void write_value(int dir_fd, const char *group, const char *file, const c
 		log_warning("%s to %s: %s", text, path, strerror(-rc));
 }
 
-static bool is_populated(int dir_fd, const char *group)
-{
-	char text[64], path[FILE_PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup.events", group);
-	return file_read_at(dir_fd, path, text, sizeof(text)) > 0 && strstr(text, "populated 1");
-}
-
-/* A directory has one link from each directory in it (kernfs counts them too). */
-static bool has_children(int dir_fd, const char *group)
-{
-	struct stat info;
-
-	return fstatat(dir_fd, group, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_nlink != 2;
-}
-
 /* Only what is 0, the default, is touched, and only our own value is taken back. */
 static void protect_one(int dir_fd, const char *group, bool on)
 {
 	char text[24];
 
 	read_value(dir_fd, group, "memory.low", text, sizeof(text));
-	if (strcmp(text, on ? "0" : "max") == 0 && (!on || is_populated(dir_fd, group)))
+	if (strcmp(text, on ? "0" : "max") == 0)
 		write_value(dir_fd, group, "memory.low", on ? "max" : "0");
 }
 
-/* Protection is capped by the parent's, and what the parent has beyond its children's goes to all below it, also to the
- * removed: it gets what the living ones use. */
-static void protect_parent(int dir_fd, const char *group, bool on)
+/* Where memory.low does not reach below the group that has it, those below need their own: a container's with others in it
+ * (kind, Docker in Docker, systemd), each process is in one of these. `budget`: how many may still be looked at; a
+ * container can make as many as it likes. */
+static void protect_below(int dir_fd, const char *group, bool on, unsigned int depth,
+	unsigned int *budget)
 {
 	_cleanup_close_ int fd = openat(dir_fd, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct file_dir dir = {.fd = fd};
+	unsigned char type;
+	const char *name;
+
+	while (fd >= 0 && *budget > 0 && (name = file_dir_next(&dir, &type))) {
+		if (type != DT_DIR)
+			continue;
+		(*budget)--;
+		/* Taken back also where the last process has ended meanwhile. */
+		if (on && memory_group_kind(fd, name, MEMORY_GROUP_DEPTH) == MEMORY_GROUP_EMPTY)
+			continue;
+		protect_one(fd, name, on);
+		if (depth < NESTED_DEPTH)
+			protect_below(fd, name, on, depth + 1, budget);
+	}
+}
+
+/* A living one's; returns what it uses. */
+static uint64_t protect_living(const struct memory_paths *paths, int dir_fd, const char *name,
+	bool on)
+{
+	/* More when it is taken back: others may have come in between. */
+	unsigned int budget = on ? NESTED_MAX : NESTED_MAX * 4;
+	char text[24];
+
+	protect_one(dir_fd, name, on);
+	if (!paths->recursive)
+		protect_below(dir_fd, name, on, 1, &budget);
+	read_value(dir_fd, name, "memory.current", text, sizeof(text));
+	return strtoull(text, NULL, 10);
+}
+
+static uint64_t protect_groups(const struct memory_paths *paths, int dir_fd, const char *parent,
+	bool on, unsigned int depth);
+
+/* Protection is capped by the parent's, and what the parent has beyond its children's goes to all below it, also to the
+ * removed: it gets what the living ones use. */
+static uint64_t protect_parent(const struct memory_paths *paths, int dir_fd, const char *name,
+	bool on, unsigned int depth)
+{
+	uint64_t used = protect_groups(paths, dir_fd, name, on, depth + 1);
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)(on ? used : 0));
+	write_value(dir_fd, name, "memory.low", text);
+	return used;
+}
+
+/* It was one of the others when the step began. */
+static void unprotect_empty(const struct memory_paths *paths, int dir_fd, const char *name,
+	unsigned int depth)
+{
+	if (memory_is_container_id(name) || depth == MEMORY_GROUP_DEPTH)
+		(void)protect_living(paths, dir_fd, name, false);
+	else
+		(void)protect_parent(paths, dir_fd, name, false, depth);
+}
+
+/* All groups of the directory `parent`, which are as deep as `depth` says; returns what the living use. */
+static uint64_t protect_groups(const struct memory_paths *paths, int dir_fd, const char *parent,
+	bool on, unsigned int depth)
+{
+	_cleanup_close_ int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct file_dir dir = {.fd = fd};
 	uint64_t used = 0;
 	unsigned char type;
 	const char *name;
-	char text[24];
 
 	while (fd >= 0 && (name = file_dir_next(&dir, &type))) {
 		if (type != DT_DIR)
 			continue;
-		protect_one(fd, name, on);
-		if (on && is_populated(fd, name)) {
-			read_value(fd, name, "memory.current", text, sizeof(text));
-			used += strtoull(text, NULL, 10);
+		switch (memory_group_kind(fd, name, depth)) {
+		case MEMORY_GROUP_PARENT:
+			used += protect_parent(paths, fd, name, on, depth);
+			break;
+		case MEMORY_GROUP_EMPTY:
+			if (!on)
+				unprotect_empty(paths, fd, name, depth);
+			break;
+		case MEMORY_GROUP_LIVING:
+			used += protect_living(paths, fd, name, on);
+			break;
 		}
 	}
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)used);
-	write_value(dir_fd, group, "memory.low", text);
+	return used;
 }
 
-static void protect_containers(int base_fd, bool on)
+static void protect_containers(const struct memory_paths *paths, bool on)
 {
-	_cleanup_close_ int fd = openat(base_fd, slices[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct file_dir dir = {.fd = fd};
-	unsigned char type;
-	const char *name;
-
-	while (fd >= 0 && (name = file_dir_next(&dir, &type))) {
-		if (type != DT_DIR)
-			continue;
-		/* What is no container and has groups below it holds containers of another kind. Taken back also where
-		 * the last of them has ended meanwhile. */
-		if (!memory_is_container_id(name) && (!on || has_children(fd, name)))
-			protect_parent(fd, name, on);
-		else
-			protect_one(fd, name, on);
-	}
+	(void)protect_groups(paths, paths->base_fd, slices[0], on, 1);
 }
 
 /* What the slice has now is kept in `saved` and replaced. */
@@ -151,13 +195,19 @@ static bool takes_from_dead(const struct reclaim_worker *worker)
 	return worker->step.action == RECLAIM_TAKE && worker->class == RECLAIM_DEAD;
 }
 
+/* The slices' memory.low does not reach their containers. Services have one of their own (init/cgroup.c). */
+static bool takes_from_below(const struct reclaim_worker *worker)
+{
+	return takes_from_root(worker) && !worker->paths->recursive;
+}
+
 static void prepare(struct reclaim_worker *worker)
 {
 	const int base_fd = worker->paths->base_fd;
 	char used[24];
 
-	if (takes_from_dead(worker))
-		protect_containers(base_fd, true);
+	if (takes_from_dead(worker) || takes_from_below(worker))
+		protect_containers(worker->paths, true);
 	for (size_t i = 0; takes_from_root(worker) && i < ARRAY_SIZE(slices); i++)
 		replace_value(base_fd, i, "memory.low", worker->low[i], "max");
 	for (size_t i = 0; worker->plain && i < SLICES_SWAPPED; i++) {
@@ -171,8 +221,8 @@ static void clean_up(struct reclaim_worker *worker)
 {
 	const int base_fd = worker->paths->base_fd;
 
-	if (takes_from_dead(worker))
-		protect_containers(base_fd, false);
+	if (takes_from_dead(worker) || takes_from_below(worker))
+		protect_containers(worker->paths, false);
 	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
 		restore_value(base_fd, i, "memory.low", worker->low[i]);
 		restore_value(base_fd, i, "memory.swap.max", worker->swap_max[i]);
@@ -181,11 +231,13 @@ static void clean_up(struct reclaim_worker *worker)
 
 void reclaim_worker_recover(const struct memory_paths *paths, bool swap)
 {
+	/* The predecessor may have gone down, whatever the mount says now. */
+	const struct memory_paths all = {.base_fd = paths->base_fd, .recursive = false};
 	char text[24];
 
 	if (paths->base_fd < 0)
 		return;
-	protect_containers(paths->base_fd, false);
+	protect_containers(&all, false);
 	/* Those that have one get it with memory_limits_apply(), which comes after this. */
 	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
 		read_value(paths->base_fd, slices[i], "memory.low", text, sizeof(text));

@@ -18,6 +18,7 @@ import scenarios_disk_agent  # noqa: E402,F401
 import scenarios_disk_engine  # noqa: E402,F401
 import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
+import scenarios_dns  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_memory_api  # noqa: E402,F401

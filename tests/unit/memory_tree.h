@@ -84,6 +84,7 @@ static inline void memory_tree_make(struct memory_tree *tree)
 	memory_tree_group(tree, "containers/" MEMORY_TREE_A, "0\n", true);
 	memory_tree_group(tree, "containers/" MEMORY_TREE_B, "8388608\n", true);
 	memory_tree_group(tree, "containers/buildkit", "0\n", true);
+	memory_tree_write(tree, "containers/buildkit/cgroup.subtree_control", "cpu memory\n");
 	memory_tree_group(tree, "containers/buildkit/one", "0\n", true);
 	memory_tree_group(tree, "containers/buildkit/gone", "0\n", false);
 	memory_tree_write(tree, "memory.reclaim", "");

@@ -86,6 +86,7 @@ static void test_file_sets_every_key(void **state)
 		   "[vsock]\napi_port=1\ndocker_port=2147483647\nreport_port=0\n"
 		   "[health]\nheartbeat=5\nprobe=86400\n"
 		   "[engine]\nrestart=no\nhung_after_s=7\nrestarts_per_hour=16\n"
+		   "[proxy]\nhttp=http://u:p@h:1\nhttps=https://h\nno=a, b\n"
 		   "[boot]\nconsole_shell=no\nshutdown=10\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "sixteen-bytes-16");
@@ -111,6 +112,9 @@ static void test_file_sets_every_key(void **state)
 	assert_false(config.engine.restart);
 	assert_int_equal(config.engine.hung_after_s, 7);
 	assert_int_equal(config.engine.restarts_per_hour, 16);
+	assert_string_equal(config.proxy.http, "http://u:p@h:1");
+	assert_string_equal(config.proxy.https, "https://h");
+	assert_string_equal(config.proxy.no, "a, b");
 	assert_false(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 10);
 }

@@ -101,6 +101,8 @@ static void set_largest(void)
 	fill_text(facts.disk.made_by, sizeof(facts.disk.made_by));
 	set_largest_seen(&facts.disk_seen);
 	set_largest_memory(&facts.memory_seen);
+	for (size_t i = 0; i < PROXY_KINDS; i++)
+		fill_text(machine.network.proxies.value[i], PROXY_SETTINGS_VALUE);
 	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
 	fill_text(health.reason, sizeof(health.reason));
 }
@@ -158,8 +160,37 @@ static void set_example(void)
 	strcpy(health.reason, "because");
 	machine.uptime_us = 3000500;
 	machine.memory.total = 2048;
+	machine.memory.swap_total = 1024;
+	machine.cpus = 4;
+	machine.cpus_usable = 2;
+	machine.cpus_present = 8;
+	resolv_conf_parse("nameserver 127.0.0.53\nnameserver ::1\n", &machine.network.resolvers);
+	machine.network.dns = NETWORK_DNS_FORWARDED;
+	strcpy(machine.network.proxies.value[PROXY_HTTPS], "http://***@h");
 	strcpy(machine.boot_id, "7c2d");
 	strcpy(machine.release, "6.12");
+}
+
+static void check_machine(yyjson_val *root)
+{
+	yyjson_val *part = yyjson_obj_get(root, "machine"),
+		   *network = yyjson_obj_get(root, "network");
+	yyjson_val *resolvers = yyjson_obj_get(network, "resolvers");
+
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(part, "cpus_online")), 4);
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(part, "cpus_usable")), 2);
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(part, "cpus_present")), 8);
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(part, "memory_bytes")), 2048);
+	assert_int_equal(yyjson_get_int(yyjson_obj_get(part, "swap_bytes")), 1024);
+	assert_int_equal(yyjson_arr_size(resolvers), 2);
+	assert_string_equal(yyjson_get_str(yyjson_arr_get(resolvers, 1)), "::1");
+	assert_string_equal(string_at(network, "container_dns"), "forwarded");
+	assert_string_equal(string_at(yyjson_obj_get(network, "proxy"), "https"), "http://***@h");
+	assert_string_equal(string_at(yyjson_obj_get(network, "proxy"), "no"), "");
+	assert_string_equal(network_dns_name(NETWORK_DNS_DIRECT), "direct");
+	assert_string_equal(network_dns_name(NETWORK_DNS_PUBLIC), "public");
+	assert_string_equal(network_dns_name(NETWORK_DNS_DOCKERD), "dockerd");
+	assert_string_equal(network_dns_name((enum network_dns)9), "?");
 }
 
 static void check_example(yyjson_val *root)
@@ -177,6 +208,7 @@ static void check_example(yyjson_val *root)
 	assert_int_equal(yyjson_arr_size(stages), 2);
 	assert_string_equal(string_at(yyjson_arr_get(stages, 0), "name"), "disk");
 	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(stages, 0), "ms")) == 2.345);
+	check_machine(root);
 	/* One that runs has run until now. */
 	assert_true(yyjson_get_num(yyjson_obj_get(yyjson_arr_get(stages, 1), "ms")) == 1000.5);
 	assert_int_equal(yyjson_arr_size(services), 1);

@@ -90,10 +90,14 @@ static void test_boot_and_disk(void **state)
 
 static void test_system_facts_of_this_machine(void **state)
 {
+	static const struct facts none;
 	static struct system_facts facts;
 
 	(void)state;
-	system_read_facts(&facts);
+	system_read_facts(&facts, &none);
+	assert_in_range(facts.cpus, 1, facts.cpus_present);
+	assert_in_range(facts.cpus_usable, 1, facts.cpus);
+	assert_false(proxy_settings_any(&facts.network.proxies));
 	assert_true(facts.memory.total > 0);
 	assert_true(facts.memory.available <= facts.memory.total);
 	assert_true(facts.uptime_us > 0);

@@ -145,6 +145,100 @@ static void test_the_living_are_protected(void **state)
 	memory_tree_expect(&tree, "containers/buildkit/memory.low", "0");
 }
 
+#define INSIDE "containers/" MEMORY_TREE_A "/kubelet"
+
+/* A container with groups of its own: one that lives, one below it, an empty one, one with a value of its own. */
+static void make_nested(void)
+{
+	memory_tree_group(&tree, INSIDE, "0\n", true);
+	memory_tree_group(&tree, INSIDE "/pod", "0\n", true);
+	memory_tree_group(&tree, INSIDE "/own", "4096\n", true);
+	memory_tree_group(&tree, INSIDE "/gone", "0\n", false);
+	memory_tree_group(&tree, "containers/buildkit/one/deep", "0\n", true);
+}
+
+static void expect_nested(const char *low)
+{
+	memory_tree_expect(&tree, INSIDE "/memory.low", low);
+	memory_tree_expect(&tree, INSIDE "/pod/memory.low", low);
+	memory_tree_expect(&tree, INSIDE "/own/memory.low", "4096");
+	memory_tree_expect(&tree, INSIDE "/gone/memory.low", "0");
+	memory_tree_expect(&tree, "containers/buildkit/one/deep/memory.low", low);
+}
+
+/* Where memory.low is not for all below a group, each group has to have it. */
+static void test_nested_groups_are_protected(void **state)
+{
+	(void)state;
+	make_nested();
+	hold("containers/memory.reclaim");
+	start(RECLAIM_TAKE, RECLAIM_DEAD, "containers", 4096);
+	expect_nested("max");
+	/* Its processes end in the middle of the step. */
+	memory_tree_write(&tree, INSIDE "/pod/cgroup.events", "populated 0\n");
+	release("containers/memory.reclaim", "4096 swappiness=0");
+	finish(0);
+	expect_nested("0");
+}
+
+static void test_nested_groups_are_protected_from_the_root(void **state)
+{
+	(void)state;
+	make_nested();
+	hold("memory.reclaim");
+	start(RECLAIM_TAKE, RECLAIM_REST, ".", 4096);
+	memory_tree_expect(&tree, INSIDE "/memory.low", "max");
+	memory_tree_expect(&tree, "containers/" MEMORY_TREE_A "/memory.low", "max");
+	release("memory.reclaim", "4096 swappiness=0");
+	finish(0);
+	expect_nested("0");
+}
+
+static void test_nested_groups_are_left_where_low_reaches_them(void **state)
+{
+	(void)state;
+	make_nested();
+	tree.paths.recursive = true;
+	hold("containers/memory.reclaim");
+	start(RECLAIM_TAKE, RECLAIM_DEAD, "containers", 4096);
+	expect_nested("0");
+	memory_tree_expect(&tree, "containers/" MEMORY_TREE_A "/memory.low", "max");
+	release("containers/memory.reclaim", "4096 swappiness=0");
+	finish(0);
+	expect_nested("0");
+}
+
+/* However deep and many a container makes them, a step begins and ends. */
+static void test_nested_groups_are_bounded(void **state)
+{
+	char deep[160] = "containers/" MEMORY_TREE_A, name[160], path[192];
+
+	(void)state;
+	for (unsigned int i = 0; i < 10; i++) {
+		(void)strncat(deep, "/d", sizeof(deep) - strlen(deep) - 1);
+		memory_tree_group(&tree, deep, "0\n", true);
+	}
+	for (unsigned int i = 0; i < 600; i++) {
+		(void)snprintf(name, sizeof(name), "containers/" MEMORY_TREE_B "/%u", i);
+		memory_tree_group(&tree, name, "0\n", true);
+	}
+	hold("containers/memory.reclaim");
+	start(RECLAIM_TAKE, RECLAIM_DEAD, "containers", 4096);
+	(void)snprintf(path, sizeof(path), "%s/memory.low", deep);
+	memory_tree_expect(&tree, path, "0");
+	*strrchr(deep, '/') = '\0';
+	*strrchr(deep, '/') = '\0';
+	(void)snprintf(path, sizeof(path), "%s/memory.low", deep);
+	memory_tree_expect(&tree, path, "max");
+	release("containers/memory.reclaim", "4096 swappiness=0");
+	finish(0);
+	memory_tree_expect(&tree, path, "0");
+	for (unsigned int i = 0; i < 600; i++) {
+		(void)snprintf(path, sizeof(path), "containers/" MEMORY_TREE_B "/%u/memory.low", i);
+		memory_tree_expect(&tree, path, "0");
+	}
+}
+
 static void test_the_slices_are_protected(void **state)
 {
 	(void)state;
@@ -283,6 +377,9 @@ static void test_recover(void **state)
 	memory_tree_write(&tree, "containers/buildkit/gone/memory.low", "max\n");
 	memory_tree_write(&tree, "engine/memory.swap.max", "4096\n");
 	memory_tree_write(&tree, "containers/memory.low", "max\n");
+	make_nested();
+	memory_tree_write(&tree, INSIDE "/pod/memory.low", "max\n");
+	tree.paths.recursive = true;
 	memory_tree_write(&tree, "user/memory.low", "4096\n");
 	reclaim_worker_recover(&tree.paths, false);
 	memory_tree_expect(&tree, "containers/memory.low", "0");
@@ -291,6 +388,7 @@ static void test_recover(void **state)
 	memory_tree_expect(&tree, "containers/" MEMORY_TREE_B "/memory.low", "8388608");
 	memory_tree_expect(&tree, "containers/buildkit/memory.low", "0");
 	memory_tree_expect(&tree, "containers/buildkit/gone/memory.low", "0");
+	expect_nested("0");
 	memory_tree_expect(&tree, "engine/memory.swap.max", "max");
 	memory_tree_expect(&tree, "containers/memory.swap.max", "0");
 	memory_tree_write(&tree, "containers/memory.swap.max", "0\n");
@@ -304,6 +402,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_the_living_are_protected, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_the_slices_are_protected, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_nested_groups_are_protected, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_nested_groups_are_protected_from_the_root, set_up,
+		tear_down),
+	cmocka_unit_test_setup_teardown(test_nested_groups_are_left_where_low_reaches_them, set_up,
+		tear_down),
+	cmocka_unit_test_setup_teardown(test_nested_groups_are_bounded, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_interrupted, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_flush_is_left_behind, set_up, tear_down),

@@ -35,6 +35,7 @@ OVERLAY = (
     ("usr/lib/keel-lab/memload", MEMLOAD, 0o755),
     ("usr/lib/keel-lab/senpai", SENPAI, 0o755),
     ("usr/lib/keel-lab/cgroup-v1", GUEST / "cgroup-v1", 0o755),
+    ("usr/lib/keel-lab/cgroup-plain", GUEST / "cgroup-plain", 0o755),
     ("etc/keel/units/lab-shell.service", GUEST / "lab-shell.service", 0o644),
 )
 

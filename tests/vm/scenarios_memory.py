@@ -138,6 +138,29 @@ def beside_a_server(t, guest):
     check(missing * 100 <= pages and refaults * 50 <= pages, f"the hot set was hurt: {refaults} refaults, {missing} missing")
 
 
+def in_nested_groups(t, guest):
+    """As kind and Docker in Docker do: all processes of the container are in groups below its own, where memory.low of its
+    own does not reach."""
+    check("memory_recursiveprot" not in ask(guest, "grep cgroup2 /proc/mounts"), "the mount is not as under WSL")
+    group = f"containers/{serve(guest, 'nested')}"
+    inner = f"{group}/outer/inner"
+    sh(guest, f"cd {GROUPS}/{group} && mkdir -p outer/inner && for p in $(cat cgroup.procs); do echo $p >outer/inner/"
+              "cgroup.procs; done && echo +memory >cgroup.subtree_control && echo +memory >outer/cgroup.subtree_control")
+    sh(guest, "sync; echo 1 >/proc/sys/vm/drop_caches")  # read again, the hot set is charged to the inner group
+    harness.retry_until(120, lambda: stat(guest, inner, "file") // MIB >= HOT_MIB * 9 // 10, "the hot set is read again")
+    harness.retry_until(BACK_SECONDS, lambda: not memory(guest)["working"], "it is calm")
+    refaults, before = stat(guest, inner, "workingset_refault_file"), given_back(guest)
+    build(guest)
+    harness.retry_until(BACK_SECONDS, lambda: given_back(guest) >= before + BUILT_MIB and not memory(guest)["working"],
+                        "what the build left is given back")
+    refaults = stat(guest, inner, "workingset_refault_file") - refaults
+    for name in (group, f"{group}/outer", inner):
+        equal(ask(guest, f"cat {GROUPS}/{name}/memory.low").strip(), "0", f"the protection of {name} is taken back")
+    pages, missing = stop_serving(guest, "nested")
+    t.note(f"memory: beside a server of {pages} hot pages in nested groups: {refaults} refaults, {missing} pages missing")
+    check(missing * 100 <= pages and refaults * 50 <= pages, f"the hot set was hurt: {refaults} refaults, {missing} missing")
+
+
 def charged_to_the_dead(t, guest):
     """Who touched a page first is charged: the working set of one that was started again belongs to its forerunner."""
     post(guest, "mode", mode="off")
@@ -290,12 +313,14 @@ def dropped_when_nothing_runs(guest):
 def lesser_kernels(t):
     guest = "lesser"
     boot = (guest, "--mem", "2G", "--data", data_file(t), "--data-size", "6G")
-    up(t, *boot, append="psi=0")
+    up(t, *boot, append="psi=0 init=/usr/lib/keel-lab/cgroup-plain")
     sh(guest, "mkdir -p /data/x")
     import_memload(guest)
     with t.step("without PSI what is refaulted is the guard"):
         equal(memory(guest)["abilities"]["psi"], False, "psi")
         after_a_build(t, guest)
+    with t.step("groups in a container are passed by, also where memory.low is not for all below a group"):
+        in_nested_groups(t, guest)
     must("down", guest, "--deadline", "90")
     up(t, *boot, append="cgroup_disable=memory", wait="degraded")
     with t.step("without the memory controller all caches are dropped when no container runs"):

@@ -398,7 +398,7 @@ static void print_services_in_brief(struct page *page, yyjson_val *root)
 	put_newline(page);
 }
 
-/* What did not go well at boot, or goes on. */
+/* What did not go well at boot, or goes on; the services have lines of their own. */
 static void print_stages_in_brief(struct page *page, yyjson_val *root)
 {
 	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "stages"));
@@ -408,7 +408,8 @@ static void print_stages_in_brief(struct page *page, yyjson_val *root)
 		const char *state = text_of(stage, "state");
 
 		if (strcmp(state, "failed") != 0 && strcmp(state, "degraded") != 0 &&
-			strcmp(state, "running") != 0)
+			(strcmp(state, "running") != 0 ||
+				strcmp(text_of(stage, "name"), "services") == 0))
 			continue;
 		put_label(page, "Boot stage");
 		put_format(page, LABEL_WIDTH, "%s ", text_of(stage, "name"));
@@ -499,6 +500,8 @@ static void print_head(struct page *page, yyjson_val *root, const struct view_no
 {
 	const char *status = text_of(root, "status");
 	bool ready = yyjson_get_bool(yyjson_obj_get(root, "ready"));
+	/* Of this guest: WSL's machine may be older, and have others in it. */
+	double up_ms = number_of(root, "uptime_ms") - number_of(root, "init_ms");
 	char up[32];
 
 	/* PID 1 does not know that the agent is mute: it only sees that it lives. */
@@ -509,7 +512,7 @@ static void print_head(struct page *page, yyjson_val *root, const struct view_no
 	if (ready && strcmp(status, "ready") != 0)
 		put_text(page, 2, ", the engine can be used");
 	put_format(page, 2, "  (%s mode, up %s)", text_of(root, "mode"),
-		view_format_ms(number_of(root, "uptime_ms"), up, sizeof(up)));
+		view_format_ms(up_ms, up, sizeof(up)));
 	put_newline(page);
 	if (page->reason[0]) {
 		put_indent(page, 2);

@@ -20,6 +20,7 @@ LOADER_LINK = "usr/lib64/ld-linux-x86-64.so.2"
 DAEMONS = {
     "usr/bin/containerd": ("containerd", "usr/bin/containerd"),
     "usr/bin/containerd-shim-runc-v2": ("containerd", "usr/bin/containerd-shim-runc-v2"),
+    "usr/bin/ctr": ("containerd", "usr/bin/ctr"),
     "usr/bin/docker": ("docker-cli", "usr/bin/docker"),
     "usr/bin/docker-init": ("tini", "usr/bin/tini-static"),
     "usr/bin/docker-proxy": ("docker.io", "usr/sbin/docker-proxy"),
@@ -41,8 +42,9 @@ TERMINFO = tuple(f"usr/share/terminfo/{name[0]}/{name}" for name in (
 # Data files that belong to them.
 TOOL_DATA = {
     f"{COMPLETION_DIR}/bash_completion": "bash-completion",
+    "etc/bash_completion.d/000_bash_completion_compat.bash": "bash-completion",  # the names that docker's uses
     **{f"{COMPLETION_DIR}/completions/{name}": package for package, names in (
-        ("bash-completion", ("ip", "ss", "strace")), ("docker-cli", ("docker",)),
+        ("bash-completion", ("ip", "ss", "strace")), ("containerd", ("ctr",)), ("docker-cli", ("docker",)),
         ("util-linux", ("dmesg", "findmnt", "lsblk", "nsenter"))) for name in names},
     **{path: "ncurses-base" for path in TERMINFO},
 }

@@ -58,10 +58,11 @@ static void advise_disk(struct list *list, yyjson_val *root)
 		add_attach(list, root);
 	if (strcmp(situation, "fs-errors") == 0 || strcmp(situation, "io-errors") == 0 ||
 		strcmp(situation, "vanished") == 0) {
-		add(list, "keelctl disk status", "", "what went wrong with the data disk, and when");
+		add(list, "keelctl disk status", "",
+			"what went wrong with the data disk, and when");
 		add(list, "keelctl disk repair", "", "checks and mends it; containers are stopped");
 	} else if (is(disk, "state", "refused") || is(disk, "state", "rescue") ||
-		(situation[0] && strcmp(situation, "ok") != 0)) {
+		   (situation[0] && strcmp(situation, "ok") != 0)) {
 		add(list, "keelctl disk list", "", "every disk, and what is on it");
 		add(list, "man keel-disk", "", "the way out of each situation");
 	}
@@ -79,8 +80,8 @@ static void advise_service(struct list *list, yyjson_val *service)
 		add(list, "keelctl logs -n 20 ", name, "its last words");
 		add(list, "keelctl restart ", name, "starts it again, now");
 	} else if (is(service, "state", "inactive") &&
-		yyjson_get_bool(yyjson_obj_get(service, "essential")) &&
-		!yyjson_get_bool(yyjson_obj_get(service, "wanted"))) {
+		   yyjson_get_bool(yyjson_obj_get(service, "essential")) &&
+		   !yyjson_get_bool(yyjson_obj_get(service, "wanted"))) {
 		add(list, "keelctl start ", name, "somebody stopped it");
 	}
 }

@@ -14,8 +14,8 @@
 #include "lib/file.h"
 
 #define TEXT_MAX     16384
-#define SERVERS_MAX  3     /* MAXNS of resolv.conf(5) */
-#define ROUTE_UP     0x1U  /* RTF_UP and RTF_GATEWAY of linux/route.h */
+#define SERVERS_MAX  3    /* MAXNS of resolv.conf(5) */
+#define ROUTE_UP     0x1U /* RTF_UP and RTF_GATEWAY of linux/route.h */
 #define ROUTE_BEHIND 0x2U
 
 /* The next line of a text, without its newline, cut to `size`; NULL at the end. */
@@ -100,8 +100,8 @@ void guest_network_describe(char line[GUEST_NETWORK_MAX])
 		guest_network_find_route(text, device, gateway)) {
 		read_address(device, address);
 		len = snprintf(line, GUEST_NETWORK_MAX, "%s %s%s%s", device,
-			address[0] ? address : "without an address",
-			gateway[0] ? ", gateway " : "", gateway);
+			address[0] ? address : "without an address", gateway[0] ? ", gateway " : "",
+			gateway);
 	} else {
 		len = snprintf(line, GUEST_NETWORK_MAX, "no way out (no default route)");
 	}

@@ -15,7 +15,8 @@ static const struct {
 	const char *word, *operands, *help;
 	int (*fn)(const struct ctl *ctl);
 } verbs[] = {
-	{"status", "", "a page about the guest (--brief: short; --json: the health document)", ctl_status},
+	{"status", "", "a page about the guest (--brief: short; --json: the health document)",
+		ctl_status},
 	{"health", "", "the health document; exit 0 if the engine is ready, 1 if not", ctl_health},
 	{"wait", "[STATUS]", "wait until it is ready (or starting, degraded, failed, stopping)",
 		ctl_wait},

@@ -69,8 +69,8 @@ static void ping_engine(struct facts *facts, unsigned int limit_ms)
 	struct http_answer answer = {0};
 	int rc = http_client_ask(&address, "GET", "/_ping", NULL, limit_ms, &answer);
 
-	facts->engine.state = rc == 0 && answer.status == 200 ? ENGINE_STATE_READY
-							      : ENGINE_STATE_UNREACHABLE;
+	facts->engine.state =
+		rc == 0 && answer.status == 200 ? ENGINE_STATE_READY : ENGINE_STATE_UNREACHABLE;
 	if (rc < 0)
 		(void)snprintf(facts->engine.reason, sizeof(facts->engine.reason), "%s",
 			strerror(-rc));

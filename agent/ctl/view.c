@@ -192,7 +192,8 @@ static unsigned int columns_of(const char *text, size_t len)
 	unsigned int columns = 0;
 
 	for (size_t i = 0; i < len; i++)
-		columns += ((unsigned char)text[i] & 0xc0) != 0x80; /* not a continuation byte of UTF-8 */
+		columns += ((unsigned char)text[i] & 0xc0) !=
+			   0x80; /* not a continuation byte of UTF-8 */
 	return columns;
 }
 
@@ -384,9 +385,8 @@ static void print_services_in_brief(struct page *page, yyjson_val *root)
 	put_format(page, LABEL_WIDTH, "%u up", up);
 	iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
 	while ((service = yyjson_arr_iter_next(&iter)) && named < TROUBLE_MAX) {
-		if (is_up(service) ||
-			(!yyjson_get_bool(yyjson_obj_get(service, "wanted")) &&
-				strcmp(text_of(service, "state"), "failed") != 0))
+		if (is_up(service) || (!yyjson_get_bool(yyjson_obj_get(service, "wanted")) &&
+					      strcmp(text_of(service, "state"), "failed") != 0))
 			continue;
 		put_newline(page);
 		put_indent(page, LABEL_WIDTH);
@@ -425,8 +425,8 @@ static void print_words(struct page *page, const char *line)
 	size_t len = strlen(line), kept = 0;
 
 	put_text(page, 0, "  | ");
-	while (kept < len && (page->style.width == 0 ||
-				     page->column + columns_of(line, kept + 1) <= page->style.width))
+	while (kept < len && (page->style.width == 0 || page->column + columns_of(line, kept + 1) <=
+								page->style.width))
 		kept++;
 	put_clean(page, line, kept);
 	put_newline(page);

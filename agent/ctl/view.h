@@ -17,7 +17,8 @@ struct view_style {
 
 /* What the document does not tell. */
 struct view_notes {
-	const char *agent;   /* why it does not answer, so that the document is PID 1's; NULL: it is the agent's */
+	const char *
+		agent; /* why it does not answer, so that the document is PID 1's; NULL: it is the agent's */
 	const char *network; /* one line, NULL: not known (we are not in the guest) */
 };
 

@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(rc <= 0 && !(closed && rc == -EAGAIN));
 		FUZZ_CHECK(rc != 0 || (body >= copy && body + body_len <= copy + size));
 		if (rc == 0) {
-			(void)!view_print_status(sink, body, body_len, &styles[closed], &notes[closed]);
+			(void)!view_print_status(sink, body, body_len, &styles[closed],
+				&notes[closed]);
 			(void)!view_print_services(sink, body, body_len, false);
 		}
 	}

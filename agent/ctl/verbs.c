@@ -62,13 +62,18 @@ int ctl_unreachable(const struct ctl *ctl, int error)
 	return CTL_EXIT_UNREACHABLE;
 }
 
-/* dockerd itself: without the agent nobody else has asked it. */
+/* dockerd itself, once it should answer: without the agent nobody else has asked it. */
 static void ping_engine(struct facts *facts, unsigned int limit_ms)
 {
 	const struct address address = {.kind = ADDRESS_UNIX, .path = CTL_ENGINE_SOCKET};
+	const struct control_service *service =
+		facts_find_service(facts, engine_daemon_unit(ENGINE_DOCKERD));
 	struct http_answer answer = {0};
-	int rc = http_client_ask(&address, "GET", "/_ping", NULL, limit_ms, &answer);
+	int rc;
 
+	if (!service || service->state != SERVICE_STATE_ACTIVE)
+		return;
+	rc = http_client_ask(&address, "GET", "/_ping", NULL, limit_ms, &answer);
 	facts->engine.state =
 		rc == 0 && answer.status == 200 ? ENGINE_STATE_READY : ENGINE_STATE_UNREACHABLE;
 	if (rc < 0)

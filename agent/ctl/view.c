@@ -335,7 +335,9 @@ static void print_disk(struct page *page, yyjson_val *disk)
 		put_text(page, LABEL_WIDTH, ", READ-ONLY");
 	if (yyjson_get_bool(yyjson_obj_get(disk, "formatted")))
 		put_text(page, LABEL_WIDTH, ", formatted by this boot");
-	put_reason(page, text_of(disk, "reason"));
+	/* Of one that is mounted it says what the line says. */
+	if (!page->style.brief || strcmp(state, "mounted") != 0)
+		put_reason(page, text_of(disk, "reason"));
 	put_newline(page);
 }
 
@@ -485,14 +487,28 @@ static void print_network(struct page *page, const struct view_notes *notes)
 	put_newline(page);
 }
 
-static void print_silent_agent(struct page *page, const struct view_notes *notes)
+/* Early in the boot there is nothing wrong with an agent that does not answer. */
+static bool is_agent_on_its_way(yyjson_val *root)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	yyjson_val *service;
+
+	while ((service = yyjson_arr_iter_next(&iter)))
+		if (strcmp(text_of(service, "name"), "keel-agent.service") == 0)
+			return strcmp(text_of(service, "state"), "waiting") == 0 ||
+			       strcmp(text_of(service, "state"), "starting") == 0;
+	return false;
+}
+
+static void print_agent(struct page *page, yyjson_val *root, const struct view_notes *notes)
 {
 	if (!notes->agent)
 		return;
 	put_label(page, "Agent");
-	put_state(page, "silent");
-	put_format(page, LABEL_WIDTH, ": keel-agent does not answer (%s); this is what PID 1 says",
-		notes->agent);
+	put_state(page, is_agent_on_its_way(root) ? "starting" : "silent");
+	put_format(page, LABEL_WIDTH,
+		": keel-agent does not answer%s (%s); this is what PID 1 says",
+		is_agent_on_its_way(root) ? " yet" : "", notes->agent);
 	put_newline(page);
 }
 
@@ -536,7 +552,7 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 	}
 	page.reason = text_of(root, "reason");
 	print_head(&page, root, notes);
-	print_silent_agent(&page, notes);
+	print_agent(&page, root, notes);
 	print_engine(&page, root);
 	print_disk(&page, yyjson_obj_get(root, "disk"));
 	print_memory(&page, yyjson_obj_get(root, "memory"));
@@ -551,7 +567,8 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 		print_stages(&page, root);
 	}
 	print_all_last_words(&page, root);
-	print_advice(&page, advice, advice_give(root, notes->agent != NULL, advice));
+	print_advice(&page, advice,
+		advice_give(root, notes->agent && !is_agent_on_its_way(root), advice));
 	yyjson_doc_free(doc);
 	return 0;
 }

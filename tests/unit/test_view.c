@@ -39,7 +39,7 @@ static void test_ready(void **state)
 		"{\"version\":\"1.2\",\"mode\":\"wsl\",\"status\":\"ready\",\"ready\":true,\"reason\":\"\","
 		"\"uptime_ms\":70000,\"init_ms\":10000,\"engine\":{\"state\":\"ready\",\"api_version\":\"1.45\"},"
 		"\"disk\":{\"state\":\"mounted\",\"situation\":\"ok\",\"device\":\"/dev/sdc\",\"forecast\":\"ok\","
-		"\"free_bytes\":1073741824,\"size_bytes\":8589934592,\"reason\":\"\"},"
+		"\"free_bytes\":1073741824,\"size_bytes\":8589934592,\"reason\":\"it is mounted\"},"
 		"\"memory\":{\"available_bytes\":1024,\"total_bytes\":2048},\"stages\":[{\"name\":\"disk\","
 		"\"state\":\"done\"}],\"services\":[" UP("a") "," UP("b") "]}";
 
@@ -62,6 +62,7 @@ static void test_ready(void **state)
 	/* The whole page has tables. */
 	page = page_of(json, &(struct view_style){.colour = true}, &in_guest);
 	assert_non_null(strstr(page, "\nBoot stages\n"));
+	assert_non_null(strstr(page, ": it is mounted\n"));
 	assert_non_null(strstr(page, "Kernel      "));
 	assert_non_null(strstr(page, "is \033[32mready\033[0m"));
 }
@@ -96,6 +97,20 @@ static void test_trouble(void **state)
 	assert_non_null(strstr(page, "\nLast words of d\n  | 2\n  | 3\n  | 4\n  | 5?[2J\n"));
 	assert_non_null(strstr(page, "\nTry\n  keelctl disk list "));
 	assert_null(strstr(page, "off"));
+}
+
+static void test_agent_on_its_way(void **state)
+{
+	static const char json[] =
+		"{\"status\":\"starting\",\"services\":[{\"name\":\"keel-agent.service\","
+		"\"state\":\"starting\"}]}";
+	const char *page;
+
+	(void)state;
+	page = page_of(json, &brief, &(struct view_notes){.agent = "refused"});
+	assert_non_null(strstr(page,
+		"Agent       starting: keel-agent does not answer yet (refused)"));
+	assert_null(strstr(page, "keelctl restart keel-agent"));
 }
 
 static void test_width(void **state)
@@ -255,6 +270,7 @@ static void test_network(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_ready),
 	cmocka_unit_test(test_trouble),
+	cmocka_unit_test(test_agent_on_its_way),
 	cmocka_unit_test(test_width),
 	cmocka_unit_test(test_silence),
 	cmocka_unit_test(test_advice),

@@ -35,7 +35,8 @@ usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
   health                     the health document, asked of the guest now
   api METHOD PATH [BODY]     one request to the guest's API; prints the answer's body
   sh [--tty] [--deadline S] [COMMAND...]
-                             runs a command in the guest; one argument is a shell command line
+                             runs a command in the guest; one argument is a shell command line; none:
+                             a login shell, as WSL gives one
   docker [--deadline S] ARGUMENTS...
                              the Docker CLI against the forwarded API
   rss                        guest memory that the host holds now, in KiB
@@ -478,8 +479,6 @@ def parse(argv):
     for rest in ("command", "arguments"):
         if getattr(args, rest, None) and getattr(args, rest)[0] == "--":
             del getattr(args, rest)[0]
-    if getattr(args, "command", None) == []:
-        parser.error("what is to be run?")
     return function, args
 
 

@@ -1,4 +1,4 @@
-"""A session on a terminal inside a guest, as WSL makes one: `with Terminal(guest, "/bin/sh", argv0="-sh") as terminal`."""
+"""A command on a terminal of its own, and a person at it: `with Terminal([...]) as terminal: terminal.ask("ls")`."""
 import fcntl
 import os
 import pty
@@ -14,22 +14,15 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x01\x02]")
 
 
 class Terminal:
-    def __init__(self, guest, *command, argv0=None, env=("TERM=xterm-256color", "HOME=/root"), size=(40, 120)):
-        """env: all that the command finds in its environment, but PATH."""
+    def __init__(self, words, env=None, size=(40, 120)):
+        """words: the command line; size: rows, columns"""
         self.master, slave = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        # BusyBox's env has no -a (argv0): a shell of the guest sets it.
-        line = list(command)
-        if argv0:
-            line = ["/usr/bin/busybox", "sh", "-c", 'exec -a "$0" "$@"', argv0, *command]
-        words = guest.command(*line)
-        at = words.index("-i", words.index("/usr/bin/env"))
-        words[at + 1:at + 1] = env
         self.started = time.monotonic()
-        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=env,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
-        self.guest, self.raw, self.mark = guest, "", 0
+        self.raw, self.mark = "", 0
 
     def __enter__(self):
         return self

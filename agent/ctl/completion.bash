@@ -11,10 +11,9 @@ _keel_units()
 _keelctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
-	local verbs="status health wait services start stop restart reload logs disk memory kernel forward shutdown reboot"
-	local options="--vm --timeout --json --brief --watch --uuid --no-block --follow --lines --api-port --docker-port --help \
---version"
+	local help
 
+	help=$(keelctl --help 2>/dev/null)
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--vm | --timeout | --uuid | --lines | -n | --api-port | --docker-port) ((i++)) ;;
@@ -33,17 +32,18 @@ _keelctl()
 		;;
 	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -e '--[a-z-]+' <<<"$help" | sort -u)" -- "$word")
 		return
 	fi
 	case $verb,$previous in
-	,*) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;
+	,*) mapfile -t COMPREPLY < <(compgen -W "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")" -- "$word") ;;
 	wait,wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
 	disk,disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
 	memory,memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
 	memory,mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
 	memory,reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
 	memory,target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;
+	proxy,proxy) mapfile -t COMPREPLY < <(compgen -W "show from-environment clear" -- "$word") ;;
 	forward,forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
 	start,* | stop,* | restart,* | reload,* | logs,logs)
 		mapfile -t COMPREPLY < <(compgen -W "$(_keel_units)" -- "$word")

@@ -278,15 +278,22 @@ static bool is_up(yyjson_val *service)
 	return strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0;
 }
 
+/* One that failed, before one that waits for it; NULL if all are up. */
 static yyjson_val *find_essential_that_is_not_up(yyjson_val *root)
 {
 	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
-	yyjson_val *service;
+	yyjson_val *service, *found = NULL;
 
-	while ((service = yyjson_arr_iter_next(&iter)))
-		if (yyjson_get_bool(yyjson_obj_get(service, "essential")) && !is_up(service))
+	while ((service = yyjson_arr_iter_next(&iter))) {
+		const char *state = text_of(service, "state");
+
+		if (!yyjson_get_bool(yyjson_obj_get(service, "essential")) || is_up(service))
+			continue;
+		if (strcmp(state, "failed") == 0 || strcmp(state, "backoff") == 0)
 			return service;
-	return NULL;
+		found = found ? found : service;
+	}
+	return found;
 }
 
 static void print_engine(struct page *page, yyjson_val *root)
@@ -478,12 +485,19 @@ static void print_advice(struct page *page, const struct advice *advice, size_t 
 	}
 }
 
-static void print_network(struct page *page, const struct view_notes *notes)
+/* `document`: NULL if there is none. Containers that do not ask whom the guest asks are worth a word. */
+static void print_network(struct page *page, yyjson_val *document, const struct view_notes *notes)
 {
+	const char *dns = text_of(yyjson_obj_get(document, "network"), "container_dns");
+
 	if (!notes->network)
 		return;
 	put_label(page, "Network");
 	put_text(page, LABEL_WIDTH, notes->network);
+	if (strcmp(dns, "public") == 0)
+		put_text(page, LABEL_WIDTH, "; containers ask public servers for names");
+	else if (strcmp(dns, "dockerd") == 0)
+		put_text(page, LABEL_WIDTH, "; containers ask whom dockerd chooses");
 	put_newline(page);
 }
 
@@ -556,7 +570,7 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 	print_engine(&page, root);
 	print_disk(&page, yyjson_obj_get(root, "disk"));
 	print_memory(&page, yyjson_obj_get(root, "memory"));
-	print_network(&page, notes);
+	print_network(&page, root, notes);
 	if (style->brief) {
 		print_services_in_brief(&page, root);
 		print_stages_in_brief(&page, root);
@@ -590,7 +604,7 @@ void view_print_silence(FILE *out, const char *init, const struct view_style *st
 	put_format(&page, 2, "neither keel-agent (%s) nor PID 1 (%s) answers", notes->agent, init);
 	put_newline(&page);
 	put_newline(&page);
-	print_network(&page, notes);
+	print_network(&page, NULL, notes);
 	print_advice(&page, advice, ARRAY_SIZE(advice));
 }
 

@@ -14,7 +14,7 @@ PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/dis
         "lib/uuid", "lib/memory_limits",
         "agent/common/health", "agent/common/engine_policy",
         "agent/common/space_policy", "agent/common/trim_policy", "agent/common/kernel_message", "agent/common/mount_flags",
-        "agent/common/memory_read", "lib/memory_mode", "agent/metrics_memory", "agent/ctl/bytes", "agent/ctl/advice",
+        "agent/common/memory_read", "lib/memory_mode", "agent/metrics_memory", "agent/ctl/bytes",
         "agent/memory/reclaim_policy", "agent/memory/reclaim_adaptive", "agent/memory/reclaim_step",
         "agent/memory/reclaim_guard", "agent/memory/reclaim_groups", "agent/memory/reclaim_wsl")
 COUNT = re.compile(r"^ *([0-9-]+|#####|=====)\*?: *(\d+):(.*)$")

@@ -76,6 +76,7 @@ static void test_trouble(void **state)
 		"\"disk\":{\"state\":\"refused\",\"situation\":\"two-disks\",\"size_bytes\":1024,\"read_only\":true,\"formatted\":true},"
 		"\"services\":[" UP(
 			"a") ",{\"name\":\"off\",\"state\":\"inactive\"},"
+			     "{\"name\":\"w\",\"state\":\"waiting\",\"essential\":true,\"wanted\":true},"
 			     "{\"name\":\"x\",\"state\":\"failed\",\"reason\":\"no\"},"
 			     "{\"name\":\"d\",\"state\":\"failed\",\"essential\":true,\"wanted\":true,\"reason\":\"it died\",\"log\":"
 			     "[\"1\",\"2\",\"3\",\"4\",\"5\\u001b[2J\"]}]}";
@@ -97,6 +98,23 @@ static void test_trouble(void **state)
 	assert_non_null(strstr(page, "\nLast words of d\n  | 2\n  | 3\n  | 4\n  | 5?[2J\n"));
 	assert_non_null(strstr(page, "\nTry\n  keelctl disk list "));
 	assert_null(strstr(page, "off"));
+}
+
+static void test_container_dns(void **state)
+{
+	static const char public[] =
+		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"public\"}}";
+	static const char dockerd[] =
+		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"dockerd\"}}";
+	static const char direct[] =
+		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"direct\"}}";
+
+	(void)state;
+	assert_non_null(strstr(page_of(public, &brief, &in_guest),
+		"Network     eth0 10.0.0.2; containers ask public servers for names\n"));
+	assert_non_null(strstr(page_of(dockerd, &brief, &in_guest),
+		"Network     eth0 10.0.0.2; containers ask whom dockerd chooses\n"));
+	assert_non_null(strstr(page_of(direct, &brief, &in_guest), "Network     eth0 10.0.0.2\n"));
 }
 
 static void test_agent_on_its_way(void **state)
@@ -271,6 +289,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_ready),
 	cmocka_unit_test(test_trouble),
 	cmocka_unit_test(test_agent_on_its_way),
+	cmocka_unit_test(test_container_dns),
 	cmocka_unit_test(test_width),
 	cmocka_unit_test(test_silence),
 	cmocka_unit_test(test_advice),

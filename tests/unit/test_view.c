@@ -91,7 +91,7 @@ static void test_trouble(void **state)
 	assert_non_null(strstr(page,
 		"Data disk   refused, two-disks, 1.0 KiB, READ-ONLY, formatted by this boot\n"));
 	assert_non_null(strstr(page,
-		"Services    1 up\n            x failed: no\n            d failed\n"));
+		"Services    1 up\n            w waiting\n            x failed: no\n            d failed\n"));
 	assert_non_null(strstr(page,
 		"Boot stage  net degraded: no link\nBoot stage  disk running\n"));
 	/* The last four lines, and nothing that a terminal would obey. */

@@ -30,6 +30,7 @@
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
+#include "agent/state_file.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/stop_signals.h"
@@ -109,6 +110,12 @@ static int open_listeners(bool last_word)
 	return fatal;
 }
 
+static void tell_change(void)
+{
+	state_file_update(&agent.facts);
+	report_send_change(&agent.report);
+}
+
 static void on_crash_log(struct loop_timer *timer)
 {
 	(void)timer;
@@ -145,7 +152,7 @@ static void agent_spread_facts(void *ctx)
 		report_retry_now(&agent.report);
 	}
 	report_start(&agent.report);
-	report_send_change(&agent.report);
+	tell_change();
 }
 
 static void on_engine_change(void *ctx)
@@ -153,13 +160,13 @@ static void on_engine_change(void *ctx)
 	(void)ctx;
 	image_sync_update(&agent.image_sync);
 	engine_events_update(&agent.ending_events);
-	report_send_change(&agent.report);
+	tell_change();
 }
 
 static void on_fact_change(void *ctx)
 {
 	(void)ctx;
-	report_send_change(&agent.report);
+	tell_change();
 }
 
 static void on_disk_job_heard(void *ctx)

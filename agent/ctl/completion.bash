@@ -2,35 +2,53 @@
 # /usr/share/bash-completion/completions/keelctl.
 # shellcheck shell=bash
 
+# The units, for start and logs; in the guest PID 1 knows them also when the agent is silent.
+_keel_units()
+{
+	keelctl --timeout 1 services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }'
+}
+
 _keelctl()
 {
-	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="status health wait services start stop restart reload logs disk memory proxy kernel forward shutdown reboot"
-	local options="--vm --timeout --json --watch --uuid --no-block --follow --lines --api-port --docker-port --help --version"
-	local units
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
+	local help
 
+	help=$(keelctl --help 2>/dev/null)
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--vm | --timeout | --uuid | --lines | -n | --api-port | --docker-port) ((i++)) ;;
+		-*) ;;
+		*) [ -n "$verb" ] || verb=${COMP_WORDS[i]} ;;
+		esac
+	done
 	case $previous in
-	--vm) mapfile -t COMPREPLY < <(compgen -W "unix: vsock: hvsock: none" -- "$word") ;;
-	--timeout | --lines | -n | --api-port | --docker-port) COMPREPLY=() ;;
-	wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
-	disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
-	memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
-	proxy) mapfile -t COMPREPLY < <(compgen -W "show from-environment clear" -- "$word") ;;
-	mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
-	reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
-	target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;
-	forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
-	start | stop | restart | reload | logs)
-		units=$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')
-		mapfile -t COMPREPLY < <(compgen -W "$units" -- "$word")
+	--vm)
+		mapfile -t COMPREPLY < <(compgen -W "unix: vsock: hvsock: none" -- "$word")
+		return
 		;;
-	*)
-		if [[ $word == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
-		else
-			mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
-		fi
+	--timeout | --uuid | --lines | -n | --api-port | --docker-port)
+		COMPREPLY=()
+		return
 		;;
+	esac
+	if [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -e '--[a-z-]+' <<<"$help" | sort -u)" -- "$word")
+		return
+	fi
+	case $verb,$previous in
+	,*) mapfile -t COMPREPLY < <(compgen -W "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")" -- "$word") ;;
+	wait,wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
+	disk,disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
+	memory,memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
+	memory,mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
+	memory,reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
+	memory,target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;
+	proxy,proxy) mapfile -t COMPREPLY < <(compgen -W "show from-environment clear" -- "$word") ;;
+	forward,forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
+	start,* | stop,* | restart,* | reload,* | logs,logs)
+		mapfile -t COMPREPLY < <(compgen -W "$(_keel_units)" -- "$word")
+		;;
+	*) COMPREPLY=() ;;
 	esac
 }
 
@@ -41,7 +59,7 @@ _keel_journalctl()
 	local options="--unit --dmesg --lines --follow --pager-end --output --since --until --priority --boot --no-pager --help"
 
 	case $previous in
-	-u | --unit) mapfile -t COMPREPLY < <(compgen -W "$(keelctl services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')" -- "$word") ;;
+	-u | --unit) mapfile -t COMPREPLY < <(compgen -W "$(_keel_units)" -- "$word") ;;
 	-o | --output) mapfile -t COMPREPLY < <(compgen -W "short short-iso short-monotonic cat stored" -- "$word") ;;
 	-p | --priority) mapfile -t COMPREPLY < <(compgen -W "emerg alert crit err warning notice info debug" -- "$word") ;;
 	*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;
@@ -55,15 +73,13 @@ _keel_systemctl()
 	local word=${COMP_WORDS[COMP_CWORD]}
 	local verbs="is-system-running is-active is-failed is-enabled status show cat list-units list-unit-files start stop \
 restart try-restart reload reset-failed daemon-reload poweroff halt reboot"
-	local units
 
 	if [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--quiet --no-block --failed --value --property= --help --version" -- "$word")
 	elif [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
 	else
-		units=$(systemctl --quiet list-units 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }')
-		mapfile -t COMPREPLY < <(compgen -W "$units" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$(_keel_units)" -- "$word")
 	fi
 }
 complete -F _keel_systemctl systemctl

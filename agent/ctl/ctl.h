@@ -21,6 +21,7 @@ struct ctl {
 	bool json, no_block;
 	bool follow;      /* logs */
 	bool watch;       /* memory */
+	bool brief;       /* status */
 	const char *uuid; /* disk: NULL if not given */
 	size_t lines;     /* logs: the last so many, SIZE_MAX: all */
 	int argc;         /* operands after the verb */

@@ -15,7 +15,8 @@ static const struct {
 	const char *word, *operands, *help;
 	int (*fn)(const struct ctl *ctl);
 } verbs[] = {
-	{"status", "", "a page about the guest (--json: the health document)", ctl_status},
+	{"status", "", "a page about the guest (--brief: short; --json: the health document)",
+		ctl_status},
 	{"health", "", "the health document; exit 0 if the engine is ready, 1 if not", ctl_health},
 	{"wait", "[STATUS]", "wait until it is ready (or starting, degraded, failed, stopping)",
 		ctl_wait},
@@ -49,6 +50,7 @@ static void print_help(void)
 		"                       unix:PATH     the socket itself\n"
 		"  --timeout SECONDS  for wait (default 120), start and its like (90), questions, reclaim (10)\n"
 		"  --json             status, services, disk, memory: JSON\n"
+		"  --brief            status: what matters now, within a second\n"
 		"  --watch            memory: redrawn every 2 seconds\n"
 		"  -f, --follow       logs: go on as lines come\n"
 		"  -n, --lines N      logs: only the last N lines\n"
@@ -66,6 +68,7 @@ enum ctl_option {
 	CTL_OPTION_VM = 256,
 	CTL_OPTION_TIMEOUT,
 	CTL_OPTION_JSON,
+	CTL_OPTION_BRIEF,
 	CTL_OPTION_WATCH,
 	CTL_OPTION_NO_BLOCK,
 	CTL_OPTION_UUID,
@@ -79,6 +82,7 @@ static const struct option option_table[] = {
 	{"vm", required_argument, NULL, CTL_OPTION_VM},
 	{"timeout", required_argument, NULL, CTL_OPTION_TIMEOUT},
 	{"json", no_argument, NULL, CTL_OPTION_JSON},
+	{"brief", no_argument, NULL, CTL_OPTION_BRIEF},
 	{"watch", no_argument, NULL, CTL_OPTION_WATCH},
 	{"follow", no_argument, NULL, 'f'},
 	{"lines", required_argument, NULL, 'n'},
@@ -120,6 +124,9 @@ static int take_option(struct ctl *ctl, int option)
 		return parse_number(optarg, &ctl->timeout_s);
 	case CTL_OPTION_JSON:
 		ctl->json = true;
+		return 0;
+	case CTL_OPTION_BRIEF:
+		ctl->brief = true;
 		return 0;
 	case CTL_OPTION_WATCH:
 		ctl->watch = true;

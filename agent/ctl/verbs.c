@@ -15,6 +15,7 @@
 #include "agent/common/health.h"
 #include "agent/ctl/control_link.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/guest_network.h"
 #include "agent/ctl/http_client.h"
 #include "agent/ctl/view.h"
 #include "lib/clock.h"
@@ -22,6 +23,8 @@
 #define WAIT_DEFAULT_S 120
 #define WAIT_POLL_MS   500
 #define LINK_MS        2000
+/* A greeting comes before the prompt: three questions at most, each this long. */
+#define GREETING_MS 250
 
 struct address ctl_api_address(const struct ctl *ctl)
 {
@@ -59,18 +62,39 @@ int ctl_unreachable(const struct ctl *ctl, int error)
 	return CTL_EXIT_UNREACHABLE;
 }
 
-/* The health document as PID 1 alone can tell it: nobody asked dockerd. */
-static int health_from_init(struct http_answer *answer)
+/* dockerd itself, once it should answer: without the agent nobody else has asked it. */
+static void ping_engine(struct facts *facts, unsigned int limit_ms)
+{
+	const struct address address = {.kind = ADDRESS_UNIX, .path = CTL_ENGINE_SOCKET};
+	const struct control_service *service =
+		facts_find_service(facts, engine_daemon_unit(ENGINE_DOCKERD));
+	struct http_answer answer = {0};
+	int rc;
+
+	if (!service || service->state != SERVICE_STATE_ACTIVE)
+		return;
+	rc = http_client_ask(&address, "GET", "/_ping", NULL, limit_ms, &answer);
+	facts->engine.state =
+		rc == 0 && answer.status == 200 ? ENGINE_STATE_READY : ENGINE_STATE_UNREACHABLE;
+	if (rc < 0)
+		(void)snprintf(facts->engine.reason, sizeof(facts->engine.reason), "%s",
+			strerror(-rc));
+	free(answer.body);
+}
+
+/* The health document as PID 1 alone can tell it, and dockerd's answer. */
+static int health_from_init(struct http_answer *answer, unsigned int limit_ms)
 {
 	static struct facts facts;
 	static struct system_facts system;
 	struct health health;
 	const char *text;
-	int rc = control_link_snapshot(LINK_MS, &facts);
+	int rc = control_link_snapshot(limit_ms, &facts);
 
 	if (rc < 0)
 		return rc;
 	(void)crash_log_read(&facts);
+	ping_engine(&facts, limit_ms);
 	health_judge(&facts, &health);
 	system_read_facts(&system, &facts);
 	text = document_write_health(&facts, &health, &system, &answer->body_len);
@@ -79,21 +103,33 @@ static int health_from_init(struct http_answer *answer)
 	return answer->body ? 0 : -ENOMEM;
 }
 
+/* Asks the agent, and if it is silent in our own guest, PID 1. 0 if one answered, else -errno of the last; what the
+ * agent gave is in `agent_error`. */
+static int ask_health(const struct ctl *ctl, unsigned int limit_ms, unsigned int link_ms,
+	struct http_answer *answer, int *agent_error)
+{
+	const struct address address = ctl_api_address(ctl);
+
+	*agent_error = http_client_ask(&address, "GET", "/v1/health", NULL, limit_ms, answer);
+	if (*agent_error == 0 || ctl->vm.kind != ADDRESS_NONE)
+		return *agent_error;
+	free(answer->body);
+	*answer = (struct http_answer){0};
+	return health_from_init(answer, link_ms);
+}
+
 /* 0 or an exit code after saying why. */
 static int get_health(const struct ctl *ctl, struct http_answer *answer)
 {
-	const struct address address = ctl_api_address(ctl);
-	int rc = http_client_ask(&address, "GET", "/v1/health", NULL, timeout_ms(ctl), answer);
+	int agent_error, rc = ask_health(ctl, timeout_ms(ctl), LINK_MS, answer, &agent_error);
 
-	if (rc == 0)
-		return 0;
-	if (ctl->vm.kind == ADDRESS_NONE && health_from_init(answer) == 0) {
+	if (rc < 0)
+		return ctl_unreachable(ctl, agent_error);
+	if (agent_error < 0)
 		(void)fprintf(stderr,
 			"keelctl: keel-agent does not answer (%s); this is what PID 1 says\n",
-			strerror(-rc));
-		return 0;
-	}
-	return ctl_unreachable(ctl, rc);
+			strerror(-agent_error));
+	return 0;
 }
 
 static int not_a_document(void)
@@ -102,16 +138,47 @@ static int not_a_document(void)
 	return CTL_EXIT_UNREACHABLE;
 }
 
+static int print_page(const struct ctl *ctl)
+{
+	unsigned int limit_ms = ctl->brief && !ctl->timeout_s ? GREETING_MS : timeout_ms(ctl);
+	unsigned int link_ms = limit_ms < LINK_MS ? limit_ms : LINK_MS;
+	struct view_style style = view_get_style(stdout);
+	struct view_notes notes = {0};
+	struct http_answer answer = {0};
+	char network[GUEST_NETWORK_MAX], agent[64];
+	int agent_error, rc = ask_health(ctl, limit_ms, link_ms, &answer, &agent_error);
+
+	style.brief = ctl->brief;
+	if (agent_error < 0) {
+		(void)snprintf(agent, sizeof(agent), "%s", strerror(-agent_error));
+		notes.agent = agent;
+	}
+	if (ctl->vm.kind == ADDRESS_NONE) {
+		guest_network_describe(network);
+		notes.network = network;
+	}
+	if (rc < 0 && ctl->vm.kind == ADDRESS_NONE) {
+		view_print_silence(stdout, strerror(-rc), &style, &notes);
+		rc = CTL_EXIT_UNREACHABLE;
+	} else if (rc < 0) {
+		rc = ctl_unreachable(ctl, rc);
+	} else if (view_print_status(stdout, answer.body, answer.body_len, &style, &notes) < 0) {
+		rc = not_a_document();
+	}
+	free(answer.body);
+	return rc;
+}
+
 int ctl_status(const struct ctl *ctl)
 {
 	struct http_answer answer = {0};
-	int rc = get_health(ctl, &answer);
+	int rc;
 
-	if (rc == 0 && ctl->json)
+	if (!ctl->json)
+		return print_page(ctl);
+	rc = get_health(ctl, &answer);
+	if (rc == 0)
 		(void)puts(answer.body);
-	else if (rc == 0 && view_print_status(stdout, answer.body, answer.body_len,
-				    view_wants_colour(stdout)) < 0)
-		rc = not_a_document();
 	free(answer.body);
 	return rc;
 }

@@ -6,15 +6,26 @@
 #include "agent/ctl/view.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <yyjson.h>
+
+#include "agent/ctl/advice.h"
 
 #define RESET "\033[0m"
 
+#define LABEL_WIDTH 12
+#define WIDTH_LEAST 30 /* of a terminal: below that wrapping makes it worse */
+#define LAST_WORDS  4  /* lines of a service that failed */
+#define TROUBLE_MAX 6  /* services that are named one by one */
+
 struct page {
 	FILE *out;
-	bool colour;
+	struct view_style style;
+	const char *reason; /* at the top of the page: not said again below */
+	unsigned int column;
 };
 
 static const char *text_of(yyjson_val *object, const char *key)
@@ -43,7 +54,7 @@ static const char *colour_of(const struct page *page, const char *state)
 	static const char *const bad[] = {"failed", "refused", "unreachable"};
 	static const char *const quiet[] = {"skipped", "inactive", "none", "pending", "unknown"};
 
-	if (!page->colour)
+	if (!page->style.colour)
 		return "";
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (strcmp(state, good[i]) == 0)
@@ -60,7 +71,7 @@ static const char *colour_of(const struct page *page, const char *state)
 static void print_state(const struct page *page, const char *state, int width)
 {
 	(void)fprintf(page->out, "%s%-*s%s", colour_of(page, state), width, state,
-		page->colour ? RESET : "");
+		page->style.colour ? RESET : "");
 }
 
 bool view_wants_colour(FILE *out)
@@ -68,6 +79,18 @@ bool view_wants_colour(FILE *out)
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
 
 	return isatty(fileno(out)) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+struct view_style view_get_style(FILE *out)
+{
+	struct view_style style = {.colour = view_wants_colour(out)};
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0)
+		style.width = size.ws_col == 0 ? 80 : size.ws_col;
+	if (style.width > 0 && style.width < WIDTH_LEAST)
+		style.width = WIDTH_LEAST;
+	return style;
 }
 
 const char *view_format_bytes(uint64_t bytes, char *buffer, size_t size)
@@ -162,104 +185,432 @@ static void print_services(const struct page *page, yyjson_val *root)
 		print_service(page, service);
 }
 
-static void print_disk(const struct page *page, yyjson_val *disk)
-{
-	const char *state = text_of(disk, "state"), *reason = text_of(disk, "reason");
-	uint64_t bytes = yyjson_get_uint(yyjson_obj_get(disk, "size_bytes"));
-	const char *situation = text_of(disk, "situation"), *forecast = text_of(disk, "forecast");
-	char size[32];
+/* ---- lines of text, wrapped ------------------------------------------------------------------ */
 
-	(void)fputs("\nData disk   ", page->out);
-	print_state(page, state, 0);
-	if (situation[0] && strcmp(situation, "ok") != 0)
-		(void)fprintf(page->out, ", %s", situation);
-	if (text_of(disk, "device")[0])
-		(void)fprintf(page->out, "  %s", text_of(disk, "device"));
-	if (bytes > 0)
-		(void)fprintf(page->out, ", %s", view_format_bytes(bytes, size, sizeof(size)));
-	if (text_of(disk, "label")[0])
-		(void)fprintf(page->out, ", label %s", text_of(disk, "label"));
-	if (text_of(disk, "mountpoint")[0])
-		(void)fprintf(page->out, ", on %s", text_of(disk, "mountpoint"));
-	if (forecast[0])
-		(void)fprintf(page->out, ", %s free (%s)",
-			view_format_bytes(yyjson_get_uint(yyjson_obj_get(disk, "free_bytes")), size,
-				sizeof(size)),
-			forecast);
-	if (yyjson_get_bool(yyjson_obj_get(disk, "read_only")))
-		(void)fputs(", READ-ONLY", page->out);
-	if (yyjson_get_bool(yyjson_obj_get(disk, "formatted")))
-		(void)fputs(", formatted by this boot", page->out);
-	(void)fprintf(page->out, "%s%s\n", reason[0] ? "\n            " : "", reason);
+static unsigned int columns_of(const char *text, size_t len)
+{
+	unsigned int columns = 0;
+
+	for (size_t i = 0; i < len; i++)
+		columns += ((unsigned char)text[i] & 0xc0) !=
+			   0x80; /* not a continuation byte of UTF-8 */
+	return columns;
 }
 
-static void print_rest(const struct page *page, yyjson_val *root)
+/* A terminal obeys control characters, and a guest's document may have them. */
+static void put_clean(struct page *page, const char *text, size_t len)
 {
-	yyjson_val *engine = yyjson_obj_get(root, "engine"),
-		   *memory = yyjson_obj_get(root, "memory");
-	yyjson_val *swap = yyjson_obj_get(memory, "swap_total_bytes");
-	yyjson_val *cpus = yyjson_obj_get(yyjson_obj_get(root, "kernel"), "cpus");
+	for (size_t i = 0; i < len; i++)
+		(void)fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i],
+			page->out);
+	page->column += columns_of(text, len);
+}
+
+static void put_newline(struct page *page)
+{
+	(void)fputc('\n', page->out);
+	page->column = 0;
+}
+
+static void put_indent(struct page *page, unsigned int indent)
+{
+	(void)fprintf(page->out, "%*s", (int)indent, "");
+	page->column += indent;
+}
+
+/* Goes on in the line; what does not fit goes on below, from column `indent` on. */
+static void put_text(struct page *page, unsigned int indent, const char *text)
+{
+	while (*text) {
+		size_t space = strspn(text, " "), len = strcspn(text + space, " ");
+		unsigned int columns = columns_of(text + space, len);
+
+		if (page->style.width > 0 && page->column > indent &&
+			page->column + space + columns > page->style.width) {
+			put_newline(page);
+			put_indent(page, indent);
+			space = 0;
+			text += strspn(text, " ");
+		}
+		put_clean(page, text, space + len);
+		text += space + len;
+	}
+}
+
+PRINTF(3, 4)
+static void put_format(struct page *page, unsigned int indent, const char *format, ...)
+{
+	char text[640];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	put_text(page, indent, text);
+}
+
+static void put_label(struct page *page, const char *label)
+{
+	(void)fprintf(page->out, "%-*s", LABEL_WIDTH, label);
+	page->column = LABEL_WIDTH;
+}
+
+static void put_state(struct page *page, const char *state)
+{
+	(void)fputs(colour_of(page, state), page->out);
+	put_clean(page, state, strlen(state));
+	(void)fputs(page->style.colour ? RESET : "", page->out);
+}
+
+/* ": reason", unless the top of the page has it. */
+static void put_reason(struct page *page, const char *reason)
+{
+	if (reason[0] && !strstr(page->reason, reason))
+		put_format(page, LABEL_WIDTH, ": %s", reason);
+}
+
+/* ---- the lines ------------------------------------------------------------------------------- */
+
+static bool is_up(yyjson_val *service)
+{
+	const char *state = text_of(service, "state");
+
+	return strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0;
+}
+
+/* One that failed, before one that waits for it; NULL if all are up. */
+static yyjson_val *find_essential_that_is_not_up(yyjson_val *root)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	yyjson_val *service, *found = NULL;
+
+	while ((service = yyjson_arr_iter_next(&iter))) {
+		const char *state = text_of(service, "state");
+
+		if (!yyjson_get_bool(yyjson_obj_get(service, "essential")) || is_up(service))
+			continue;
+		if (strcmp(state, "failed") == 0 || strcmp(state, "backoff") == 0)
+			return service;
+		found = found ? found : service;
+	}
+	return found;
+}
+
+static void print_engine(struct page *page, yyjson_val *root)
+{
+	yyjson_val *engine = yyjson_obj_get(root, "engine");
+	yyjson_val *down = find_essential_that_is_not_up(root);
+
+	put_label(page, "Engine");
+	if (down) {
+		put_state(page, text_of(down, "state"));
+		put_format(page, LABEL_WIDTH, " (%s)", text_of(down, "name"));
+		put_reason(page, text_of(down, "reason"));
+	} else {
+		put_state(page, text_of(engine, "state"));
+		if (text_of(engine, "api_version")[0])
+			put_format(page, LABEL_WIDTH, ", API %s", text_of(engine, "api_version"));
+		put_reason(page, text_of(engine, "reason"));
+	}
+	put_newline(page);
+}
+
+static void print_disk(struct page *page, yyjson_val *disk)
+{
+	const char *state = text_of(disk, "state"), *situation = text_of(disk, "situation");
+	uint64_t size = yyjson_get_uint(yyjson_obj_get(disk, "size_bytes"));
+	uint64_t free_bytes = yyjson_get_uint(yyjson_obj_get(disk, "free_bytes"));
+	bool space_known = text_of(disk, "forecast")[0] != '\0';
 	char a[32], b[32];
 
-	(void)fputs("Engine      ", page->out);
-	print_state(page, text_of(engine, "state"), 0);
-	if (text_of(engine, "api_version")[0])
-		(void)fprintf(page->out, ", API %s", text_of(engine, "api_version"));
-	if (text_of(engine, "reason")[0])
-		(void)fprintf(page->out, ": %s", text_of(engine, "reason"));
-	(void)fprintf(page->out, "\nMemory      %s of %s available",
+	put_label(page, "Data disk");
+	put_state(page, state);
+	if (situation[0] && strcmp(situation, "ok") != 0)
+		put_format(page, LABEL_WIDTH, ", %s", situation);
+	if (text_of(disk, "device")[0])
+		put_format(page, LABEL_WIDTH, ", %s", text_of(disk, "device"));
+	if (space_known)
+		put_format(page, LABEL_WIDTH, ", %s of %s free (%s)",
+			view_format_bytes(free_bytes, a, sizeof(a)),
+			view_format_bytes(size, b, sizeof(b)), text_of(disk, "forecast"));
+	else if (size > 0)
+		put_format(page, LABEL_WIDTH, ", %s", view_format_bytes(size, b, sizeof(b)));
+	if (text_of(disk, "mountpoint")[0] && !page->style.brief)
+		put_format(page, LABEL_WIDTH, ", label %s, on %s", text_of(disk, "label"),
+			text_of(disk, "mountpoint"));
+	if (yyjson_get_bool(yyjson_obj_get(disk, "read_only")))
+		put_text(page, LABEL_WIDTH, ", READ-ONLY");
+	if (yyjson_get_bool(yyjson_obj_get(disk, "formatted")))
+		put_text(page, LABEL_WIDTH, ", formatted by this boot");
+	/* Of one that is mounted it says what the line says. */
+	if (!page->style.brief || strcmp(state, "mounted") != 0)
+		put_reason(page, text_of(disk, "reason"));
+	put_newline(page);
+}
+
+static void print_memory(struct page *page, yyjson_val *memory)
+{
+	uint64_t swap = yyjson_get_uint(yyjson_obj_get(memory, "swap_total_bytes"));
+	char a[32], b[32];
+
+	put_label(page, "Memory");
+	put_format(page, LABEL_WIDTH, "%s of %s available",
 		view_format_bytes(yyjson_get_uint(yyjson_obj_get(memory, "available_bytes")), a,
 			sizeof(a)),
 		view_format_bytes(yyjson_get_uint(yyjson_obj_get(memory, "total_bytes")), b,
 			sizeof(b)));
-	if (yyjson_get_uint(swap) > 0)
-		(void)fprintf(page->out, ", swap %s of %s free",
+	if (swap > 0)
+		put_format(page, LABEL_WIDTH, ", swap %s of %s free",
 			view_format_bytes(yyjson_get_uint(yyjson_obj_get(memory,
 						  "swap_free_bytes")),
 				a, sizeof(a)),
-			view_format_bytes(yyjson_get_uint(swap), b, sizeof(b)));
-	(void)fprintf(page->out, "\nKernel      %s",
-		text_of(yyjson_obj_get(root, "kernel"), "release"));
-	if (yyjson_get_uint(cpus) > 0)
-		(void)fprintf(page->out, ", %" PRIu64 " CPUs", yyjson_get_uint(cpus));
-	(void)fprintf(page->out, "%s\n",
-		yyjson_is_null(yyjson_obj_get(yyjson_obj_get(root, "kernel"), "check"))
-			? ""
-			: "  (checked: keelctl kernel)");
+			view_format_bytes(swap, b, sizeof(b)));
+	put_newline(page);
 }
 
-int view_print_status(FILE *out, const char *json, size_t len, bool colour)
+static void print_kernel(struct page *page, yyjson_val *kernel)
 {
-	const struct page page = {.out = out, .colour = colour};
+	uint64_t cpus = yyjson_get_uint(yyjson_obj_get(kernel, "cpus"));
+
+	put_label(page, "Kernel");
+	put_text(page, LABEL_WIDTH, text_of(kernel, "release"));
+	if (cpus > 0)
+		put_format(page, LABEL_WIDTH, ", %" PRIu64 " CPU%s", cpus, cpus == 1 ? "" : "s");
+	if (!yyjson_is_null(yyjson_obj_get(kernel, "check")))
+		put_text(page, LABEL_WIDTH, "  (checked: keelctl kernel)");
+	put_newline(page);
+}
+
+/* How many are up, and each that should be and is not. */
+static void print_services_in_brief(struct page *page, yyjson_val *root)
+{
+	unsigned int up = 0, named = 0;
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	yyjson_val *service;
+
+	while ((service = yyjson_arr_iter_next(&iter)))
+		up += is_up(service);
+	put_label(page, "Services");
+	put_format(page, LABEL_WIDTH, "%u up", up);
+	iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	while ((service = yyjson_arr_iter_next(&iter)) && named < TROUBLE_MAX) {
+		if (is_up(service) || (!yyjson_get_bool(yyjson_obj_get(service, "wanted")) &&
+					      strcmp(text_of(service, "state"), "failed") != 0))
+			continue;
+		put_newline(page);
+		put_indent(page, LABEL_WIDTH);
+		put_format(page, LABEL_WIDTH, "%s ", text_of(service, "name"));
+		put_state(page, text_of(service, "state"));
+		put_reason(page, text_of(service, "reason"));
+		named++;
+	}
+	put_newline(page);
+}
+
+/* What did not go well at boot, or goes on; the services have lines of their own. */
+static void print_stages_in_brief(struct page *page, yyjson_val *root)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "stages"));
+	yyjson_val *stage;
+
+	while ((stage = yyjson_arr_iter_next(&iter))) {
+		const char *state = text_of(stage, "state");
+
+		if (strcmp(state, "failed") != 0 && strcmp(state, "degraded") != 0 &&
+			(strcmp(state, "running") != 0 ||
+				strcmp(text_of(stage, "name"), "services") == 0))
+			continue;
+		put_label(page, "Boot stage");
+		put_format(page, LABEL_WIDTH, "%s ", text_of(stage, "name"));
+		put_state(page, state);
+		put_reason(page, text_of(stage, "reason"));
+		put_newline(page);
+	}
+}
+
+/* The end of a line does not matter enough to wrap it: cut to the terminal. */
+static void print_words(struct page *page, const char *line)
+{
+	size_t len = strlen(line), kept = 0;
+
+	put_text(page, 0, "  | ");
+	while (kept < len && (page->style.width == 0 || page->column + columns_of(line, kept + 1) <=
+								page->style.width))
+		kept++;
+	put_clean(page, line, kept);
+	put_newline(page);
+}
+
+static void print_last_words(struct page *page, yyjson_val *service)
+{
+	yyjson_val *log = yyjson_obj_get(service, "log");
+	size_t count = yyjson_arr_size(log), i = count > LAST_WORDS ? count - LAST_WORDS : 0;
+
+	if (count == 0 || is_up(service))
+		return;
+	(void)fprintf(page->out, "\nLast words of ");
+	put_text(page, 0, text_of(service, "name"));
+	put_newline(page);
+	for (; i < count; i++) {
+		const char *line = yyjson_get_str(yyjson_arr_get(log, i));
+
+		print_words(page, line ? line : "");
+	}
+}
+
+static void print_all_last_words(struct page *page, yyjson_val *root)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	yyjson_val *service;
+
+	while ((service = yyjson_arr_iter_next(&iter)))
+		print_last_words(page, service);
+}
+
+static void print_advice(struct page *page, const struct advice *advice, size_t count)
+{
+	unsigned int wide = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (strlen(advice[i].command) > wide)
+			wide = (unsigned int)strlen(advice[i].command);
+	if (count > 0)
+		(void)fputs("\nTry\n", page->out);
+	for (size_t i = 0; i < count; i++) {
+		put_indent(page, 2);
+		put_clean(page, advice[i].command, strlen(advice[i].command));
+		put_indent(page, 2 + wide - (unsigned int)strlen(advice[i].command));
+		put_text(page, 4, advice[i].about);
+		put_newline(page);
+	}
+}
+
+/* `document`: NULL if there is none. Containers that do not ask whom the guest asks are worth a word. */
+static void print_network(struct page *page, yyjson_val *document, const struct view_notes *notes)
+{
+	const char *dns = text_of(yyjson_obj_get(document, "network"), "container_dns");
+
+	if (!notes->network)
+		return;
+	put_label(page, "Network");
+	put_text(page, LABEL_WIDTH, notes->network);
+	if (strcmp(dns, "public") == 0)
+		put_text(page, LABEL_WIDTH, "; containers ask public servers for names");
+	else if (strcmp(dns, "dockerd") == 0)
+		put_text(page, LABEL_WIDTH, "; containers ask whom dockerd chooses");
+	put_newline(page);
+}
+
+/* Early in the boot there is nothing wrong with an agent that does not answer. */
+static bool is_agent_on_its_way(yyjson_val *root)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(root, "services"));
+	yyjson_val *service;
+
+	while ((service = yyjson_arr_iter_next(&iter)))
+		if (strcmp(text_of(service, "name"), "keel-agent.service") == 0)
+			return strcmp(text_of(service, "state"), "waiting") == 0 ||
+			       strcmp(text_of(service, "state"), "starting") == 0;
+	return false;
+}
+
+static void print_agent(struct page *page, yyjson_val *root, const struct view_notes *notes)
+{
+	if (!notes->agent)
+		return;
+	put_label(page, "Agent");
+	put_state(page, is_agent_on_its_way(root) ? "starting" : "silent");
+	put_format(page, LABEL_WIDTH,
+		": keel-agent does not answer%s (%s); this is what PID 1 says",
+		is_agent_on_its_way(root) ? " yet" : "", notes->agent);
+	put_newline(page);
+}
+
+static void print_head(struct page *page, yyjson_val *root, const struct view_notes *notes)
+{
+	const char *status = text_of(root, "status");
+	bool ready = yyjson_get_bool(yyjson_obj_get(root, "ready"));
+	/* Of this guest: WSL's machine may be older, and have others in it. */
+	double up_ms = number_of(root, "uptime_ms") - number_of(root, "init_ms");
+	char up[32];
+
+	/* PID 1 does not know that the agent is mute: it only sees that it lives. */
+	if (notes->agent && strcmp(status, "ready") == 0)
+		status = "degraded";
+	put_format(page, 2, "keel %s is ", text_of(root, "version"));
+	put_state(page, status);
+	if (ready && strcmp(status, "ready") != 0)
+		put_text(page, 2, ", the engine can be used");
+	put_format(page, 2, "  (%s mode, up %s)", text_of(root, "mode"),
+		view_format_ms(up_ms, up, sizeof(up)));
+	put_newline(page);
+	if (page->reason[0]) {
+		put_indent(page, 2);
+		put_text(page, 2, page->reason);
+		put_newline(page);
+	}
+	put_newline(page);
+}
+
+int view_print_status(FILE *out, const char *json, size_t len, const struct view_style *style,
+	const struct view_notes *notes)
+{
+	struct page page = {.out = out, .style = *style};
 	yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
 	yyjson_val *root = yyjson_doc_get_root(doc);
-	char up[32];
+	struct advice advice[ADVICE_MAX];
 
 	if (!yyjson_is_str(yyjson_obj_get(root, "status"))) {
 		yyjson_doc_free(doc);
 		return -EINVAL;
 	}
-	(void)fprintf(out, "keel %s is ", text_of(root, "version"));
-	print_state(&page, text_of(root, "status"), 0);
-	if (yyjson_get_bool(yyjson_obj_get(root, "ready")) &&
-		strcmp(text_of(root, "status"), "ready") != 0)
-		(void)fputs(", the engine can be used", out);
-	(void)fprintf(out, "  (%s mode, up %s)\n", text_of(root, "mode"),
-		view_format_ms(number_of(root, "uptime_ms"), up, sizeof(up)));
-	if (text_of(root, "reason")[0])
-		(void)fprintf(out, "  %s\n", text_of(root, "reason"));
-	print_stages(&page, root);
-	(void)fputs("\nServices\n", out);
-	print_services(&page, root);
+	page.reason = text_of(root, "reason");
+	print_head(&page, root, notes);
+	print_agent(&page, root, notes);
+	print_engine(&page, root);
 	print_disk(&page, yyjson_obj_get(root, "disk"));
-	print_rest(&page, root);
+	print_memory(&page, yyjson_obj_get(root, "memory"));
+	print_network(&page, root, notes);
+	if (style->brief) {
+		print_services_in_brief(&page, root);
+		print_stages_in_brief(&page, root);
+	} else {
+		print_kernel(&page, yyjson_obj_get(root, "kernel"));
+		(void)fputs("\nServices\n", out);
+		print_services(&page, root);
+		print_stages(&page, root);
+	}
+	print_all_last_words(&page, root);
+	print_advice(&page, advice,
+		advice_give(root, notes->agent && !is_agent_on_its_way(root), advice));
 	yyjson_doc_free(doc);
 	return 0;
 }
 
+void view_print_silence(FILE *out, const char *init, const struct view_style *style,
+	const struct view_notes *notes)
+{
+	static const struct advice advice[] = {
+		{"journalctl -k -n 30", "what PID 1 and the kernel said"},
+		{"ps", "what runs; PID 1 should be init"},
+		{"docker ps", "the engine may work all the same"},
+	};
+	struct page page = {.out = out, .style = *style, .reason = ""};
+
+	put_text(&page, 2, "keel " KEEL_VERSION " is ");
+	put_state(&page, "unreachable");
+	put_newline(&page);
+	put_indent(&page, 2);
+	put_format(&page, 2, "neither keel-agent (%s) nor PID 1 (%s) answers", notes->agent, init);
+	put_newline(&page);
+	put_newline(&page);
+	print_network(&page, NULL, notes);
+	print_advice(&page, advice, ARRAY_SIZE(advice));
+}
+
 int view_print_services(FILE *out, const char *json, size_t len, bool colour)
 {
-	const struct page page = {.out = out, .colour = colour};
+	const struct page page = {.out = out, .style.colour = colour};
 	yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	bool valid = yyjson_is_arr(yyjson_obj_get(root, "services"));

@@ -9,11 +9,30 @@
 
 #include "lib/base.h"
 
+struct view_style {
+	bool colour;
+	bool brief;         /* what matters now; no tables */
+	unsigned int width; /* columns that text is wrapped to, 0: not wrapped */
+};
+
+/* What the document does not tell. */
+struct view_notes {
+	const char *
+		agent; /* why it does not answer, so that the document is PID 1's; NULL: it is the agent's */
+	const char *network; /* one line, NULL: not known (we are not in the guest) */
+};
+
 /* Prints the page for a document of `len` bytes. 0 or -EINVAL (not a health document). */
-int view_print_status(FILE *out, const char *json, size_t len, bool colour) MUST_CHECK;
+int view_print_status(FILE *out, const char *json, size_t len, const struct view_style *style,
+	const struct view_notes *notes) MUST_CHECK;
+/* The page when nobody answers; `init`: why PID 1 does not. */
+void view_print_silence(FILE *out, const char *init, const struct view_style *style,
+	const struct view_notes *notes);
 /* The table of services only; takes a health or a services document. */
 int view_print_services(FILE *out, const char *json, size_t len, bool colour) MUST_CHECK;
 
+/* Colours and width for `out`; not brief. */
+struct view_style view_get_style(FILE *out);
 /* True for a terminal that wants colours (no-color.org). */
 bool view_wants_colour(FILE *out);
 /* 8589934592 -> "8.0 GiB". Returns `buffer`. */

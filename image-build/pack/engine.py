@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""engine.py - the engine's files: from Debian's packages, or the daemons from an official static archive.
+"""engine.py - the engine's files: from Debian's packages, or the daemons from an official static archive; and the
+tools of the debugging shell, which are from the same packages.
 
 Both give the same paths in the guest. The libraries are not listed anywhere: they are what the programs'
 ELF headers ask for, looked up in the locked packages, and a library that is nowhere ends the build.
@@ -19,6 +20,7 @@ LOADER_LINK = "usr/lib64/ld-linux-x86-64.so.2"
 DAEMONS = {
     "usr/bin/containerd": ("containerd", "usr/bin/containerd"),
     "usr/bin/containerd-shim-runc-v2": ("containerd", "usr/bin/containerd-shim-runc-v2"),
+    "usr/bin/ctr": ("containerd", "usr/bin/ctr"),
     "usr/bin/docker": ("docker-cli", "usr/bin/docker"),
     "usr/bin/docker-init": ("tini", "usr/bin/tini-static"),
     "usr/bin/docker-proxy": ("docker.io", "usr/sbin/docker-proxy"),
@@ -28,6 +30,24 @@ DAEMONS = {
 IPTABLES = "usr/sbin/xtables-nft-multi"
 IPTABLES_NAMES = ("iptables", "iptables-save", "iptables-restore",
                   "ip6tables", "ip6tables-save", "ip6tables-restore")
+# The debugging shell. What keeps a guest going when glibc is damaged stays static (image.py, BusyBox).
+TOOLS = {
+    "usr/bin/bash": "bash", "usr/bin/findmnt": "util-linux", "usr/bin/ip": "iproute2", "usr/sbin/ip": "iproute2",
+    "usr/bin/less": "less", "usr/bin/lsblk": "util-linux", "usr/bin/ss": "iproute2", "usr/bin/strace": "strace",
+}
+COMPLETION_DIR = "usr/share/bash-completion"
+TERMINFO = tuple(f"usr/share/terminfo/{name[0]}/{name}" for name in (
+    "ansi", "dumb", "linux", "screen", "screen-256color", "tmux", "tmux-256color", "vt100", "vt220", "xterm",
+    "xterm-256color", "xterm-color"))
+# Data files that belong to them.
+TOOL_DATA = {
+    f"{COMPLETION_DIR}/bash_completion": "bash-completion",
+    "etc/bash_completion.d/000_bash_completion_compat.bash": "bash-completion",  # the names that docker's uses
+    **{f"{COMPLETION_DIR}/completions/{name}": package for package, names in (
+        ("bash-completion", ("ip", "ss", "strace")), ("containerd", ("ctr",)), ("docker-cli", ("docker",)),
+        ("util-linux", ("dmesg", "findmnt", "lsblk", "nsenter"))) for name in names},
+    **{path: "ncurses-base" for path in TERMINFO},
+}
 # Opened by name at run time, so no header asks for it: glibc loads it when a thread is cancelled.
 DLOPENED = ("libgcc_s.so.1",)
 CA_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
@@ -40,6 +60,7 @@ def _wanted(package):
 
     def wanted(path):
         return (path in programs or path in (IPTABLES, LOADER_LINK, copyright_file)
+                or package in (TOOLS.get(path), TOOL_DATA.get(path))
                 or path == f"usr/share/doc/{package}"  # some are a link to another package's
                 or (path.startswith(LIBRARY_DIR + "/") and ".so" in path)
                 or path.startswith("usr/share/ca-certificates/mozilla/"))
@@ -81,6 +102,18 @@ def _add_iptables(tree, packages):
                 ("libxt_", "libipt_", "libip6t_")):
             add = trees.add_link if isinstance(data, str) else trees.add_file
             add(tree, path, data, "iptables")
+
+
+def _add_tools(tree, packages):
+    for path, package in {**TOOLS, **TOOL_DATA}.items():
+        data = packages.get(package, {}).get(path)
+        if data is None:  # docker-cli, when the engine comes from an archive
+            if package in packages:
+                raise trees.TreeError(f"package {package} has no {path}; see image-build/pack/engine.py")
+        elif isinstance(data, str):
+            trees.add_link(tree, path, data, package)
+        else:
+            trees.add_file(tree, path, data, package, 0o755 if path in TOOLS else 0o644)
 
 
 def _add_certificates(tree, packages):
@@ -152,6 +185,7 @@ def build(inputs, static_archive):
         _add_daemons(tree, packages)
     _add_iptables(tree, packages)
     _add_certificates(tree, packages)
+    _add_tools(tree, packages)
     add_libraries(tree, packages)
     for package in sorted({entry.origin for entry in tree.values()} & set(packages)):
         trees.add_file(tree, f"usr/share/doc/{package}/copyright", _copyright(packages, package), package)

@@ -5,6 +5,7 @@ kmod and e2fsprogs. Usr-merged, as Debian and WSL expect it.
 import os
 import pathlib
 import posixpath
+import subprocess
 
 import icon
 import tree as trees
@@ -85,6 +86,21 @@ def add_kernel_check(tree, directory):
         trees.add_file(tree, path, _read(directory / name), OWN, 0o755 if name == "check" else 0o644)
 
 
+def add_manual(tree, docs):
+    """Our manual pages as text with overstrikes, for man (rootfs/usr/bin/man); plain ASCII, for any terminal."""
+    for page in sorted(docs.glob("*.[1-9]")):
+        text = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=78", "-I", "os=keel", str(page)], check=True,
+                              capture_output=True).stdout
+        trees.add_file(tree, f"usr/share/keel/man/{page.name}", text, OWN)
+
+
+def add_completion(tree, source):
+    """One file for all names that keelctl has, found by each of them (bash-completion's loader goes by name)."""
+    trees.add_file(tree, "usr/share/bash-completion/completions/keelctl", _read(source), OWN)
+    for name in ("journalctl", "systemctl"):
+        trees.add_link(tree, f"usr/share/bash-completion/completions/{name}", "keelctl", OWN)
+
+
 def add_deps(tree, deps):
     for name in E2FSPROGS:
         trees.add_file(tree, f"usr/sbin/{name}", _read(deps / "bin" / name), "e2fsprogs", 0o755)
@@ -119,6 +135,8 @@ def build(top, version):
     add_overlay(tree, top / "rootfs")
     add_programs(tree, top / "build" / "bin")
     add_kernel_check(tree, top / "kernel-config")
+    add_manual(tree, top / "docs")
+    add_completion(tree, top / "agent" / "ctl" / "completion.bash")
     add_deps(tree, top / "build" / "deps")
     add_busybox(tree, top / "build" / "deps")
     return tree

@@ -79,7 +79,9 @@ def pack_rootfs(inputs, archive, version, epoch):
     debs = [row for row in inputs if row[4].startswith("engine")]
     engine_tree, engine_packed, engine_sizes = load_engine(debs, archive, epoch)
     for path, entry in engine_tree.items():
-        if path in tree and tree[path].origin == "busybox" and tree[path].kind == "link":
+        # An applet gives way to a program; of a package that we also link in, one copyright file is enough.
+        if path in tree and ((tree[path].origin == "busybox" and tree[path].kind == "link") or
+                             path == f"usr/share/doc/{entry.origin}/copyright"):
             del tree[path]
         trees.add(tree, path, entry)
     trees.add_parents(tree, image.OWN)

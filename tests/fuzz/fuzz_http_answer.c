@@ -14,6 +14,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct view_style styles[] = {{.colour = true}, {.brief = true, .width = 40}};
+	static const struct view_notes notes[] = {{0}, {.agent = "a", .network = "n"}};
 	static FILE *sink;
 	char *copy = malloc(size + 1);
 	const char *body;
@@ -33,8 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(rc <= 0 && !(closed && rc == -EAGAIN));
 		FUZZ_CHECK(rc != 0 || (body >= copy && body + body_len <= copy + size));
 		if (rc == 0) {
-			(void)view_print_status(sink, body, body_len, true);
-			(void)view_print_services(sink, body, body_len, false);
+			(void)!view_print_status(sink, body, body_len, &styles[closed],
+				&notes[closed]);
+			(void)!view_print_services(sink, body, body_len, false);
 		}
 	}
 	free(copy);

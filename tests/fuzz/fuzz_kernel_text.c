@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_kernel_text.c - the text of others that keel-disk, keel-modules and the child that unmounts read: a
- * mountinfo line (a container's mounts are in it), a uevent, a modules-load.d file.
+ * fuzz_kernel_text.c - the text of others that keel-disk, keel-modules, the child that unmounts and keelctl read: a
+ * mountinfo line (a container's mounts are in it), a uevent, a modules-load.d file, routes, a resolv.conf.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ctl/guest_network.h"
 #include "init/disk/mount_table.h"
 #include "lib/netlink/uevent.h"
 #include "init/modules/module_list.h"
@@ -19,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct module_list list;
 	static struct unmount_entry mounted;
 	struct mount_entry entry;
+	char device[16], gateway[16], servers[40];
 	/* As long as the input, so that the sanitizer sees every byte read beyond it. */
 	char *text = malloc(size + 1);
 
@@ -37,6 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (unmount_parse_line(text, &mounted) &&
 		(mounted.point[0] != '/' || strlen(mounted.point) >= sizeof(mounted.point) ||
 			strlen(mounted.device) >= sizeof(mounted.device)))
+		abort();
+	if (guest_network_find_route(text, device, gateway) && strlen(gateway) >= sizeof(gateway))
+		abort();
+	guest_network_list_servers(text, servers, sizeof(servers));
+	if (strlen(servers) >= sizeof(servers))
 		abort();
 	free(text);
 	return 0;

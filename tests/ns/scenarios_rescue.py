@@ -195,13 +195,3 @@ def health_of_failed_boot(_test):
         check(document["reason"].startswith("the boot failed: stage mounts failed: cannot mount tmpfs on "),
               document["reason"])
         check("degraded" in guest.run("systemctl", "is-system-running", check=False)[1], "is-system-running")
-
-
-@scenario("a login shell says in one line what is wrong, a script's does not", skip=engine.unavailable)
-def profile_line(_test):
-    with engine.EngineGuest(enosys="mount") as guest:
-        guest.wait_service("keel-agent.service", "active")
-        guest.put("/etc/profile", open(f"{TOP}/rootfs/etc/profile", encoding="utf-8").read())
-        said = guest.run("sh", "-l", "-i", "-c", "echo here")[1]
-        check("keel is degraded, stage mounts failed: cannot mount" in said and said.count("keel is") == 1, said)
-        check(guest.run("sh", "-l", "-c", "echo here")[1] == "here\n", "a script's shell is silent")

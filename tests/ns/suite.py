@@ -25,6 +25,7 @@ import scenarios_memory_api  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_rescue  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
+import scenarios_shell  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
 import scenarios_units  # noqa: E402,F401
 

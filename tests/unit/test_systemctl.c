@@ -456,6 +456,8 @@ static void test_figures_for_people(void **state)
 		"\"state\":\"active\",\"pid\":1e300,\"restarts\":-9e99,\"exec_ms\":1,"
 		"\"ready_ms\":1e99}],\"stages\":[{\"name\":\"y\",\"state\":\"done\","
 		"\"start_ms\":-1,\"ms\":1e200}]}";
+	static const struct view_style plain;
+	static const struct view_notes none;
 	char text[32];
 
 	(void)state;
@@ -467,9 +469,9 @@ static void test_figures_for_people(void **state)
 	assert_string_equal(view_format_ms(1500, text, sizeof(text)), "1.5 s");
 	assert_string_equal(view_format_ms(61001, text, sizeof(text)), "1 min 1 s");
 	assert_string_equal(view_format_ms(3600.0 * 25 * 1000, text, sizeof(text)), "1 d 1 h");
-	assert_int_equal(view_print_status(stderr, "{}", 2, false), -EINVAL);
-	assert_int_equal(view_print_status(stderr, huge, strlen(huge), false), 0);
-	assert_int_equal(view_print_status(stderr, "not json", 8, false), -EINVAL);
+	assert_int_equal(view_print_status(stderr, "{}", 2, &plain, &none), -EINVAL);
+	assert_int_equal(view_print_status(stderr, huge, strlen(huge), &plain, &none), 0);
+	assert_int_equal(view_print_status(stderr, "not json", 8, &plain, &none), -EINVAL);
 	assert_int_equal(view_print_services(stderr, "[]", 2, false), -EINVAL);
 }
 

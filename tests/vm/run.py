@@ -162,7 +162,7 @@ def run_container():
 
 def debug_shell():
     say("== a shell in the guest; exit shuts the guest down")
-    vm.verb_sh(vm.parse(["sh", "--name", NAME, "--tty", "--deadline", "0", "exec /bin/sh -l"])[1])
+    vm.verb_sh(vm.parse(["sh", "--name", NAME])[1])
 
 
 def shut_down():

@@ -6,6 +6,7 @@ their own, so that it can run beside anybody's guests.
 """
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import vsock  # noqa: E402
 from guests import (BOOT_SECONDS, IMAGE, data_file, digest, docker, end, events, file_system_errors,  # noqa: E402
                     health, import_image, must, sh, up, vm)
 from harness import check, contains, equal, scenario  # noqa: E402
+from terminal import Terminal  # noqa: E402
 
 HEALTH_FIELDS = ("schema", "version", "boot_id", "mode", "status", "ready", "reason", "uptime_ms", "stages",
                  "services", "disk", "engine", "memory", "clock", "kernel")
@@ -159,6 +161,19 @@ def check_shell(guest):
     equal(vm("sh", guest, "--deadline", "2", "sleep 60").returncode, 124, "status at the deadline")
 
 
+def check_login_shell(guest):
+    """vm sh without a command: the page, the prompt, and the console's shell has greeted too."""
+    with Terminal([str(machine.TOP / "tests/vm/vm"), "sh", "--name", guest], env=dict(os.environ, TERM="xterm")) as terminal:
+        page, _ = terminal.expect("# ", 30)
+        contains(page, "keel 0", "the page")
+        contains(page, "Engine      ready, API ", "the page")
+        contains(page, "keel[ready] root@", "the prompt")
+        equal(terminal.ask("stty size"), ("40 120\n", 0), "stty size")
+        terminal.type("exit 3\n")
+        equal(terminal.wait_end(), 3, "the shell's status")
+    contains(must("console", guest, "--log"), "help: what to do when something is wrong", "the console")
+
+
 def check_memory_figure(guest):
     """vm rss counts what the guest holds, and the guest's kernel gives back what it has freed."""
     sh(guest, "mkdir -p /run/fill && mount -t tmpfs -o size=1g t /run/fill && "
@@ -197,6 +212,8 @@ def main_story(t):
         check_probes(guest)
     with t.step("commands in the guest: output, status, input, deadline"):
         check_shell(guest)
+    with t.step("a login shell: the status page, the state in the prompt"):
+        check_login_shell(guest)
     import_image(guest)
     with t.step("a container runs through the forwarded API"):
         equal(docker(guest, "run", "--rm", IMAGE, "/bin/echo", "hello"), "hello\n", "output")

@@ -34,8 +34,9 @@ usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
   wait STATUS [SECONDS]      waits for starting, ready, degraded, failed, stopping or off
   health                     the health document, asked of the guest now
   api METHOD PATH [BODY]     one request to the guest's API; prints the answer's body
-  sh [--tty] [--deadline S] COMMAND...
-                             runs a command in the guest; one argument is a shell command line
+  sh [--tty] [--deadline S] [COMMAND...]
+                             runs a command in the guest; one argument is a shell command line; none:
+                             a login shell, as WSL gives one
   docker [--deadline S] ARGUMENTS...
                              the Docker CLI against the forwarded API
   rss                        guest memory that the host holds now, in KiB
@@ -233,8 +234,15 @@ def run_on_terminal(sock, command, deadline):
         termios.tcsetattr(0, termios.TCSADRAIN, saved)
 
 
+# What WSL's sessions get, as far as it matters here. The terminal's name is the guest's to know as well.
+LOGIN_SHELL = "cd; TERM={} exec /bin/sh -l"
+
+
 def verb_sh(args):
     command = args.command[0] if len(args.command) == 1 else shlex.join(args.command)
+    if not args.command:
+        args.tty = args.tty or os.isatty(0)
+        command = LOGIN_SHELL.format(shlex.quote(os.environ.get("TERM", "dumb")))
     if args.deadline is None:
         args.deadline = 0 if args.tty else COMMAND_SECONDS
     deadline = time.monotonic() + args.deadline if args.deadline else None
@@ -471,8 +479,6 @@ def parse(argv):
     for rest in ("command", "arguments"):
         if getattr(args, rest, None) and getattr(args, rest)[0] == "--":
             del getattr(args, rest)[0]
-    if getattr(args, "command", None) == []:
-        parser.error("what is to be run?")
     return function, args
 
 

@@ -15,6 +15,7 @@ import profiles  # noqa: E402
 import scenarios_end  # noqa: E402,F401
 import scenarios_engine_wsl  # noqa: E402,F401
 import scenarios_facts  # noqa: E402,F401
+import scenarios_prompt  # noqa: E402,F401
 import scenarios_sessions  # noqa: E402,F401
 import scenarios_start  # noqa: E402,F401
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * guest_network.c - see guest_network.h. Callers: verbs.c (the status page).
+ */
+#include "agent/ctl/guest_network.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "lib/file.h"
+
+#define TEXT_MAX     16384
+#define SERVERS_MAX  3    /* MAXNS of resolv.conf(5) */
+#define ROUTE_UP     0x1U /* RTF_UP and RTF_GATEWAY of linux/route.h */
+#define ROUTE_BEHIND 0x2U
+
+/* The next line of a text, without its newline, cut to `size`; NULL at the end. */
+static const char *take_line(const char *text, char *line, size_t size)
+{
+	size_t len = strcspn(text, "\n"), kept = len < size ? len : size - 1;
+
+	if (*text == '\0')
+		return NULL;
+	memcpy(line, text, kept);
+	line[kept] = '\0';
+	return text + len + (text[len] == '\n');
+}
+
+bool guest_network_find_route(const char *routes, char device[16], char gateway[16])
+{
+	unsigned int to, by, flags, mask;
+	struct in_addr address;
+	char line[160];
+
+	while ((routes = take_line(routes, line, sizeof(line)))) {
+		/* proc(5): Iface Destination Gateway Flags RefCnt Use Metric Mask ..., numbers in hex but these three */
+		if (sscanf(line, "%15s %8x %8x %4x %*s %*s %*s %8x", device, &to, &by, &flags,
+			    &mask) != 5 ||
+			to != 0 || mask != 0 || (flags & ROUTE_UP) == 0)
+			continue;
+		address.s_addr = by;
+		gateway[0] = '\0';
+		if ((flags & ROUTE_BEHIND) != 0)
+			(void)inet_ntop(AF_INET, &address, gateway, 16);
+		return true;
+	}
+	return false;
+}
+
+void guest_network_list_servers(const char *resolv, char *servers, size_t size)
+{
+	char line[128], server[64];
+	unsigned int count = 0;
+
+	servers[0] = '\0';
+	while (count < SERVERS_MAX && (resolv = take_line(resolv, line, sizeof(line)))) {
+		size_t len = strlen(servers);
+
+		if (sscanf(line, " nameserver %63s", server) != 1 ||
+			len + strlen(server) + 3 > size)
+			continue;
+		(void)snprintf(servers + len, size - len, "%s%s", count > 0 ? ", " : "", server);
+		count++;
+	}
+}
+
+/* "" if it has none. */
+static void read_address(const char *device, char address[16])
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+	struct sockaddr_in in;
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	address[0] = '\0';
+	if (fd < 0 || ioctl(fd, SIOCGIFADDR, &request) < 0)
+		return;
+	memcpy(&in, &request.ifr_addr, sizeof(in));
+	(void)inet_ntop(AF_INET, &in.sin_addr, address, 16);
+}
+
+/* The beginning will do. */
+static bool read_text(const char *path, char *text, size_t size)
+{
+	ssize_t len = file_read(path, text, size);
+
+	return len >= 0 || len == -EFBIG;
+}
+
+void guest_network_describe(char line[GUEST_NETWORK_MAX])
+{
+	char text[TEXT_MAX], device[16], gateway[16], address[16], servers[128];
+	int len = 0;
+
+	if (read_text("/proc/net/route", text, sizeof(text)) &&
+		guest_network_find_route(text, device, gateway)) {
+		read_address(device, address);
+		len = snprintf(line, GUEST_NETWORK_MAX, "%s %s%s%s", device,
+			address[0] ? address : "without an address", gateway[0] ? ", gateway " : "",
+			gateway);
+	} else {
+		len = snprintf(line, GUEST_NETWORK_MAX, "no way out (no default route)");
+	}
+	servers[0] = '\0';
+	if (read_text("/etc/resolv.conf", text, sizeof(text)))
+		guest_network_list_servers(text, servers, sizeof(servers));
+	(void)snprintf(line + len, GUEST_NETWORK_MAX - (size_t)len, "%s%s",
+		servers[0] ? ", names by " : ", nobody resolves names (/etc/resolv.conf)", servers);
+}

@@ -27,7 +27,8 @@ ctl_src     := $(wildcard agent/ctl/*.c) $(common_src)
 log_src     := $(wildcard agent/log/*.c) agent/notify.c agent/common/log_line.c
 own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) $(log_src))
 own_hdr     := $(wildcard lib/*.h lib/*/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
-test_src    := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
+wsl_src     := $(wildcard tests/wsl/*.c)
+test_src    := $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
 
 ini_src  := $(SRC)/inih/ini.c
 yy_src   := $(SRC)/yyjson/yyjson.c
@@ -111,7 +112,13 @@ build/lab/%: %.c $(REL)/flags
 	@$(rel_cc) $(rel_cflags) $(cppflags) $(warn) $(rel_inc) $(rel_ldflags) -s -o $@ $<
 
 # What the namespace suites start guests with, and in them.
-ns-programs: build/ns/launch build/ns/svc build/ns/floor build/ns/benchsvc
+ns-programs: build/ns/launch build/ns/wsl-launcher build/ns/svc build/ns/floor build/ns/benchsvc
+build/ns/launch: $(call rel_obj,tests/ns/launch.c $(addprefix tests/wsl/,base.c lab.c handover.c))
+build/ns/wsl-launcher: $(call rel_obj,$(wsl_src) $(ini_src))
+build/ns/launch build/ns/wsl-launcher:
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(rel_cc) $(rel_cflags) $(rel_ldflags) -s -o $@ $(filter %.o,$^)
 build/ns/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

@@ -28,6 +28,7 @@ struct start {
 	bool mirrored;   /* networkingMode */
 	bool gpu, modules;
 	int init_timeout; /* ms; 0: the distro's own */
+	int retry_ms;     /* between two tries of a command: 250 */
 	char cgroup[256]; /* below the hierarchy's root; "" is the root */
 	char shared_temp[32], drivers_temp[32], lib_temp[32], modules_temp[32];
 	char hostname[64];
@@ -49,6 +50,7 @@ struct distro {
 
 /* What the VM's child does: from new namespaces to "exec /init". Does not return. */
 struct launch {
+	const char *program; /* this one, by a path: /proc/self/exe is of another mount namespace */
 	const char *root;
 	struct lab lab; /* kmsg NULL: no protection, root is all there is */
 	const char *share;   /* the VM's shared mount */

@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RETRY_US 250000
-
 int distro_command(const char *command, char *output, unsigned long size)
 {
 	FILE *pipe = popen(command, "re");
@@ -57,7 +55,7 @@ static bool retry(const struct distro *distro, const char *event, const char *co
 		success = status == 0;
 		if (success || (hopeless && strcmp(output, hopeless) == 0) || now_us() > end)
 			break;
-		(void)usleep(RETRY_US);
+		(void)usleep((useconds_t)distro->start.retry_ms * 1000);
 	}
 	(void)signal(SIGCHLD, SIG_IGN);
 	return success;

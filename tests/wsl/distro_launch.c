@@ -35,14 +35,14 @@ static void temporary_mount(char path[32], const char *source, const char *type,
 }
 
 /* WSL's init is this program; whatever calls it by /init, wslpath or mount.drvfs gets our stand-in. */
-static void bind_init(void)
+static void bind_init(const char *program)
 {
 	int fd = open("init", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
 
 	if (fd < 0)
 		die("cannot make /init in the distro");
 	(void)close(fd);
-	do_mount("/proc/self/exe", "init", NULL, MS_BIND, NULL);
+	do_mount(program, "init", NULL, MS_BIND, NULL);
 	do_mount(NULL, "init", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
 }
 
@@ -101,7 +101,7 @@ void distro_launch(struct launch *launch, int channel)
 	groups_make(&launch->start);
 	enter_root(launch);
 	mount_shares(launch);
-	bind_init();
+	bind_init(launch->program);
 	handover_limits();
 	leave_start(&launch->start);
 	if (dup2(channel, CHANNEL_FD) < 0)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,8 +139,11 @@ void distro_link_resolv_conf(const struct distro *distro)
 
 static void run_and_log(const struct distro *distro, const char *command)
 {
-	int status = distro_command(command, NULL, 0);
+	int status;
 
+	(void)signal(SIGCHLD, SIG_DFL);
+	status = distro_command(command, NULL, 0);
+	(void)signal(SIGCHLD, SIG_IGN);
 	say(distro->start.name, "ran command=%.40s status=%d", command, status);
 	if (status != 0)
 		distro_log(distro, "%s: status %d", command, status);

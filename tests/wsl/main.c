@@ -35,6 +35,7 @@
 	"  --elevated            the session that started the distro was elevated\n" \
 	"  --no-systemd          a WSL without boot.systemd\n" \
 	"  --init-timeout MS     instead of boot.initTimeout\n" \
+	"  --retry-ms MS         between two tries of a command (default 250, as WSL)\n" \
 	"  --mirrored, --hostname NAME\n"
 
 /* What the links to /init do: nothing that a distro without Windows would miss. */
@@ -54,11 +55,12 @@ static _Noreturn void plan9(void)
 		(void)pause();
 }
 
-static int run(int argc, char **argv)
+static int run(const char *program, int argc, char **argv)
 {
 	static struct vm vm = {
 		.nameserver = "10.255.255.254", .host_timeout_ms = HOST_TERMINATE_MS, .shutdown_client = -1};
 
+	vm.distros[0].launch.program = program;
 	vm_parse(&vm, argc, argv);
 	return vm_run(&vm);
 }
@@ -81,6 +83,6 @@ int main(int argc, char **argv)
 		return argc < 2 ? 2 : 0;
 	}
 	if (strcmp(argv[1], "run") == 0)
-		return run(argc - 2, argv + 2);
+		return run(argv[0], argc - 2, argv + 2);
 	return client_main(argv[1], argc - 2, argv + 2);
 }

@@ -34,6 +34,7 @@ struct relay {
 	int *fds;    /* the request's */
 	int input;   /* the child's standard input, our end; -1: closed */
 	int output[2], master, signals;
+	bool hung_up; /* nobody has the terminal open; closing it would hang the child up */
 	pid_t child; /* -1: has ended */
 	char pending[4096];
 	size_t pending_length;
@@ -67,7 +68,9 @@ static bool carry_output(struct relay *relay, int *from, int to)
 	ssize_t length = read(*from, data, sizeof(data));
 
 	if (length <= 0) {
-		close_fd(from);
+		relay->hung_up |= from == &relay->master;
+		if (from != &relay->master)
+			close_fd(from);
 		return false;
 	}
 	if (!relay->spoke)
@@ -147,7 +150,7 @@ static void carry(struct relay *relay)
 		struct pollfd fds[] = {
 			{relay->output[0], input, 0},
 			{relay->output[1], input, 0},
-			{relay->master, input, 0},
+			{relay->hung_up ? -1 : relay->master, input, 0},
 			{relay->pending_length ? -1 : relay->fds[CLIENT_IN], input, 0},
 			{relay->signals, input, 0},
 			{relay->fds[CLIENT], input, 0},

@@ -93,6 +93,8 @@ static bool take_value(struct vm *vm, struct launch *launch, const char *word, c
 		(void)snprintf(start->hostname, sizeof(start->hostname), "%s", value);
 	else if (strcmp(word, "--init-timeout") == 0)
 		start->init_timeout = atoi(value);
+	else if (strcmp(word, "--retry-ms") == 0)
+		start->retry_ms = atoi(value);
 	else if (strcmp(word, "--host-timeout") == 0)
 		vm->host_timeout_ms = atoll(value);
 	else if (strcmp(word, "--dev") == 0 && launch->lab.dev_count < LAB_DEVS_MAX)
@@ -104,7 +106,7 @@ static bool take_value(struct vm *vm, struct launch *launch, const char *word, c
 
 void vm_parse(struct vm *vm, int argc, char **argv)
 {
-	const struct start standard = {.profile = "2.9", .hostname = "windows-pc", .gpu = true, .modules = true};
+	const struct start standard = {.profile = "2.9", .hostname = "windows-pc", .gpu = true, .modules = true, .retry_ms = 250};
 	struct vm_distro *distro = NULL;
 
 	vm->distros[0].launch.start = standard;

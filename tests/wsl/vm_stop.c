@@ -57,6 +57,8 @@ void vm_off(struct vm *vm)
 	for (unsigned int i = 0; i < vm->count; i++)
 		if (vm->distros[i].pid)
 			(void)kill(vm->distros[i].pid, SIGKILL);
+	if (getpid() == 1)
+		(void)kill(-1, SIGKILL); /* WSL kills all children of its init in the VM */
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 	say("-", "all-killed");

@@ -245,9 +245,9 @@ static struct options parse_options(int argc, char **argv)
 		const struct {
 			const char *name;
 			const char **field;
-		} strings[] = {{"--root", &o.root}, {"--lower", &o.lab.lower}, {"--upper", &o.lab.upper},
-			{"--work", &o.lab.work}, {"--kmsg", &o.lab.kmsg}, {"--console", &o.lab.console},
-			{"--cgroup", &o.cgroup}};
+		} strings[] = {{"--root", &o.root}, {"--lower", &o.lab.lower},
+			{"--upper", &o.lab.upper}, {"--work", &o.lab.work}, {"--kmsg", &o.lab.kmsg},
+			{"--console", &o.lab.console}, {"--cgroup", &o.cgroup}};
 		bool found = false;
 
 		for (size_t s = 0; s < sizeof(strings) / sizeof(strings[0]); s++) {

@@ -66,7 +66,8 @@ void make_dirs(const char *path)
 		die("cannot make %s", path);
 }
 
-void do_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
+void do_mount(const char *source, const char *target, const char *type, unsigned long flags,
+	const char *data)
 {
 	if (mount(source, target, type, flags, data) < 0)
 		die("cannot mount %s on %s", type ? type : source, target);
@@ -97,7 +98,8 @@ void say(const char *distro, const char *format, ...)
 	va_end(args);
 	/* "EVENT rest": the distro's name goes between. */
 	length = (int)strcspn(text, " ");
-	length = snprintf(line, sizeof(line), "%.*s %s%s t=%lld\n", length, text, distro, text + length, now_us());
+	length = snprintf(line, sizeof(line), "%.*s %s%s t=%lld\n", length, text, distro,
+		text + length, now_us());
 	if (write(EVENTS_FD, line, (size_t)length) < 0)
 		return; /* nobody listens any more */
 }

@@ -18,7 +18,8 @@ void write_file(const char *path, const char *text);  /* the file exists */
 void create_file(const char *path, const char *text); /* text may be NULL: an empty file */
 void make_dir(const char *path, mode_t mode);         /* may exist */
 void make_dirs(const char *path);                     /* with its parents, 0755 */
-void do_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+void do_mount(const char *source, const char *target, const char *type, unsigned long flags,
+	const char *data);
 void bind_node(const char *source, const char *target); /* target is made, a file */
 
 /* An event of the harness on descriptor EVENTS_FD, in one write:

@@ -20,7 +20,8 @@ static const struct key {
 	enum kind kind;
 	size_t offset, size;
 } keys[] = {
-#define KEY(section, name, kind, field) {section, name, kind, offsetof(struct conf, field), sizeof(((struct conf *)0)->field)}
+#define KEY(section, name, kind, field) \
+	{section, name, kind, offsetof(struct conf, field), sizeof(((struct conf *)0)->field)}
 	KEY("boot", "systemd", KIND_BOOL, systemd),
 	KEY("boot", "command", KIND_TEXT, command),
 	KEY("boot", "initTimeout", KIND_INT, init_timeout),
@@ -46,15 +47,18 @@ static int take(void *data, const char *section, const char *name, const char *v
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		char *field = (char *)data + keys[i].offset;
 
-		if (strcasecmp(section, keys[i].section) != 0 || strcasecmp(name, keys[i].name) != 0)
+		if (strcasecmp(section, keys[i].section) != 0 ||
+			strcasecmp(name, keys[i].name) != 0)
 			continue;
 		switch (keys[i].kind) {
 		case KIND_BOOL:
-			*(bool *)field = strcasecmp(value, "true") == 0 || strcasecmp(value, "1") == 0;
+			*(bool *)field =
+				strcasecmp(value, "true") == 0 || strcasecmp(value, "1") == 0;
 			break;
 		case KIND_INT:
 		case KIND_OCTAL:
-			*(int *)(void *)field = (int)strtol(value, NULL, keys[i].kind == KIND_OCTAL ? 8 : 10);
+			*(int *)(void *)field =
+				(int)strtol(value, NULL, keys[i].kind == KIND_OCTAL ? 8 : 10);
 			break;
 		case KIND_TEXT:
 			(void)snprintf(field, keys[i].size, "%s", value);

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 struct conf {
-	bool systemd, protect_binfmt, automount, mount_fstab, ldconfig, hosts, resolv_conf, interop, gui, gpu;
+	bool systemd, protect_binfmt, automount, mount_fstab, ldconfig, hosts, resolv_conf, interop,
+		gui, gpu;
 	bool append_gpu_path;
 	int init_timeout; /* ms */
 	unsigned int umask;

@@ -32,7 +32,8 @@ int distro_command(const char *command, char *output, unsigned long size)
 
 		line[strcspn(line, "\n")] = '\0';
 		if (output)
-			(void)snprintf(output + length, size - length, "%s%s", length ? "/" : "", line);
+			(void)snprintf(output + length, size - length, "%s%s", length ? "/" : "",
+				line);
 	}
 	status = pclose(pipe);
 	if (status < 0)
@@ -41,7 +42,8 @@ int distro_command(const char *command, char *output, unsigned long size)
 }
 
 /* The command until it succeeds or the time is over, as long as its output is not `hopeless`. */
-static bool retry(const struct distro *distro, const char *event, const char *command, const char *hopeless)
+static bool retry(const struct distro *distro, const char *event, const char *command,
+	const char *hopeless)
 {
 	long long end = now_us() + distro->conf.init_timeout * 1000LL;
 	char output[128];
@@ -51,7 +53,8 @@ static bool retry(const struct distro *distro, const char *event, const char *co
 	for (;;) {
 		int status = distro_command(command, output, sizeof(output));
 
-		say(distro->start.name, "%s status=%d output=%s", event, status, output[0] ? output : "-");
+		say(distro->start.name, "%s status=%d output=%s", event, status,
+			output[0] ? output : "-");
 		success = status == 0;
 		if (success || (hopeless && strcmp(output, hopeless) == 0) || now_us() > end)
 			break;
@@ -72,9 +75,11 @@ void distro_wait_for_boot(struct distro *distro)
 	distro->begin = -1;
 	if (distro->conf.init_timeout <= 0)
 		return;
-	if (!retry(distro, "is-system-running", "systemctl is-system-running | grep -E \"running|degraded\"", NULL)) {
+	if (!retry(distro, "is-system-running",
+		    "systemctl is-system-running | grep -E \"running|degraded\"", NULL)) {
 		say(distro->start.name, "boot-timeout");
-		distro_log(distro, "/sbin/init failed to start within %d ms", distro->conf.init_timeout);
+		distro_log(distro, "/sbin/init failed to start within %d ms",
+			distro->conf.init_timeout);
 	}
 }
 
@@ -158,7 +163,8 @@ void distro_terminate(struct distro *distro)
 		while (now_us() < end)
 			(void)usleep((useconds_t)(end - now_us()));
 		say(distro->start.name, "poweroff-timeout");
-		distro_log(distro, "systemctl poweroff did not end the distro in %d ms", distro->conf.init_timeout);
+		distro_log(distro, "systemctl poweroff did not end the distro in %d ms",
+			distro->conf.init_timeout);
 	}
 	(void)reboot(RB_POWER_OFF);
 	die("cannot power off");

@@ -45,7 +45,8 @@ void distro_log(const struct distro *distro, const char *format, ...)
 
 static void lock_binfmt(const struct distro *distro)
 {
-	const char *lock = "/run/wsl/binfmt-status-lock", *status = "/proc/sys/fs/binfmt_misc/status";
+	const char *lock = "/run/wsl/binfmt-status-lock",
+		   *status = "/proc/sys/fs/binfmt_misc/status";
 
 	make_dirs("/run/wsl");
 	create_file(lock, "enabled\n");
@@ -79,7 +80,8 @@ static _Noreturn void become_sbin_init(struct distro *distro, int begin)
 		lock_binfmt(distro);
 	leave_units(distro);
 	groups_join(distro, false);
-	(void)snprintf(version, sizeof(version), "container_host_version_id=%s", distro->profile->version);
+	(void)snprintf(version, sizeof(version), "container_host_version_id=%s",
+		distro->profile->version);
 	say(distro->start.name, "exec-init");
 	(void)execve("/sbin/init", argv, environment);
 	distro_log(distro, "cannot run /sbin/init: %s", strerror(errno));
@@ -164,8 +166,10 @@ static void start_interop(struct distro *distro)
 	(void)snprintf(name, sizeof(name), "%d_interop", (int)distro->pid);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/run/WSL/%s", name);
 	distro->interop = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (distro->interop < 0 || bind(distro->interop, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(distro->interop, 16) < 0 || pthread_create(&thread, NULL, serve_interop, distro) != 0)
+	if (distro->interop < 0 ||
+		bind(distro->interop, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(distro->interop, 16) < 0 ||
+		pthread_create(&thread, NULL, serve_interop, distro) != 0)
 		die("cannot serve interop");
 	if (distro->pid != 1)
 		(void)symlink(name, "/run/WSL/1_interop");
@@ -223,7 +227,8 @@ static void split(struct distro *distro)
 
 static void read_start(struct distro *distro)
 {
-	if (pread(START_FD, &distro->start, sizeof(distro->start), 0) != (ssize_t)sizeof(distro->start))
+	if (pread(START_FD, &distro->start, sizeof(distro->start), 0) !=
+		(ssize_t)sizeof(distro->start))
 		die("no start on descriptor %d", START_FD);
 	(void)close(START_FD);
 	distro->profile = profile_find(distro->start.profile);

@@ -28,7 +28,8 @@ static void make_temporary(char path[32])
 	(void)snprintf(path, 32, "/%s", directory);
 }
 
-static void temporary_mount(char path[32], const char *source, const char *type, unsigned long flags)
+static void temporary_mount(char path[32], const char *source, const char *type,
+	unsigned long flags)
 {
 	make_temporary(path);
 	do_mount(source, path + 1, type, flags, NULL);
@@ -70,7 +71,8 @@ static void mount_shares(struct launch *launch)
 
 	temporary_mount(start->shared_temp, launch->share, NULL, MS_MOVE);
 	if (start->gpu) {
-		temporary_mount(start->drivers_temp, "drivers", "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY);
+		temporary_mount(start->drivers_temp, "drivers", "tmpfs",
+			MS_NOSUID | MS_NODEV | MS_RDONLY);
 		temporary_mount(start->lib_temp, "lib", "tmpfs", MS_NOSUID | MS_NODEV);
 	}
 	if (!start->modules)
@@ -86,7 +88,8 @@ static void leave_start(const struct start *start)
 {
 	int fd = memfd_create("start", 0);
 
-	if (fd < 0 || write(fd, start, sizeof(*start)) != (ssize_t)sizeof(*start) || dup2(fd, START_FD) < 0)
+	if (fd < 0 || write(fd, start, sizeof(*start)) != (ssize_t)sizeof(*start) ||
+		dup2(fd, START_FD) < 0)
 		die("cannot tell /init how to start");
 	if (fd != START_FD)
 		(void)close(fd);

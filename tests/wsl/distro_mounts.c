@@ -22,7 +22,8 @@
 #define DRIVE "/mnt/c"
 
 /* Shared is a second call, as WSL makes it. */
-static void mount_shared(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
+static void mount_shared(const char *source, const char *target, const char *type,
+	unsigned long flags, const char *data)
 {
 	make_dir(target, 0755);
 	do_mount(source, target, type, flags, data);
@@ -43,7 +44,8 @@ void distro_mount_devices(const struct distro *distro)
 		do_mount(NULL, "/sys", NULL, MS_SHARED, NULL);
 	} else {
 		mount_shared("devtmpfs", "/dev", "devtmpfs", MS_NOSUID | MS_RELATIME, "mode=755");
-		mount_shared("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, NULL);
+		mount_shared("sysfs", "/sys", "sysfs",
+			MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, NULL);
 	}
 }
 
@@ -77,7 +79,8 @@ static void mount_binfmt(const struct distro *distro)
 	const char *target = "/proc/sys/fs/binfmt_misc";
 
 	/* A kernel without it, or the lab's own registrations: an empty one stands for it. */
-	if (!distro->start.lab && mount("binfmt_misc", target, "binfmt_misc", MS_RELATIME, NULL) == 0)
+	if (!distro->start.lab &&
+		mount("binfmt_misc", target, "binfmt_misc", MS_RELATIME, NULL) == 0)
 		return;
 	if (access(target, F_OK) < 0)
 		return;
@@ -178,7 +181,8 @@ static void move_shares(const struct distro *distro)
 
 static void write_names(const struct distro *distro)
 {
-	const char *name = distro->conf.hostname[0] ? distro->conf.hostname : distro->start.hostname;
+	const char *name =
+		distro->conf.hostname[0] ? distro->conf.hostname : distro->start.hostname;
 	char text[512];
 
 	(void)sethostname(name, strlen(name));
@@ -201,7 +205,8 @@ void distro_initialize(struct distro *distro)
 	distro_link_resolv_conf(distro);
 	(void)chmod("/dev/fuse", 0666);
 	(void)chmod("/dev/net/tun", 0666);
-	distro->namespaces[distro->start.elevated] = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	distro->namespaces[distro->start.elevated] =
+		open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (distro->conf.automount)
 		mount_drive(distro, distro->start.elevated ? "elevated\n" : "not elevated\n");
 	write_names(distro);

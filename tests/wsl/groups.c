@@ -40,7 +40,10 @@ static bool find_hierarchy(char path[256])
 	return found;
 }
 
-static bool isolates(const struct start *start) { return profile_find(start->profile)->cgroup_isolation; }
+static bool isolates(const struct start *start)
+{
+	return profile_find(start->profile)->cgroup_isolation;
+}
 
 /* Not every hierarchy has all: what cannot be done is left. */
 static void try_write(const char *group, const char *file, const char *text)
@@ -93,7 +96,8 @@ void groups_make(struct start *start)
 		return;
 	pid[length] = '\0';
 	length = (ssize_t)strlen(start->cgroup);
-	(void)snprintf(start->cgroup + length, sizeof(start->cgroup) - (size_t)length, "/wsl-user/distro-%s", pid);
+	(void)snprintf(start->cgroup + length, sizeof(start->cgroup) - (size_t)length,
+		"/wsl-user/distro-%s", pid);
 	(void)snprintf(path, sizeof(path), "%s%s", root, start->cgroup);
 	make_dir(path, 0755);
 	enable_controllers(path);
@@ -114,7 +118,8 @@ void groups_join(const struct distro *distro, bool session)
 			return;
 		group = "/base";
 	}
-	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/cgroup.procs", distro->start.cgroup, group);
+	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/cgroup.procs", distro->start.cgroup,
+		group);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) != 1)
 		distro_log(distro, "cannot join %s: %s", path, strerror(errno));
@@ -145,6 +150,7 @@ void groups_remove(const struct start *start, pid_t pid)
 
 	if (!isolates(start) || !find_hierarchy(root))
 		return;
-	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/distro-%d", root, start->cgroup, (int)pid);
+	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/distro-%d", root, start->cgroup,
+		(int)pid);
 	remove_below(path);
 }

@@ -27,9 +27,15 @@ static void set_signals(void (*handler)(int))
 	}
 }
 
-void handover_ignore_signals(void) { set_signals(SIG_IGN); }
+void handover_ignore_signals(void)
+{
+	set_signals(SIG_IGN);
+}
 
-void handover_default_signals(void) { set_signals(SIG_DFL); }
+void handover_default_signals(void)
+{
+	set_signals(SIG_DFL);
+}
 
 void handover_ignore_signal_32(void)
 {
@@ -62,7 +68,8 @@ void handover_stdio(const char *in, const char *out, const char *err)
 	int out_fd = open(out, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	int err_fd = open(err, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 
-	if (in_fd < 0 || out_fd < 0 || err_fd < 0 || dup2(err_fd, 2) < 0 || dup2(in_fd, 0) < 0 || dup2(out_fd, 1) < 0)
+	if (in_fd < 0 || out_fd < 0 || err_fd < 0 || dup2(err_fd, 2) < 0 || dup2(in_fd, 0) < 0 ||
+		dup2(out_fd, 1) < 0)
 		die("cannot open %s, %s or %s", in, out, err);
 	for (int fd = 3; fd < 1024; fd++)
 		(void)close(fd);

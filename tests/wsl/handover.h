@@ -13,7 +13,8 @@ void handover_default_signals(void); /* the same ones: what WSL restores for its
  * us: PID 1 has to give its services the default all the same. */
 void handover_ignore_signal_32(void);
 
-void handover_limits(void); /* NOFILE 10240/1048576, MEMLOCK 64 MiB; without privilege as much as there is */
+void handover_limits(
+	void); /* NOFILE 10240/1048576, MEMLOCK 64 MiB; without privilege as much as there is */
 
 /* Opens the three and closes everything above 2. */
 void handover_stdio(const char *in, const char *out, const char *err);

@@ -25,7 +25,8 @@ void lab_mount_root(const struct lab *lab, const char *root)
 {
 	char data[4096];
 
-	(void)snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s,workdir=%s", lab->lower, lab->upper, lab->work);
+	(void)snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s,workdir=%s", lab->lower,
+		lab->upper, lab->work);
 	do_mount("root", root, "overlay", 0, data);
 	if (chdir(root) < 0)
 		die("cannot enter %s", root);
@@ -34,7 +35,8 @@ void lab_mount_root(const struct lab *lab, const char *root)
 /* A /dev of the scenario's own: the machine's devtmpfs is out of reach, /dev/kmsg is the scenario's. */
 void lab_mount_dev(const struct lab *lab)
 {
-	static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty", "fuse"};
+	static const char *const nodes[] = {
+		"null", "zero", "full", "random", "urandom", "tty", "fuse"};
 	char target[64], source[64];
 
 	do_mount("dev", "dev", "tmpfs", MS_NOSUID, "mode=0755");
@@ -79,7 +81,8 @@ void lab_mount_sys(void)
 
 void lab_cover_proc(void)
 {
-	static const char *const vm[] = {"drop_caches", "compact_memory", "percpu_pagelist_high_fraction"};
+	static const char *const vm[] = {
+		"drop_caches", "compact_memory", "percpu_pagelist_high_fraction"};
 
 	do_mount("proc/sys/kernel", "proc/sys/kernel", NULL, MS_BIND, NULL);
 	do_mount(NULL, "proc/sys/kernel", NULL,

@@ -11,10 +11,11 @@
 #define LAB_DEVS_MAX 8
 
 struct lab {
-	const char *lower, *upper, *work; /* the root is an overlay: its own superblock can be remounted read-only */
-	const char *kmsg;                 /* a FIFO for /dev/kmsg; never NULL */
-	const char *console;              /* a terminal for /dev/console, or NULL */
-	const char *devs[LAB_DEVS_MAX];   /* further device nodes */
+	const char *lower, *upper,
+		*work; /* the root is an overlay: its own superblock can be remounted read-only */
+	const char *kmsg;               /* a FIFO for /dev/kmsg; never NULL */
+	const char *console;            /* a terminal for /dev/console, or NULL */
+	const char *devs[LAB_DEVS_MAX]; /* further device nodes */
 	unsigned int dev_count;
 };
 

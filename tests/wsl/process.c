@@ -51,11 +51,13 @@ static void ask_for_login(const struct distro *distro, const struct passwd *user
 	struct wire request = {.length = 0};
 	char answer[8] = "";
 
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/run/WSL/%d_interop", (int)distro->pid);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/run/WSL/%d_interop",
+		(int)distro->pid);
 	wire_add(&request, "login");
 	wire_add(&request, "user=%s", user->pw_name);
 	wire_add(&request, "uid=%u", user->pw_uid);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || wire_send(fd, &request) < 0) {
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		wire_send(fd, &request) < 0) {
 		distro_log(distro, "cannot ask for a login");
 		_exit(1);
 	}
@@ -64,7 +66,8 @@ static void ask_for_login(const struct distro *distro, const struct passwd *user
 	(void)close(fd);
 }
 
-static void set_environment(const struct distro *distro, struct wire *request, const struct passwd *user)
+static void set_environment(const struct distro *distro, struct wire *request,
+	const struct passwd *user)
 {
 	const char *name = getenv("NAME"), *term = wire_get(request, "term");
 	char text[512], host[64];
@@ -91,7 +94,8 @@ static void set_environment(const struct distro *distro, struct wire *request, c
 		return;
 	(void)snprintf(text, sizeof(text), "unix:path=/run/user/%u/bus", user->pw_uid);
 	(void)setenv("DBUS_SESSION_BUS_ADDRESS", text, 1);
-	(void)snprintf(text, sizeof(text), "/run/user/%u%s", user->pw_uid, distro->profile->runtime_slash ? "/" : "");
+	(void)snprintf(text, sizeof(text), "/run/user/%u%s", user->pw_uid,
+		distro->profile->runtime_slash ? "/" : "");
 	(void)setenv("XDG_RUNTIME_DIR", text, 1);
 }
 
@@ -102,7 +106,8 @@ static void become_user(const struct passwd *user, const char *directory)
 	(void)initgroups(user->pw_name, user->pw_gid);
 	if (setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
 		_exit(1);
-	(void)snprintf(path, sizeof(path), "%s%s", directory[0] == '~' || !directory[0] ? user->pw_dir : "",
+	(void)snprintf(path, sizeof(path), "%s%s",
+		directory[0] == '~' || !directory[0] ? user->pw_dir : "",
 		directory[0] == '~' ? directory + 1 : directory);
 	(void)chdir(path); /* a failure is not fatal */
 }

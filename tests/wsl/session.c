@@ -31,11 +31,11 @@ struct relay {
 	struct distro *distro;
 	unsigned int number;
 	bool tty, spoke;
-	int *fds;    /* the request's */
-	int input;   /* the child's standard input, our end; -1: closed */
+	int *fds;  /* the request's */
+	int input; /* the child's standard input, our end; -1: closed */
 	int output[2], master, signals;
 	bool hung_up; /* nobody has the terminal open; closing it would hang the child up */
-	pid_t child; /* -1: has ended */
+	pid_t child;  /* -1: has ended */
 	char pending[4096];
 	size_t pending_length;
 };
@@ -120,7 +120,8 @@ static bool reap(struct relay *relay)
 			continue;
 		relay->child = -1;
 		status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		say(relay->distro->start.name, "session-end id=%u status=%d", relay->number, status);
+		say(relay->distro->start.name, "session-end id=%u status=%d", relay->number,
+			status);
 		(void)wire_reply(relay->fds[CLIENT], "exit %d", status);
 	}
 	return pid == 0;
@@ -163,14 +164,16 @@ static void carry(struct relay *relay)
 			flush_input(relay);
 		for (int i = 0; i < 2; i++)
 			if (fds[i].revents & any)
-				carried |= carry_output(relay, &relay->output[i], relay->fds[CLIENT_OUT + i]);
+				carried |= carry_output(relay, &relay->output[i],
+					relay->fds[CLIENT_OUT + i]);
 		if (fds[2].revents & any)
 			carried |= carry_output(relay, &relay->master, relay->fds[CLIENT_OUT]);
 		if (fds[3].revents & any)
 			carry_input(relay);
 		if (carried)
 			continue; /* all that was written arrives before the end is told */
-		if (((fds[4].revents & POLLIN) && !reap(relay)) || ((fds[5].revents & any) && !hear_client(relay)))
+		if (((fds[4].revents & POLLIN) && !reap(relay)) ||
+			((fds[5].revents & any) && !hear_client(relay)))
 			return;
 	}
 }
@@ -215,8 +218,12 @@ static void name_relay(pid_t child)
 
 static _Noreturn void run_relay(struct distro *distro, struct wire *request)
 {
-	struct relay relay = {.distro = distro, .number = distro->sessions, .fds = request->fds,
-		.tty = strcmp(wire_get(request, "tty"), "1") == 0, .input = -1, .output = {-1, -1}};
+	struct relay relay = {.distro = distro,
+		.number = distro->sessions,
+		.fds = request->fds,
+		.tty = strcmp(wire_get(request, "tty"), "1") == 0,
+		.input = -1,
+		.output = {-1, -1}};
 	bool elevated = strcmp(wire_get(request, "elevated"), "1") == 0;
 	struct winsize size = {.ws_row = 24, .ws_col = 80};
 	int child_ends[3] = {-1, -1, -1};

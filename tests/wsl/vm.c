@@ -80,7 +80,8 @@ static void tell_end(struct vm_distro *distro, int status)
 	else if (distro->killed)
 		(void)snprintf(how, sizeof(how), "killed-by-host");
 	else if (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGHUP)
-		(void)snprintf(how, sizeof(how), WTERMSIG(status) == SIGINT ? "poweroff" : "reboot");
+		(void)snprintf(how, sizeof(how),
+			WTERMSIG(status) == SIGINT ? "poweroff" : "reboot");
 	else
 		(void)snprintf(how, sizeof(how), "signal:%d", WTERMSIG(status));
 	say(distro->launch.start.name, "ended how=%s", how);
@@ -150,7 +151,8 @@ static void answer_status(struct vm *vm, int client)
 	for (unsigned int i = 0; i < vm->count; i++) {
 		size_t length = strlen(text);
 
-		(void)snprintf(text + length, sizeof(text) - length, "%s %s %d\n", vm->distros[i].launch.start.name,
+		(void)snprintf(text + length, sizeof(text) - length, "%s %s %d\n",
+			vm->distros[i].launch.start.name,
 			vm->distros[i].pid ? "running" : "stopped", (int)vm->distros[i].pid);
 	}
 	(void)wire_reply(client, "%s", text);
@@ -262,7 +264,8 @@ static void prepare(struct vm *vm)
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", vm->control);
 	(void)unlink(vm->control);
 	vm->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (vm->listener < 0 || bind(vm->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (vm->listener < 0 ||
+		bind(vm->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(vm->listener, 64) < 0)
 		die("cannot listen on %s", vm->control);
 	(void)sigemptyset(&mask);

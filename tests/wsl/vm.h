@@ -13,14 +13,14 @@
 
 /* Host side (windows/service): LxssUserSession gives a distro this long to end, WslCoreVm the VM. */
 #define HOST_TERMINATE_MS 60000
-#define HOST_SHUTDOWN_MS 30000
+#define HOST_SHUTDOWN_MS  30000
 
 struct vm_distro {
 	struct launch launch;
-	pid_t pid;              /* 0: not running */
+	pid_t pid; /* 0: not running */
 	int channel;
-	bool asked, killed;     /* to terminate; by the host */
-	long long give_up;      /* us: the host kills it then; 0: never */
+	bool asked, killed;          /* to terminate; by the host */
+	long long give_up;           /* us: the host kills it then; 0: never */
 	int waiters[VM_WAITERS_MAX]; /* connections that want to know its end */
 	unsigned int waiter_count;
 };
@@ -31,8 +31,8 @@ struct vm {
 	struct vm_distro distros[VM_DISTROS_MAX];
 	unsigned int count;
 	const char *control, *share, *nameserver;
-	bool lab;      /* in namespaces on somebody's machine, not in a VM */
-	bool detach;   /* SCSI disks at the end, as WSL does */
+	bool lab;    /* in namespaces on somebody's machine, not in a VM */
+	bool detach; /* SCSI disks at the end, as WSL does */
 	int signals, listener;
 	long long host_timeout_ms;
 	enum vm_stage stage;

@@ -106,7 +106,11 @@ static bool take_value(struct vm *vm, struct launch *launch, const char *word, c
 
 void vm_parse(struct vm *vm, int argc, char **argv)
 {
-	const struct start standard = {.profile = "2.9", .hostname = "windows-pc", .gpu = true, .modules = true, .retry_ms = 250};
+	const struct start standard = {.profile = "2.9",
+		.hostname = "windows-pc",
+		.gpu = true,
+		.modules = true,
+		.retry_ms = 250};
 	struct vm_distro *distro = NULL;
 
 	vm->distros[0].launch.start = standard;
@@ -118,7 +122,8 @@ void vm_parse(struct vm *vm, int argc, char **argv)
 			continue;
 		if (strcmp(argv[i], "--distro") == 0)
 			distro = add_distro(vm, value);
-		else if (!take_path(vm, launch, argv[i], value) && !take_value(vm, launch, argv[i], value))
+		else if (!take_path(vm, launch, argv[i], value) &&
+			 !take_value(vm, launch, argv[i], value))
 			usage(argv[i]);
 		i++;
 	}

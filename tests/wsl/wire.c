@@ -39,7 +39,8 @@ const char *wire_get(const struct wire *wire, const char *key)
 {
 	size_t length = strlen(key);
 
-	for (const char *word = next_word(wire, NULL); word && strcmp(word, "--") != 0; word = next_word(wire, word))
+	for (const char *word = next_word(wire, NULL); word && strcmp(word, "--") != 0;
+		word = next_word(wire, word))
 		if (strncmp(word, key, length) == 0 && word[length] == '=')
 			return word + length + 1;
 	return "";
@@ -92,8 +93,10 @@ ssize_t wire_receive(int fd, struct wire *wire)
 		struct cmsghdr align;
 	} control;
 	struct iovec part = {.iov_base = wire->text, .iov_len = sizeof(wire->text) - 1};
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control)};
 	struct cmsghdr *header;
 	ssize_t length;
 

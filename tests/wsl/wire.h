@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #define WIRE_SIZE 16384
-#define WIRE_FDS 4
+#define WIRE_FDS  4
 #define WIRE_ARGS 64
 
 struct wire {
@@ -24,10 +24,10 @@ struct wire {
 };
 
 void wire_add(struct wire *wire, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *wire_get(const struct wire *wire, const char *key);     /* "" when it is not there */
+const char *wire_get(const struct wire *wire, const char *key);       /* "" when it is not there */
 unsigned int wire_args(struct wire *wire, char *argv[WIRE_ARGS + 1]); /* what follows "--" */
-int wire_send(int fd, const struct wire *wire);                     /* -1: the peer is gone */
-ssize_t wire_receive(int fd, struct wire *wire);                    /* <= 0: the peer is gone */
+int wire_send(int fd, const struct wire *wire);                       /* -1: the peer is gone */
+ssize_t wire_receive(int fd, struct wire *wire);                      /* <= 0: the peer is gone */
 void wire_close_fds(struct wire *wire);
 int wire_reply(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -50,6 +50,13 @@ bench-init: lab-image
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_init.py $(T)
 
+## bench-wsl: how long WSL waits for a distro with keel, systemd, OpenRC, under the stand-in for its launcher (root)
+bench-wsl: rootfs
+	@image-build/env peers --create
+	@image-build/env peers-wsl --create
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_wsl.py $(T)
+
 ## bench-disk: the data disk's options against WSL's, discard against fstrim, on a loop device (root)
 bench-disk: rootfs
 	@$(call inner,build) ns-programs
@@ -63,4 +70,4 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-swap lab-image run soak test test-powercut test-ns test-fault test-vm
+.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image run soak test test-powercut test-ns test-fault test-vm

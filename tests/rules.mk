@@ -21,6 +21,11 @@ test-ns: rootfs
 	@$(call inner,build) ns-programs
 	@tests/run ns
 
+## test-wsl: the distro under a stand-in for WSL's launcher, by WSL version (root)
+test-wsl: rootfs
+	@$(call inner,build) ns-programs
+	@tests/run wsl
+
 ## test-fault: PID 1 and the daemons with something missing, full, refused or killed (root)
 test-fault: rootfs
 	@$(call inner,build) ns-programs
@@ -70,4 +75,4 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image run soak test test-powercut test-ns test-fault test-vm
+.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

@@ -88,6 +88,12 @@ class Disk:
         result = subprocess.run(["e2fsck", "-fn", self.path], capture_output=True, text=True, check=False)
         return result.returncode, result.stdout + result.stderr
 
+    def cat(self, path):
+        """A file of the detached disk."""
+        self.detach()
+        return subprocess.run(["debugfs", "-R", f"cat {path}", self.path], capture_output=True, text=True,
+                              check=True).stdout
+
 
 def make_data_disk(path, label, size):
     """An ext4 as keel makes it: with the marker in it from its first moment."""

@@ -56,10 +56,10 @@ void make_dirs(const char *path)
 {
 	char part[512];
 
-	for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
-		if (slash == path)
+	for (size_t i = 1; path[i]; i++) {
+		if (path[i] != '/')
 			continue;
-		(void)snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
+		(void)snprintf(part, sizeof(part), "%.*s", (int)i, path);
 		(void)mkdir(part, 0755);
 	}
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ static int take(void *data, const char *section, const char *name, const char *v
 	(void)line;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		char *field = (char *)data + keys[i].offset;
+		int number;
 
 		if (strcasecmp(section, keys[i].section) != 0 ||
 			strcasecmp(name, keys[i].name) != 0)
@@ -57,8 +59,8 @@ static int take(void *data, const char *section, const char *name, const char *v
 			break;
 		case KIND_INT:
 		case KIND_OCTAL:
-			*(int *)(void *)field =
-				(int)strtol(value, NULL, keys[i].kind == KIND_OCTAL ? 8 : 10);
+			number = (int)strtol(value, NULL, keys[i].kind == KIND_OCTAL ? 8 : 10);
+			memcpy(field, &number, sizeof(number));
 			break;
 		case KIND_TEXT:
 			(void)snprintf(field, keys[i].size, "%s", value);

@@ -192,13 +192,11 @@ static void handle(struct distro *distro, struct wire *request)
 
 static _Noreturn void serve(struct distro *distro)
 {
-	struct wire *request = malloc(sizeof(*request));
+	static struct wire request;
 
-	if (!request)
-		die("no memory");
-	while (wire_receive(CHANNEL_FD, request) > 0) {
-		handle(distro, request);
-		wire_close_fds(request);
+	while (wire_receive(CHANNEL_FD, &request) > 0) {
+		handle(distro, &request);
+		wire_close_fds(&request);
 	}
 	distro_terminate(distro);
 }

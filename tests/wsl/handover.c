@@ -53,6 +53,9 @@ static void set_limit(__typeof__(RLIMIT_NOFILE) resource, rlim_t soft, rlim_t ha
 {
 	struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
 
+	if (setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
+		return;
+	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
 	(void)setrlimit(resource, &limit);
 }
 

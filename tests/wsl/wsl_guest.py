@@ -80,7 +80,7 @@ class WslGuest(engine.EngineGuest):
         super().__init__(disk, files=files, masked=(*masked, *(() if engine else ENGINE_UNITS)), **rest)
         self.control, self.share = f"{self.dir}/wsl.sock", f"{self.dir}/share"
         self.events, self.news = [], threading.Condition()
-        self.ended = False
+        self.ended = self.closed = False  # the distro; the launcher
 
     # -- life
 
@@ -127,6 +127,7 @@ class WslGuest(engine.EngineGuest):
         self.process.wait()
         with self.news:
             self.end_line, self.ended = self.end_line or "launcher gone", True
+            self.closed = True
             self.news.notify_all()
 
     # -- events
@@ -137,11 +138,15 @@ class WslGuest(engine.EngineGuest):
     def wait_event(self, name, distro=NAME, count=1):
         """The count-th event of this name, waited for."""
         with self.news:
-            enough = self.news.wait_for(lambda: len(self.found(name, distro)) >= count or self.process.poll() is not None,
+            enough = self.news.wait_for(lambda: len(self.found(name, distro)) >= count or self.closed,
                                         max(0, self.deadline - time.monotonic()))
             if not enough or len(self.found(name, distro)) < count:
                 raise AssertionError(f"waited for the event {name} of {distro}\n" + self.describe())
             return self.found(name, distro)[count - 1]
+
+    def elapsed(self, first, last):
+        """Milliseconds between the last events of these names."""
+        return (self.wait_event(last).time - self.wait_event(first).time) / 1000
 
     def describe(self):
         return "\n".join(map(repr, self.events)) + "\n" + super().describe()
@@ -180,6 +185,9 @@ class WslGuest(engine.EngineGuest):
                                 check=False, timeout=max(1, self.deadline - time.monotonic()))
         return result.stdout.strip().removeprefix("ended ")
 
+    def ask_in_background(self, verb, *words):
+        return subprocess.Popen([LAUNCHER, verb, "--control", self.control, *words], stdout=subprocess.PIPE, text=True)
+
     def terminate(self, distro=NAME):
         """`wsl -t`: how it ended, "poweroff" if by itself or by WSL's init."""
         return self.ask("terminate", "--distro", distro)
@@ -195,9 +203,6 @@ class WslGuest(engine.EngineGuest):
         return self.end_line
 
     # -- looking in
-
-    def comm(self, inside):
-        return self.processes()[inside][1]
 
     def __exit__(self, *args):
         if self.process and self.process.poll() is None:

@@ -82,6 +82,10 @@ def group_of(guest, path):
     return ask(guest, f"cat /sys/fs/cgroup{path}").strip()
 
 
+def memory_total(guest):
+    return int(ask(guest, "sed -n 's/MemTotal: *//p' /proc/meminfo").split()[0]) << 10
+
+
 def check_container_group(guest, base):
     """Where containers are, and that the limits there are those of the VM's size."""
     docker(guest, "run", "-d", "--name", "grouped", "--memory", "64m", IMAGE, "/bin/sleep", "1000")
@@ -90,7 +94,7 @@ def check_container_group(guest, base):
     check(group.startswith(f"0::{base}/containers/"), f"a container is in {group}, not below {base}/containers")
     equal(group_of(guest, f"{group[3:]}/memory.max"), str(64 << 20), "its limit")
     limit = int(group_of(guest, f"{base}/containers/memory.max"))
-    total = int(ask(guest, "sed -n 's/MemTotal: *//p' /proc/meminfo").split()[0]) << 10
+    total = memory_total(guest)
     check(total // 2 < limit < total - RESERVED, f"limit of all containers: {limit} of {total}")
     docker(guest, "rm", "-f", "grouped")
 
@@ -148,7 +152,9 @@ def comes_and_goes(t):
         equal(base, f"/wsl-user/distro-{pid}/systemd", "base")
         equal(ask(guest, "wsl session keel -e cat /proc/self/cgroup").strip(), f"0::/wsl-user/distro-{pid}/non-systemd",
               "a session's group")
-        check(int(group_of(guest, "/wsl-user/memory.max")) > 0, "the limit of all that is the user's")
+        equal(int(group_of(guest, "/wsl-user/memory.max")), memory_total(guest) - RESERVED, "the limit of all distros")
+    with t.step("the modules that are none of WSL's kernel's own are loaded by the distro"):
+        equal(session(guest, "grep -c \"^br_netfilter \" /proc/modules"), "1\n", "br_netfilter")
     with t.step("a VHDX that comes long after boot is taken, one of somebody else is left alone"):
         check_late_disk(t, guest, vhdx, foreign)
     import_image(guest)

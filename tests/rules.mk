@@ -2,7 +2,7 @@
 
 ## lab-image: the lab's root disk, build/vm/root.img, from the shipped archives
 lab-image: rootfs
-	@$(call inner,build) lab-programs
+	@$(call inner,build) lab-programs build/ns/wsl-launcher
 	@image-build/env lab --host -- python3 tests/vm/rootimage.py >/dev/null
 
 ## run: build all, boot the guest, show its stages and health, run a container

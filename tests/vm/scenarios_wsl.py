@@ -115,9 +115,10 @@ def check_reclaim(guest, base):
 def check_late_disk(t, guest, vhdx, foreign):
     """Nothing, then somebody else's at a lower LUN, then ours."""
     equal(session(guest, "echo here"), "here\n", "a session without a data disk")
+    contains(guests.health(guest)["reason"], "wsl --mount", "reason without a disk")
     plug(guest, foreign, FOREIGN_LUN)
-    contains(wait_health(guest, lambda document: document["status"] == "degraded", "no disk: degraded", 60)["reason"],
-             "wsl --mount", "reason")
+    document = wait_health(guest, lambda document: "labelled theirs" in document["reason"], "the disk that is not ours", 60)
+    equal((document["status"], document["ready"]), ("degraded", False), "status, ready")
     plug(guest, vhdx, FIRST_LUN)
     document = wait_health(guest, is_ready, "ready", guests.BOOT_SECONDS)
     device = ask(guest, f"ls /sys/bus/scsi/devices/*:{FIRST_LUN}/block").strip()

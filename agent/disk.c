@@ -38,12 +38,15 @@ static int start_job(struct disk *disk, const struct disk_request *request, bool
 	return 0;
 }
 
-static void start_grow(struct disk *disk)
+/* What the agent does of its own accord, once no other job runs. */
+static void start_own(struct disk *disk)
 {
-	const struct disk_request request = {.verb = DISK_VERB_GROW};
+	const struct disk_request request = {
+		.verb = disk->release_wanted ? DISK_VERB_RELEASE : DISK_VERB_GROW};
+	bool *wanted = disk->release_wanted ? &disk->release_wanted : &disk->grow_wanted;
 
-	if (disk->grow_wanted && !disk_job_runs(&disk->job) && start_job(disk, &request, true) == 0)
-		disk->grow_wanted = false;
+	if (*wanted && !disk_job_runs(&disk->job) && start_job(disk, &request, true) == 0)
+		*wanted = false;
 }
 
 static void start_queued(struct disk *disk)
@@ -75,6 +78,13 @@ static void log_end(const struct disk *disk, const struct job_line *line)
 		log_warning("keel-disk %s: %s: %s", verb, line->code, line->message);
 }
 
+static void end_release(struct disk *disk, const struct job_line *line)
+{
+	/* Somebody repairs it by hand, which lets go of it too; the disk stage then tells of a new life. */
+	if (line->kind == JOB_LINE_ERROR && strcmp(line->code, "busy") == 0)
+		disk->release_wanted = true;
+}
+
 static void end_grow(struct disk *disk, const struct job_line *line)
 {
 	if (line->kind == JOB_LINE_RESULT && line->new_bytes > 0)
@@ -97,10 +107,12 @@ static void on_job_line(void *ctx, const struct job_line *line, const char *text
 			disk_trim_end(&disk->trim, line);
 		if (disk->job.request.verb == DISK_VERB_GROW)
 			end_grow(disk, line);
+		if (disk->job.request.verb == DISK_VERB_RELEASE)
+			end_release(disk, line);
 		if (disk->queued)
 			start_queued(disk);
 		else if (strcmp(line->code, "busy") != 0)
-			start_grow(disk);
+			start_own(disk);
 		disk_space_look(&disk->space);
 		report_change(disk);
 	}
@@ -171,7 +183,15 @@ static void follow_growth(struct disk *disk)
 		disk->grown_bytes = seen->size_bytes;
 		disk->grow_wanted = true;
 	}
-	start_grow(disk);
+	start_own(disk);
+}
+
+static void follow_loss(struct disk *disk)
+{
+	disk_space_stop(&disk->space);
+	disk->release_wanted = true;
+	disk_job_interrupt(&disk->job);
+	start_own(disk);
 }
 
 static void on_watch(void *ctx)
@@ -179,7 +199,7 @@ static void on_watch(void *ctx)
 	struct disk *disk = ctx;
 
 	if (disk->facts->disk_seen.vanished)
-		disk_space_stop(&disk->space);
+		follow_loss(disk);
 	else
 		follow_growth(disk);
 	report_change(disk);
@@ -200,7 +220,7 @@ static void on_space(void *ctx, bool word)
 
 	if (!disk->facts->disk_seen.watched || disk->updating)
 		return;
-	start_grow(disk);
+	start_own(disk);
 	if (disk_trim_is_due(&disk->trim, &disk->watch, disk_job_runs(&disk->job), &again_us) &&
 		start_job(disk, &request, true) < 0)
 		disk_trim_end(&disk->trim, &(struct job_line){.kind = JOB_LINE_ERROR});
@@ -232,7 +252,7 @@ static void end_life(struct disk *disk)
 	disk_watch_stop(&disk->watch);
 	disk_space_stop(&disk->space);
 	loop_timer_cancel(disk->loop, &disk->again);
-	disk->grow_wanted = false;
+	disk->grow_wanted = disk->release_wanted = false;
 	*seen = (struct disk_seen){.job = seen->job, .trims = trims};
 }
 
@@ -241,6 +261,11 @@ static void begin_life(struct disk *disk)
 	struct disk_seen *seen = &disk->facts->disk_seen;
 	int rc = disk_watch_start(&disk->watch, disk->facts->disk.mountpoint);
 
+	if (rc == -ENXIO) { /* it went away before we came */
+		seen->watched = seen->vanished = true;
+		follow_loss(disk);
+		return;
+	}
 	if (rc < 0) {
 		log_warning("%s: %s; the data disk is not watched", disk->facts->disk.mountpoint,
 			strerror(-rc));

@@ -18,6 +18,7 @@ static const struct {
 	[DISK_VERB_TRIM] = {"trim", false, false},
 	[DISK_VERB_GROW] = {"grow", false, false},
 	[DISK_VERB_REPAIR] = {"repair", true, false},
+	[DISK_VERB_RELEASE] = {"release", false, false},
 	[DISK_VERB_INIT] = {"init", true, true},
 	[DISK_VERB_ADOPT] = {"adopt", true, true},
 };

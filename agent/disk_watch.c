@@ -85,7 +85,7 @@ static int find_names(struct disk_watch *watch)
 	device_path(watch, "", path, sizeof(path));
 	len = readlink(path, target, sizeof(target) - 1);
 	if (len < 0)
-		return -errno;
+		return errno == ENOENT ? -ENXIO : -errno;
 	target[len] = '\0';
 	name = strrchr(target, '/');
 	if (!name)

@@ -37,7 +37,8 @@ struct disk_watch {
 
 void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_seen *seen,
 	disk_watch_fn *fn, void *ctx);
-/* Begins with what is there now; `seen` is filled in. 0, or -errno if nothing is mounted there. */
+/* Begins with what is there now; `seen` is filled in. 0, or -errno if nothing is mounted there; -ENXIO: what is mounted is a
+ * device that is gone. */
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint) MUST_CHECK;
 void disk_watch_stop(struct disk_watch *watch);
 

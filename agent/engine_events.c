@@ -61,7 +61,13 @@ void engine_events_init(struct engine_events *events, struct loop *loop,
 void engine_events_update(struct engine_events *events)
 {
 	const struct facts_daemon *dockerd = &events->facts->engine.daemons[ENGINE_DOCKERD];
+	const struct control_service *service =
+		facts_find_service(events->facts, engine_daemon_unit(ENGINE_DOCKERD));
 
+	if (service && service->state == SERVICE_STATE_STOPPING) {
+		engine_events_stop(events);
+		return;
+	}
 	if (!dockerd->known || dockerd->state != DAEMON_STATE_READY ||
 		events->facts->disk.state != DISK_STATE_MOUNTED || events->fd >= 0 ||
 		events->connecting)

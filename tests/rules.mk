@@ -2,7 +2,7 @@
 
 ## lab-image: the lab's root disk, build/vm/root.img, from the shipped archives
 lab-image: rootfs
-	@$(call inner,build) lab-programs
+	@$(call inner,build) lab-programs build/ns/wsl-launcher
 	@image-build/env lab --host -- python3 tests/vm/rootimage.py >/dev/null
 
 ## run: build all, boot the guest, show its stages and health, run a container
@@ -55,6 +55,13 @@ bench-init: lab-image
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_init.py $(T)
 
+## bench-wsl: how long WSL waits for a distro with keel, systemd, OpenRC, under the stand-in for its launcher (root)
+bench-wsl: rootfs
+	@image-build/env peers --create
+	@image-build/env peers-wsl --create
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_wsl.py $(T)
+
 ## bench-disk: the data disk's options against WSL's, discard against fstrim, on a loop device (root)
 bench-disk: rootfs
 	@$(call inner,build) ns-programs
@@ -68,4 +75,4 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: test-wsl bench bench-disk bench-init bench-memory bench-swap lab-image run soak test test-powercut test-ns test-fault test-vm
+.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

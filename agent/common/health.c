@@ -95,8 +95,8 @@ static bool mounted_objects(const struct facts *facts, struct health *health)
 		return false;
 	if (seen->vanished)
 		return object(health, HEALTH_STATUS_FAILED,
-			"the data disk %s went away while mounted; attach it again, then: "
-			"keelctl disk repair, or keelctl reboot",
+			"the data disk %s went away while mounted; attach it again: the engine is "
+			"stopped and follows. If it does not: keelctl disk repair, or keelctl reboot",
 			device);
 	if (seen->read_only)
 		return object(health, HEALTH_STATUS_FAILED,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/common/facts.h"
 #include "agent/ctl/control_link.h"
@@ -18,8 +19,9 @@
 #include "agent/ctl/unit_files.h"
 #include "agent/ctl/unit_order.h"
 
-#define LINK_MS      2000
-#define STATUS_LINES 10 /* of the log, as systemd */
+#define LINK_MS       2000
+#define STARTING_NAPS 200 /* of a millisecond */
+#define STATUS_LINES  10  /* of the log, as systemd */
 
 /* systemd's exit codes for questions about units (LSB). */
 #define EXIT_INACTIVE     3
@@ -63,13 +65,25 @@ static int no_init(int error)
 	return 1;
 }
 
+/* Nobody listens before PID 1 has come that far, and that is all there is to say then. */
+static const char *boot_word(void)
+{
+	if (control_link_snapshot(LINK_MS, &facts) < 0 || !facts.boot_known)
+		return "starting";
+	return boot_state_name(facts.boot.state);
+}
+
 static int is_system_running(const struct systemctl *ctl)
 {
-	const char *word = "starting";
+	const struct timespec nap = {.tv_nsec = 1000000};
+	const char *word = boot_word();
 
-	/* Nobody listens before PID 1 has come that far, and that is all there is to say then. */
-	if (control_link_snapshot(LINK_MS, &facts) == 0 && facts.boot_known)
-		word = boot_state_name(facts.boot.state);
+	/* WSL asks for the first time while it executes PID 1, which needs some milliseconds, and again 250 ms after it
+	 * was told `starting`: so long would every first session take. No event tells of a socket that is not there. */
+	for (int i = 0; i < STARTING_NAPS && strcmp(word, "starting") == 0; i++) {
+		(void)nanosleep(&nap, NULL);
+		word = boot_word();
+	}
 	if (!ctl->quiet)
 		(void)puts(word);
 	return strcmp(word, "running") == 0 ? 0 : 1;

@@ -29,6 +29,7 @@ static const char usage[] =
 	"  trim                           give free space back to the host\n"
 	"  grow                           enlarge the file system to its device\n"
 	"  repair [--uuid UUID] [DEVICE]  repair it, with an undo file; stops the engine if it must\n"
+	"  release                        let go of a mounted disk that was taken away; stops the engine\n"
 	"  init --uuid IDENTITY DEVICE    format DEVICE, whatever is on it; IDENTITY is what list shows\n"
 	"  adopt --uuid UUID DEVICE       make an ext4 of somebody else a data disk\n"
 	"Options:\n"
@@ -57,6 +58,7 @@ static const struct {
 	{"trim", verb_trim, true, true, DEVICE_NONE},
 	{"grow", verb_grow, true, false, DEVICE_NONE},
 	{"repair", verb_repair, true, false, DEVICE_MAY},
+	{"release", verb_release, true, false, DEVICE_NONE},
 	{"init", verb_init, true, false, DEVICE_MUST},
 	{"adopt", verb_adopt, true, false, DEVICE_MUST},
 };

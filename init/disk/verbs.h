@@ -13,6 +13,8 @@ int verb_trim(struct job *job) MUST_CHECK;
 int verb_grow(struct job *job) MUST_CHECK;
 /* Repairs the data disk with an undo file; it may be mounted and in use. */
 int verb_repair(struct job *job) MUST_CHECK;
+/* Lets go of a data disk that is gone: engine stopped, unmounted, waited for. */
+int verb_release(struct job *job) MUST_CHECK;
 /* Makes a new file system on a device whose present identity was typed back. */
 int verb_init(struct job *job) MUST_CHECK;
 /* Gives the marker to an ext4 that keel did not make. */

@@ -11,8 +11,8 @@
  *       a process forks COUNT children that end at once, and ends; prints nanoseconds from the first fork to
  *       its end, and from its end until PID 1 has reaped them all
  *
- *   benchsvc guard COMMAND...
- *       makes /proc/sys read-only, then becomes COMMAND: systemd as PID 1 raises fs.nr_open and fs.file-max, which
+ *   benchsvc guard [/proc/sys/DIR] COMMAND...
+ *       makes /proc/sys, or that part of it, read-only, then becomes COMMAND: systemd as PID 1 raises fs.nr_open and fs.file-max, which
  *       are the machine's
  *
  * As the interpreter of a script ("#!/usr/bin/benchsvc up BOARD SLOT") it gets these words as one; for supervisors
@@ -255,10 +255,11 @@ static int measure_orphans(char **args)
 static int guard(char **command)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	const char *dir = strncmp(command[0], "/proc/sys/", 10) == 0 ? *command++ : "/proc/sys";
 
-	if (mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) < 0 ||
-		mount(NULL, "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, NULL) < 0)
-		return fail("/proc/sys");
+	if (!command[0] || mount(dir, dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+		mount(NULL, dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, NULL) < 0)
+		return fail(dir);
 	(void)execv(command[0], command);
 	return fail(command[0]);
 }
@@ -276,7 +277,7 @@ static int split_line(char *line, char **argv)
 int main(int argc, char **argv)
 {
 	int64_t at_ns = now_ns();
-	char *words[4] = {argv[0]};
+	char *words[5] = {argv[0]};
 
 	if (argc >= 2 && strchr(argv[1], ' ')) {
 		argc = split_line(argv[1], words);

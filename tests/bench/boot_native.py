@@ -55,6 +55,8 @@ class Copy:
         subprocess.run(["cp", "--sparse=always", template, self.path], check=True)
         self.device = subprocess.run(["losetup", "-f", "--show", self.path], check=True, capture_output=True,
                                      text=True).stdout.strip()
+        if not self.device:
+            raise RuntimeError(f"losetup has attached {self.path} to nothing")
 
     def __enter__(self):
         return self

@@ -204,6 +204,18 @@ def grows_nothing(lab):
     equal(error["code"], "not-mounted")
 
 
+@scenario("a disk that is there is not let go of, and none is no failure")
+def releases_nothing(lab):
+    """One that went away: the VM suite."""
+    _, device = lab.made()
+    lab.mounted(device)
+    error, _ = lab.job("release", status=1)
+    equal(error["code"], "in-use")
+    lab.unmount()
+    result, _ = lab.job("release")
+    equal(result["released"], False)
+
+
 @scenario("a disk that the kernel does not enlarge is used as it is")
 def growth_is_refused(lab):
     path, device = lab.made()

@@ -94,7 +94,7 @@ def qemu_command(config, state):
     command = ["qemu-system-x86_64", *accel_options(config["accel"]), "-smp", str(config["cpus"]),
                "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
                "-M", "q35,memory-backend=mem",
-               "-m", f"{memory},slots={MEMORY_SLOTS},maxmem={config['max_mem']}" if config["max_mem"] else memory,
+               "-m", f"{memory},slots={MEMORY_SLOTS},maxmem={config['max_mem']}" if config.get("max_mem") else memory,
                "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
                "-chardev", f"socket,id=con,path={state}/console.sock,server=on,wait=off,"
                            f"logfile={state}/console.log",
@@ -108,6 +108,9 @@ def qemu_command(config, state):
                "-chardev", f"socket,id=vs,path={state}/vu.sock",
                "-device", "vhost-user-vsock-pci,chardev=vs",
                "-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n,romfile="]
+    if config.get("wsl"):  # the distro's own disk; what is attached comes behind it, or not
+        command += ["-drive", f"file={config['root']},format=raw,if=none,id=distro,snapshot=on,discard=unmap",
+                    "-device", f"scsi-hd,drive=distro,bus=sc.0,lun={scsi.DISTRO_LUN}"]
     if config["data"]:
         disk = scsi.disk(config["data"])
         command += ["-blockdev", json.dumps(scsi.image_node(disk)), "-device", json.dumps(scsi.device(disk))]

@@ -23,6 +23,7 @@ LAB_SHELL = machine.BUILD / "lab" / "lab-shell"
 DURABLE = machine.BUILD / "lab" / "durable"
 MEMLOAD = machine.BUILD / "lab" / "memload"
 SENPAI = machine.BUILD / "lab" / "senpai"
+WSL_LAUNCHER = machine.BUILD / "ns" / "wsl-launcher"
 ROOTFS = machine.OUT / "keel-rootfs.tar.gz"
 MODULES = machine.OUT / "keel-modules.tar.gz"
 KERNEL = machine.OUT / "vmlinuz"
@@ -36,6 +37,9 @@ OVERLAY = (
     ("usr/lib/keel-lab/senpai", SENPAI, 0o755),
     ("usr/lib/keel-lab/cgroup-v1", GUEST / "cgroup-v1", 0o755),
     ("usr/lib/keel-lab/cgroup-plain", GUEST / "cgroup-plain", 0o755),
+    ("usr/lib/keel-lab/wsl", GUEST / "wsl", 0o755),
+    ("usr/lib/keel-lab/wsl-vm", GUEST / "wsl-vm", 0o755),
+    ("usr/lib/keel-lab/wsl-launcher", WSL_LAUNCHER, 0o755),
     ("etc/keel/units/lab-shell.service", GUEST / "lab-shell.service", 0o644),
 )
 

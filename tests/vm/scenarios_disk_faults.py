@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A data disk that comes late, cannot be read or written, goes away and comes back: what health says at once, and the
-way out that it names, which is then gone literally.
+way out that it names, which is then gone literally; one that went away and came back is taken up without one.
 """
 import re
 import subprocess
@@ -93,8 +93,11 @@ def unwritable(t, guest, path):
 def vanished(t, guest, path):
     document = after(guest, lambda: must("unplug", guest), disk_is("vanished"), "a disk that went away", t.note)
     equal((document["ready"], document["status"]), (False, "failed"), "ready, status")
+    contains(document["reason"], "attach it again", "reason")
+    wait_health(guest, lambda document: document["disk"]["state"] == "waiting", "let go of, the engine stopped", 90)
+    equal(sh(guest, "grep -c ' /data' /proc/mounts || :"), "0\n", "mounts of the dead disk")
     plug(guest, path)
-    go_the_way_out(t, guest, path, document)
+    wait_health(guest, is_ready, "ready again without a restart", 120)
 
 
 @scenario("a data disk that comes late, fails and goes away", deadline=900)

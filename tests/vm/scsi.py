@@ -13,6 +13,7 @@ the guest runs. A rule is TYPE[@SECTOR] with TYPE read, write, flush, discard or
 import pathlib
 
 ERROR_TYPES = ("read", "write", "flush", "discard", "write-zeroes")
+DISTRO_LUN = 1  # tests/vm/guest/wsl
 DATA_LUN = 3  # not the first, because no order may be relied on
 NBD = "nbd+unix:///?socket="
 FORMATS = {".vhdx": "vhdx", ".qcow2": "qcow2"}

@@ -29,8 +29,10 @@ HELP = """\
 usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
 
   up [--mem 2G] [--max-mem SIZE] [--cpus 2] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
-     [--kernel FILE] [--modules FILE] [--deadline S] [--no-wait]
-                             boots a guest and waits until it reports ready
+     [--kernel FILE] [--modules FILE] [--wsl PROFILE] [--deadline S] [--no-wait]
+                             boots a guest and waits until it reports ready; --wsl: as a distro in a VM that
+                             behaves as WSL's of version PROFILE does (2.6, 2.7, 2.9, head); `sh` is then outside of the
+                             distro, where `wsl session keel -e COMMAND` runs a command in it, and `wsl` tells what else
   wait STATUS [SECONDS]      waits for starting, ready, degraded, failed, stopping or off
   health                     the health document, asked of the guest now
   api METHOD PATH [BODY]     one request to the guest's API; prints the answer's body
@@ -73,6 +75,8 @@ UP_SECONDS = 180
 WAIT_SECONDS = 120
 DOWN_SECONDS = 90
 COMMAND_SECONDS = 300
+WSL_INIT = "init=/usr/lib/keel-lab/wsl-vm"
+WSL_PROFILES = ("2.6", "2.7", "2.9", "head")
 CTRL_BRACKET = b"\x1d"
 FINAL_STATES = ("ready", "degraded", "failed")
 STATES = ("starting", "stopping", *FINAL_STATES, "off")
@@ -115,9 +119,10 @@ def make_config(args):
         raise VmError(f"there is no {kernel}: run 'make lab-image'")
     root = rootimage.ensure(modules=modules)
     data = prepare_data(args)
-    return {"name": args.name, "mem": args.mem, "max_mem": args.max_mem, "cpus": args.cpus, "accel": accel.choose(kernel),
+    append = f"{WSL_INIT} lab.wsl={args.wsl} {args.append}" if args.wsl else args.append
+    return {"name": args.name, "wsl": args.wsl, "mem": args.mem, "max_mem": args.max_mem, "cpus": args.cpus, "accel": accel.choose(kernel),
             "kernel": str(kernel), "root": str(root), "data": str(data) if data else None,
-            "cmdline": f"{machine.CMDLINE} {args.append}".strip()}
+            "cmdline": f"{machine.CMDLINE} {append}".strip()}
 
 
 def start_monitor(name, state):
@@ -331,12 +336,13 @@ def verb_console(args):
 
 def ask_for_power_off(name):
     """Through the lab shell; if that does not answer, by the keys that the kernel passes to PID 1."""
+    command = "wsl shutdown </dev/null >/dev/console 2>&1 &" if machine.read_config(name).get("wsl") else "systemctl poweroff"
     try:
         with vsock.connect(guest_socket(name), vsock.SHELL_PORT, 10) as sock:
-            status = vsock.run_command(sock, "systemctl poweroff", None, write_all, time.monotonic() + 10)
+            status = vsock.run_command(sock, command, None, write_all, time.monotonic() + 10)
         if status == 0:
             return
-        reason = f"systemctl poweroff ended with {status}"
+        reason = f"{command} ended with {status}"
     except vsock.ShellBroken:
         return  # the guest was quick
     except OSError as error:
@@ -411,6 +417,7 @@ def add_up(parser):
     parser.add_argument("--no-data", action="store_true", help="no data disk at all")
     parser.add_argument("--kernel", default=str(rootimage.KERNEL))
     parser.add_argument("--modules", default=str(rootimage.MODULES), help="modules archive of the kernel")
+    parser.add_argument("--wsl", choices=WSL_PROFILES, metavar="PROFILE", help=f"one of {', '.join(WSL_PROFILES)}")
     parser.add_argument("--deadline", type=int, default=UP_SECONDS)
     parser.add_argument("--no-wait", action="store_true", help="return once QEMU runs")
 

@@ -103,7 +103,7 @@ static ssize_t frame_read(int fd, char *type, char payload[FRAME_MAX])
 
 static void command_exec(const char *command)
 {
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/keel-lab", 1);
 	setenv("HOME", "/root", 1);
 	setenv("TERM", "xterm", 0);
 	signal(SIGPIPE, SIG_DFL);

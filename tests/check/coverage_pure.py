@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/disk/disk_policy",
+PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/shutdown_plan", "init/disk/disk_policy",
         "init/disk/disk_judge", "init/disk/superblock", "init/disk/marker", "init/disk/format_intent", "init/disk/e2fsck",
         "lib/uuid", "lib/memory_limits",
         "agent/common/health", "agent/common/engine_policy",

@@ -25,7 +25,8 @@ common_src  := $(wildcard agent/common/*.c)
 agent_src   := $(wildcard agent/*.c agent/memory/*.c) $(common_src)
 ctl_src     := $(wildcard agent/ctl/*.c) $(common_src)
 log_src     := $(wildcard agent/log/*.c) agent/notify.c agent/common/log_line.c
-own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) $(log_src))
+share_src   := $(wildcard agent/share/*.c) agent/notify.c
+own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) $(log_src) $(share_src))
 own_hdr     := $(wildcard lib/*.h lib/*/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
 test_src    := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
 
@@ -70,7 +71,7 @@ REL := build/obj
 BIN := build/bin
 rel_obj = $(patsubst %.c,$(REL)/%.o,$(1))
 
-programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-log keel-agent keelctl)
+programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-log keel-share keel-agent keelctl)
 
 # Flags are part of what an object depends on.
 $(REL)/flags: force
@@ -88,6 +89,7 @@ $(BIN)/keel-modules: $(call rel_obj,$(modules_src) $(lib_src) $(ini_src))
 $(BIN)/keel-disk:    $(call rel_obj,$(disk_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src))
 $(BIN)/keel-net:     $(call rel_obj,$(net_src) $(lib_src) $(ini_src))
 $(BIN)/keel-log:     $(call rel_obj,$(log_src) $(lib_src) $(ini_src))
+$(BIN)/keel-share:   $(call rel_obj,$(share_src) $(lib_src) $(ini_src))
 $(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keelctl:      $(call rel_obj,$(ctl_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keel-modules: libs := -lkmod

@@ -27,7 +27,8 @@ ROOTFS = f"{ns.TOP}/build/out/keel-rootfs.tar.gz"
 LOOP_LOCK = "/tmp/keel-disk-scenarios.lock"
 PROGRAMS = {"keel-init": "usr/sbin/init", "keel-agent": "usr/lib/keel/keel-agent", "keelctl": "usr/bin/keelctl",
             "keel-modules": "usr/lib/keel/keel-modules", "keel-disk": "usr/lib/keel/keel-disk",
-            "keel-net": "usr/lib/keel/keel-net", "keel-log": "usr/lib/keel/keel-log"}
+            "keel-net": "usr/lib/keel/keel-net", "keel-log": "usr/lib/keel/keel-log",
+            "keel-share": "usr/lib/keel/keel-share"}
 IMAGE = "keel-test"
 
 

@@ -202,6 +202,7 @@ static void open_sockets(struct init *init)
 		rc = notify_listen(init);
 	if (rc == 0)
 		return;
+	rescue_deaf();
 	if (!init->fatal)
 		(void)snprintf(init->rescue, sizeof(init->rescue), "cannot listen in /run/keel: %s",
 			strerror(-rc));

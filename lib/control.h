@@ -23,7 +23,9 @@
 
 #include "lib/base.h"
 
-#define CONTROL_SOCKET  "/run/keel/control"
+#define CONTROL_SOCKET "/run/keel/control"
+/* The name of PID 1 (/proc/1/comm) when it cannot listen there: nobody will ever answer, and nobody is to wait for it. */
+#define CONTROL_DEAF    "init-rescue"
 #define CONTROL_MAGIC   0x4b45454cU /* "KEEL" */
 #define CONTROL_VERSION 3
 

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import time
 
-from guest import Guest, unit
+import engine
+from guest import Guest, cgroup2_mount, unit
 from harness import Skip, check, scenario
 
 POWEROFF = 7
@@ -87,6 +88,55 @@ def inner_init(guest):
 
 def all_active(guest):
     return guest.wait(lambda s: all(x["state"] == "active" for x in s["services"].values()), "all active")
+
+
+# ---- what a session waits for ----------------------------------------------------------------------
+
+def ask(guest):
+    """What WSL's grep would see: the answer of one `systemctl is-system-running`, and its status."""
+    code, out, _ = guest.run("systemctl", "is-system-running", check=False)
+    return out.strip(), code
+
+
+LOOPING = "[Service]\nType=simple\nExecStart=/bin/false\nRestart=always\nRestartSec=10ms\nStartLimitBurst=0\n" \
+          "Slice=keel.slice\n[Install]\nWantedBy=multi-user.target\n"
+CONF, NO_DISK = "/etc/keel/keel.conf", "[disk]\ndata = LABEL=keel-nowhere\n"
+NO_ENGINE = ["containerd.service", "docker.service"]
+# The state of the boot, what a session may be told, once PID 1 has had a moment.
+STATES = {
+    "nothing is wrong": ({}, "running"),
+    "the data disk is awaited": ({"config": "[disk]\nwait = 3600\n"}, "running"),
+    "the data disk never came": ({"config": "[disk]\nwait = 0\n"}, "degraded"),
+    "the configuration is rubbish": ({"files": {CONF: "[disk]\\nenabled = no\\n[[[\0\n=\n" + "x" * 9000}}, "running"),
+    "the agent crashes again and again": (
+        {"files": {"/usr/lib/keel/units/keel-agent.service": LOOPING}}, "running"),
+    "a unit is broken": ({"files": {"/etc/keel/units/x.service": "[Service]\nExecStart=no\n[Install]\nWantedBy=x\n"}},
+                         "degraded"),
+    "a rescue: mount(2) is refused": ({"enosys": "mount"}, "degraded"),
+    "the last resort: there is no loop": ({"enosys": "epoll_create1"}, "degraded"),
+}
+
+
+@scenario("WSL: no state of the boot keeps a session waiting, and each is told truthfully", deadline=120,
+          skip=engine.unavailable)
+def no_waiting(test):
+    with open(f"{cgroup2_mount()}/cgroup.controllers", encoding="ascii") as file:
+        well = "running" if "memory" in file.read() else "degraded"  # for want of controllers
+    for name, (options, expected) in STATES.items():
+        expected = well if expected == "running" else expected
+        with test.step(name), engine.EngineGuest(masked=NO_ENGINE, **options) as guest:
+            start = time.monotonic()
+            first, word = None, None
+            while word != expected and time.monotonic() - start < 2:
+                word, code = ask(guest)
+                check(word in ("starting", "running", "degraded"), f"{word}")
+                check(code == (0 if word == "running" else 1), f"{word}: status {code}")
+                if first is None and word != "starting":
+                    first = time.monotonic() - start
+            check(word == expected, f"{word}, not {expected}\n{guest.describe()}")
+            check(first < 0.5, f"the first session waited {first:.2f} s")
+            check(guest.run("systemctl", "poweroff", check=False)[0] == 0, "poweroff")
+            check(guest.wait_end(20) == "signal 2", guest.end_line)
 
 
 # ---- the end ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -23,7 +24,8 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define LOCK "/run/keel/fallback.lock"
+#define LOCK        "/run/keel/fallback.lock"
+#define OWN_VERSION "fallback" /* where WSL says its own */
 
 /* Both: a person reads the one, nobody sees the other when WSL has run the command. */
 static void tell(int level, const char *format, ...) PRINTF(2, 3);
@@ -77,6 +79,17 @@ static int take_lock(void)
 	return rc;
 }
 
+bool fallback_none_beside(void)
+{
+	const char *version = getenv("container_host_version_id");
+
+	/* We are it: the descriptor was inherited. */
+	if (version && strcmp(version, OWN_VERSION) == 0)
+		return true;
+	/* Kept open as long as we live. Without /run it is no use, and no harm. */
+	return take_lock() != -EWOULDBLOCK;
+}
+
 /* What another one left here, that ended while this system went on: /run is as old as WSL's init. */
 static void clear_remains(void)
 {
@@ -111,7 +124,7 @@ static int become_init(const char *program, int lock)
 {
 	static char *const words[] = {"/sbin/init", NULL};
 	static char *const environment[] = {"container=wsl", "container_host_id=windows",
-		"container_host_version_id=fallback", NULL};
+		"container_host_version_id=" OWN_VERSION, NULL};
 	int rc = mount_proc();
 
 	if (rc == 0)

@@ -193,11 +193,15 @@ static int open_loop(struct init *init, const sigset_t *mask)
 /* Without its sockets nobody can ask it, but it starts a shell and ends in good order. */
 static void open_sockets(struct init *init)
 {
-	int rc;
+	int rc = 0;
 
 	/* There already, unless the mounts have failed. */
 	(void)!file_make_dirs("/run/keel/log");
-	rc = control_listen(init);
+	/* Then its sockets are not to be replaced by ours. */
+	if (init->mode == BOOT_MODE_WSL && !fallback_none_beside())
+		rc = -EADDRINUSE;
+	if (rc == 0)
+		rc = control_listen(init);
 	if (rc == 0)
 		rc = notify_listen(init);
 	if (rc == 0)
@@ -205,7 +209,8 @@ static void open_sockets(struct init *init)
 	rescue_deaf();
 	if (!init->fatal)
 		(void)snprintf(init->rescue, sizeof(init->rescue), "cannot listen in /run/keel: %s",
-			strerror(-rc));
+			rc == -EADDRINUSE ? "another keel-init does, started by init --fallback"
+					  : strerror(-rc));
 	init->fatal = true;
 }
 

@@ -249,6 +249,63 @@ def fall_back_not_needed(_test):
         check(inner_init(guest) is None and not os.path.exists(guest.path("/run/keel/control")), "nothing was started")
 
 
+@scenario("fall-back: should PID 1 ever become keel-init beside it, that one does not start a second engine")
+def fall_back_beside(_test):
+    # The fall-back first, then keel-init is executed by PID 1, as by a WSL that tells nobody of its plans.
+    units = {"a.service": unit("ready sleep")}
+    go = "until [ -e /run/go ]; do :; done; exec /sbin/init"
+    with Guest(units=units, init=["/bin/sh", "-c", go], files={"/etc/test/x": ""}, root=engine.engine_root()
+               if not engine.unavailable() else None) as guest:
+        fall_back(guest)
+        guest.retry(lambda: os.path.exists(guest.path("/run/keel/control")), "it listens")
+        before = guest.snapshot()["boot"]["start_us"]
+        with open(guest.path("/run/go"), "w", encoding="ascii"):
+            pass
+        guest.retry(lambda: "another keel-init does" in guest.log_text(), "it is seen")
+        check(guest.snapshot()["boot"]["start_us"] == before, "its socket was taken over")
+        with open(guest.path("/proc/1/comm"), encoding="ascii") as comm:
+            check(comm.read() == "init-rescue\n", "who asks PID 1 is told")
+
+
+@scenario("fall-back: with the shipped root: the engine works in a session; the data is whole after the end",
+          deadline=120, skip=engine.unavailable)
+def fall_back_engine(_test):
+    with engine.data_disk("512M") as disk, engine.EngineGuest(disk, init=["/bin/sleep", "1000"]) as guest:
+        fall_back(guest)
+        guest.wait_ready()
+        guest.import_image()
+        code, out, errors = guest.docker("run", "--rm", "--network", "none", engine.IMAGE, "/busybox", "echo", "hello", check=False)
+        check(code == 0 and "hello" in out, f"{code} {out} {errors}\n{guest.describe()}")
+        check(guest.run("systemctl", "is-active", "docker", check=False)[0] == 0, "systemctl from a session")
+        check(guest.run("systemctl", "poweroff", check=False)[0] == 0, "poweroff")
+        guest.retry(lambda: inner_init(guest) is None, "it has ended")
+        check("/data" not in mount_points(guest.pid), "the data disk is unmounted for sessions too")
+        fall_back(guest)
+        guest.wait_ready()
+        check(engine.IMAGE in guest.docker("image", "ls")[1], "the image is there after a second start")
+
+
+@scenario("WSL: a container that takes no SIGTERM and wants 60 s, and all is over within boot.grace, the disk clean",
+          deadline=120, skip=engine.unavailable)
+def container_within_grace(_test):
+    with engine.data_disk("512M") as disk:
+        with engine.EngineGuest(disk, config="[boot]\ngrace = 8\n") as guest:
+            guest.wait_ready()
+            guest.import_image()
+            guest.docker("run", "-d", "--network", "none", "--stop-timeout", "60", "-v", "kept:/kept", engine.IMAGE,
+                         "/busybox", "sh", "-c",
+                         "trap '' TERM; echo written >/kept/file; /busybox sync; while :; do /busybox sleep 1; done")
+            guest.retry(lambda: os.path.exists(guest.path("/data/docker/volumes/kept/_data/file")), "it has written")
+            start = time.monotonic()
+            check(guest.run("systemctl", "poweroff", check=False)[0] == 0 and time.monotonic() - start < 1, "at once")
+            check(guest.wait_end(15) == "signal 2", guest.end_line)
+            took = time.monotonic() - start
+            check(took < 8.5, f"{took:.2f} s\n{guest.log_text()}")
+            check("file systems are busy" not in guest.log_text(), guest.log_text())
+        code, text = disk.check()
+        check(code == 0 and "recovering journal" not in text, text)
+
+
 @scenario("fall-back: killed outright, nothing of it is left but files, and it starts again")
 def fall_back_killed(_test):
     with fall_back_guest() as guest:

@@ -58,10 +58,23 @@ void engine_events_init(struct engine_events *events, struct loop *loop,
 		.ctx = ctx};
 }
 
+static bool is_stopping(const struct facts *facts)
+{
+	const struct control_service *service =
+		facts_find_service(facts, engine_daemon_unit(ENGINE_DOCKERD));
+
+	return service && service->state == SERVICE_STATE_STOPPING;
+}
+
 void engine_events_update(struct engine_events *events)
 {
 	const struct facts_daemon *dockerd = &events->facts->engine.daemons[ENGINE_DOCKERD];
 
+	/* dockerd waits 5 s at its end for connections that are in use. */
+	if (is_stopping(events->facts)) {
+		engine_events_stop(events);
+		return;
+	}
 	if (!dockerd->known || dockerd->state != DAEMON_STATE_READY ||
 		events->facts->disk.state != DISK_STATE_MOUNTED || events->fd >= 0 ||
 		events->connecting)

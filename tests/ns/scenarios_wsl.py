@@ -374,3 +374,16 @@ def neighbours(_test):
             os.rmdir(f"{own}/base")
             os.rmdir(own)
         all_active(first)
+
+
+@scenario("WSL: with an idle engine all is over at once: nobody holds a connection that dockerd waits for",
+          deadline=120, skip=engine.unavailable)
+def idle_engine(_test):
+    with engine.data_disk("512M") as disk, engine.EngineGuest(disk) as guest:
+        guest.wait_ready()
+        guest.retry(lambda: guest.api("/v1/health")[1]["ready"], "the agent has seen the engine")
+        start = time.monotonic()
+        check(guest.run("systemctl", "poweroff", check=False)[0] == 0, "poweroff")
+        check(guest.wait_end(20) == "signal 2", guest.end_line)
+        took = time.monotonic() - start
+        check(took < 4, f"{took:.2f} s")  # dockerd gives connections in use 5 s

@@ -147,33 +147,41 @@ static void remove_remains(const struct cgroup *cgroup)
  * to kill a group of ours must not kill one of theirs. */
 #define NEIGHBOURS_MAX 8
 
-static int avoid_neighbour(struct cgroup *cgroup)
+/* A base below `top`. Its directory, or -errno. */
+static int make_base(struct cgroup *cgroup, int top, unsigned int number)
 {
-	_cleanup_close_ int top = cgroup->base_fd;
 	size_t len = strlen(cgroup->path);
 	char name[16];
-	int fd = cgroup->base_fd, rc;
+	int fd, rc;
 
-	for (unsigned int n = 2; cgroup_is_populated(fd, "keel/init") == 1; n++) {
-		if (fd != top)
-			close_p(&fd);
-		cgroup->base_fd = -1;
-		if (n > NEIGHBOURS_MAX || len + sizeof(name) >= sizeof(cgroup->path))
-			return -EBUSY;
-		(void)snprintf(name, sizeof(name), "keel-%u", n);
-		rc = make_dir(top, name);
-		if (rc < 0)
-			return rc;
-		enable_controllers(top, "cgroup.subtree_control", NULL, 0, NULL);
-		fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		(void)snprintf(cgroup->path + len, sizeof(cgroup->path) - len, "/%s", name);
+	if (number > NEIGHBOURS_MAX || len + sizeof(name) >= sizeof(cgroup->path))
+		return -EBUSY;
+	(void)snprintf(name, sizeof(name), "keel-%u", number);
+	rc = make_dir(top, name);
+	if (rc < 0)
+		return rc;
+	enable_controllers(top, "cgroup.subtree_control", NULL, 0, NULL);
+	fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(cgroup->path + len, sizeof(cgroup->path) - len, "/%s", name);
+	return fd;
+}
+
+static int avoid_neighbour(struct cgroup *cgroup)
+{
+	size_t len = strlen(cgroup->path);
+	int top = cgroup->base_fd;
+
+	for (unsigned int n = 2; cgroup_is_populated(cgroup->base_fd, "keel/init") == 1; n++) {
+		if (cgroup->base_fd != top)
+			close_p(&cgroup->base_fd);
+		cgroup->path[len] = '\0';
+		cgroup->base_fd = make_base(cgroup, top, n);
 	}
-	cgroup->base_fd = fd;
-	if (fd == top)
-		top = -1;
-	return 0;
+	if (cgroup->base_fd != top)
+		close_p(&top);
+	return cgroup->base_fd < 0 ? cgroup->base_fd : 0;
 }
 
 static int join_own_group(const struct cgroup *cgroup)

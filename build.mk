@@ -27,7 +27,9 @@ ctl_src     := $(wildcard agent/ctl/*.c) $(common_src)
 log_src     := $(wildcard agent/log/*.c) agent/notify.c agent/common/log_line.c
 dns_src     := $(wildcard agent/dns/*.c) agent/notify.c agent/ctl/control_link.c \
 	$(addprefix agent/common/,facts.c farewell.c problem.c relay.c resolv_conf.c)
-own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) $(log_src) $(dns_src))
+share_src   := $(wildcard agent/share/*.c) agent/notify.c
+own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) \
+	$(log_src) $(dns_src) $(share_src))
 own_hdr     := $(wildcard lib/*.h lib/*/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
 wsl_src     := $(wildcard tests/wsl/*.c)
 test_src    := $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
@@ -73,7 +75,7 @@ REL := build/obj
 BIN := build/bin
 rel_obj = $(patsubst %.c,$(REL)/%.o,$(1))
 
-programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-log keel-dns keel-agent keelctl)
+programs: $(addprefix $(BIN)/,keel-init keel-modules keel-disk keel-net keel-log keel-dns keel-share keel-agent keelctl)
 
 # Flags are part of what an object depends on.
 $(REL)/flags: force
@@ -92,6 +94,7 @@ $(BIN)/keel-disk:    $(call rel_obj,$(disk_src) $(netlink_src) $(lib_src) $(ini_
 $(BIN)/keel-net:     $(call rel_obj,$(net_src) $(lib_src) $(ini_src))
 $(BIN)/keel-log:     $(call rel_obj,$(log_src) $(lib_src) $(ini_src))
 $(BIN)/keel-dns:     $(call rel_obj,$(dns_src) $(lib_src) $(ini_src))
+$(BIN)/keel-share:   $(call rel_obj,$(share_src) $(lib_src) $(ini_src))
 $(BIN)/keel-agent:   $(call rel_obj,$(agent_src) $(netlink_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keelctl:      $(call rel_obj,$(ctl_src) $(lib_src) $(ini_src) $(yy_src) $(pico_src))
 $(BIN)/keel-modules: libs := -lkmod
@@ -189,7 +192,7 @@ $(CHK)/%.tidy: %.c .clang-tidy
 analyze: $(patsubst %.c,$(CHK)/%.analyzed,$(own_src))
 # Descriptors 0-2 (and a helper's 3) are filled to be inherited, and control_server's spare one lives as long as PID 1,
 # which the analyzer takes for leaks.
-$(CHK)/init/spawn.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed $(CHK)/agent/memory/reclaim_worker.analyzed: analyze_off := -Wno-analyzer-fd-leak
+$(CHK)/init/spawn.analyzed $(CHK)/init/fallback.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed $(CHK)/agent/memory/reclaim_worker.analyzed: analyze_off := -Wno-analyzer-fd-leak
 $(CHK)/%.analyzed: %.c
 	@mkdir -p $(@D)
 	@echo "  ANALYZE $<"

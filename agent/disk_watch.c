@@ -161,6 +161,40 @@ static void look_at_mount(struct disk_watch *watch)
 	(void)fclose(file);
 }
 
+/* ---- who unmounts it ------------------------------------------------------------------------------ */
+
+/* Where the disk is mounted: its own place, and the engine's directories. */
+static const char *point_at(const struct disk_watch *watch, size_t i)
+{
+	static const char *const engine[] = {"/var/lib/docker", "/var/lib/containerd"};
+
+	return i == 0 ? watch->mountpoint : i <= ARRAY_SIZE(engine) ? engine[i - 1] : NULL;
+}
+
+static bool is_of_disk(const struct disk_watch *watch, const char *point)
+{
+	struct stat info;
+
+	return stat(point, &info) == 0 && info.st_dev == watch->device;
+}
+
+/* Mounts of sessions are peers of ours (lazily, or with the engine down, they are unmounted here too). */
+static void look_at_points(struct disk_watch *watch)
+{
+	struct disk_seen *seen = watch->seen;
+	const char *point, *missing = NULL;
+
+	/* A repair, or whoever else unmounts for a time, says so (init/disk/engine_hold.h). */
+	if (access("/run/keel/engine-hold", F_OK) == 0 || seen->vanished)
+		return;
+	for (size_t i = 0; (point = point_at(watch, i)) && !missing; i++)
+		if ((watch->points & 1U << i) && !is_of_disk(watch, point))
+			missing = point;
+	if (missing && !seen->unmounted)
+		log_error("%s was unmounted by somebody", missing);
+	seen->unmounted = missing;
+}
+
 /* ---- events -------------------------------------------------------------------------------------- */
 
 static void close_source(struct disk_watch *watch, struct loop_source *source)
@@ -185,6 +219,29 @@ static void on_uevent(struct loop_source *source, uint32_t events)
 	look_at_device(watch);
 	if (bytes != watch->seen->size_bytes || vanished != watch->seen->vanished)
 		watch->fn(watch->ctx);
+}
+
+/* Having been asked, it is quiet until the next change. */
+static void on_mounts(struct loop_source *source, uint32_t events)
+{
+	struct disk_watch *watch = source->ctx;
+	const char *before = watch->seen->unmounted;
+
+	(void)events;
+	look_at_points(watch);
+	if (before != watch->seen->unmounted)
+		watch->fn(watch->ctx);
+}
+
+static int start_mounts(struct disk_watch *watch)
+{
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno
+			: loop_add(watch->loop, &watch->mounts, fd, EPOLLPRI, on_mounts, watch);
+
+	if (rc < 0)
+		close_p(&fd);
+	return rc;
 }
 
 static void on_again(struct loop_timer *timer)
@@ -282,6 +339,10 @@ int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 		return rc;
 	/* First the sources, then the look: nothing falls between. */
 	complain(watch, "events of block devices", start_uevents(watch));
+	watch->points = 0;
+	for (size_t i = 0; point_at(watch, i); i++)
+		watch->points |= is_of_disk(watch, point_at(watch, i)) ? 1U << i : 0;
+	complain(watch, "the table of mounts", start_mounts(watch));
 	complain(watch, "errors of the file system", start_errors(watch));
 	complain(watch, "the kernel's log", disk_kmsg_start(watch));
 	look_at_device(watch);
@@ -295,6 +356,7 @@ void disk_watch_stop(struct disk_watch *watch)
 {
 	close_source(watch, &watch->uevents);
 	close_source(watch, &watch->errors);
+	close_source(watch, &watch->mounts);
 	loop_timer_cancel(watch->loop, &watch->again);
 	disk_kmsg_stop(watch);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * disk_watch.h - the mounted data disk, watched by events: the kernel's notices of block devices (it grew, it went
- * away), its notices of errors in the file system (fanotify, FAN_FS_ERROR), its log (/dev/kmsg). No polling.
+ * away), its table of mounts (somebody unmounted it), its notices of errors in the file system (fanotify, FAN_FS_ERROR), its log (/dev/kmsg). No polling.
  * (ext4 does notify pollers of /sys/fs/ext4/NAME/errors_count, but not when it becomes read-only by the error.)
  *
  * What cannot be watched (no sysfs, no log) is told once and left out: the other sources remain.
@@ -26,7 +26,8 @@ struct disk_watch {
 	char mountpoint[64];
 	dev_t device;
 	char disk[32]; /* the whole device, of which seen->kernel may be a partition */
-	struct loop_source uevents, errors;
+	struct loop_source uevents, errors, mounts;
+	unsigned int points; /* bits: which of the mount points are of the disk */
 	struct kmsg_reader kmsg;
 	bool told; /* the kernel's log has changed a fact, which was not passed on yet */
 	struct loop_timer again; /* an error is told before it is counted */

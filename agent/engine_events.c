@@ -58,13 +58,20 @@ void engine_events_init(struct engine_events *events, struct loop *loop,
 		.ctx = ctx};
 }
 
+static bool is_stopping(const struct facts *facts)
+{
+	const struct control_service *service =
+		facts_find_service(facts, engine_daemon_unit(ENGINE_DOCKERD));
+
+	return service && service->state == SERVICE_STATE_STOPPING;
+}
+
 void engine_events_update(struct engine_events *events)
 {
 	const struct facts_daemon *dockerd = &events->facts->engine.daemons[ENGINE_DOCKERD];
-	const struct control_service *service =
-		facts_find_service(events->facts, engine_daemon_unit(ENGINE_DOCKERD));
 
-	if (service && service->state == SERVICE_STATE_STOPPING) {
+	/* dockerd waits 5 s at its end for connections that are in use. */
+	if (is_stopping(events->facts)) {
 		engine_events_stop(events);
 		return;
 	}

@@ -35,8 +35,8 @@ struct engine_events {
 void engine_events_init(struct engine_events *events, struct loop *loop,
 	const struct address *address, const char *request, const struct facts *facts,
 	engine_events_fn *fn, void *ctx);
-/* Connects if dockerd answers and the data disk is mounted, and lets go of a dockerd that is to end: it would wait 5 s for
- * this connection. To be called when that may have changed, and now and then
+/* Connects if dockerd answers and the data disk is mounted; hangs up when it is told to stop, for it would wait 5 s for this
+ * connection. To be called when that may have changed, and now and then
  * for a stream that broke. */
 void engine_events_update(struct engine_events *events);
 void engine_events_stop(struct engine_events *events);

@@ -49,9 +49,11 @@ static char *unified_path(char *text)
 	return NULL;
 }
 
+/* 1 if we are in our own group already, 0 if not, or -errno. */
 static int find_base(struct cgroup *cgroup)
 {
 	static const char own[] = "/keel/init";
+	bool again;
 	char text[PROC_CGROUP_MAX], path[384], *base;
 	ssize_t len = file_read("/proc/self/cgroup", text, sizeof(text));
 	size_t base_len;
@@ -63,7 +65,9 @@ static int find_base(struct cgroup *cgroup)
 		return -ENOTSUP;
 	base_len = strlen(base);
 	/* After a re-exec we are in our own leaf already. */
-	if (base_len >= sizeof(own) - 1 && strcmp(base + base_len - (sizeof(own) - 1), own) == 0)
+	again = base_len >= sizeof(own) - 1 &&
+		strcmp(base + base_len - (sizeof(own) - 1), own) == 0;
+	if (again)
 		base_len -= sizeof(own) - 1;
 	if (base_len == 1)
 		base_len = 0;
@@ -75,7 +79,7 @@ static int find_base(struct cgroup *cgroup)
 	cgroup->base_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cgroup->base_fd < 0)
 		return -errno;
-	return 0;
+	return again;
 }
 
 static int make_dir(int dir_fd, const char *name)
@@ -87,9 +91,11 @@ static int make_dir(int dir_fd, const char *name)
 
 /* Switches the controllers on: all in one write, which costs the kernel one walk of the tree; if that
  * is refused one by one, because one that is missing must not cost the others. */
-static void enable_controllers(int dir_fd, const char *control, char *missing, size_t size)
+static void enable_controllers(int dir_fd, const char *control, char *missing, size_t size,
+	bool *busy)
 {
 	char text[64] = "";
+	int rc;
 
 	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
 		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "+%s ",
@@ -98,11 +104,84 @@ static void enable_controllers(int dir_fd, const char *control, char *missing, s
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
 		(void)snprintf(text, sizeof(text), "+%s", controllers[i]);
-		if (file_write_at(dir_fd, control, text) < 0 && missing &&
-			strlen(missing) + strlen(controllers[i]) + 2 < size)
+		rc = file_write_at(dir_fd, control, text);
+		if (rc == -EBUSY && busy)
+			*busy = true;
+		if (rc < 0 && missing && strlen(missing) + strlen(controllers[i]) + 2 < size)
 			(void)snprintf(missing + strlen(missing), size - strlen(missing), " %s",
 				controllers[i]);
 	}
+}
+
+/* ---- what was there before us --------------------------------------------------------------------- */
+
+#define REMAINS_DEPTH_MAX 16
+
+/* Empty groups, the deepest first; one with a process stays, with those above it. */
+/* NOLINTNEXTLINE(misc-no-recursion): at most REMAINS_DEPTH_MAX deep, under 2 KiB each */
+static void remove_empty(int dir_fd, const char *name, unsigned int depth)
+{
+	_cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct file_dir dir = {.fd = fd};
+	const char *below;
+	unsigned char type;
+
+	while (fd >= 0 && depth < REMAINS_DEPTH_MAX && (below = file_dir_next(&dir, &type)))
+		if (type == DT_DIR)
+			remove_empty(fd, below, depth + 1);
+	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+/* A distro that is started again finds the groups of its last time where WSL keeps the VM, and containers theirs. They were
+ * killed at the end, and a kernel that counts kills (kill_seq, since 6.14) would kill at once what is cloned into one. */
+static void remove_remains(const struct cgroup *cgroup)
+{
+	static const char *const names[] = {
+		"containers", "engine", "system", "user", "reclaim", "keel"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		remove_empty(cgroup->base_fd, names[i], 0);
+}
+
+/* All distros may share the root, and another of them may be a keel: whoever comes second lives one level deeper, because
+ * to kill a group of ours must not kill one of theirs. */
+#define NEIGHBOURS_MAX 8
+
+/* A base below `top`. Its directory, or -errno. */
+static int make_base(struct cgroup *cgroup, int top, unsigned int number)
+{
+	size_t len = strlen(cgroup->path);
+	char name[16];
+	int fd, rc;
+
+	if (number > NEIGHBOURS_MAX || len + sizeof(name) >= sizeof(cgroup->path))
+		return -EBUSY;
+	(void)snprintf(name, sizeof(name), "keel-%u", number);
+	rc = make_dir(top, name);
+	if (rc < 0)
+		return rc;
+	enable_controllers(top, "cgroup.subtree_control", NULL, 0, NULL);
+	fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(cgroup->path + len, sizeof(cgroup->path) - len, "/%s", name);
+	return fd;
+}
+
+static int avoid_neighbour(struct cgroup *cgroup)
+{
+	size_t len = strlen(cgroup->path);
+	int top = cgroup->base_fd;
+
+	for (unsigned int n = 2; cgroup_is_populated(cgroup->base_fd, "keel/init") == 1; n++) {
+		if (cgroup->base_fd != top)
+			close_p(&cgroup->base_fd);
+		cgroup->path[len] = '\0';
+		cgroup->base_fd = make_base(cgroup, top, n);
+	}
+	if (cgroup->base_fd != top)
+		close_p(&top);
+	return cgroup->base_fd < 0 ? cgroup->base_fd : 0;
 }
 
 static int join_own_group(const struct cgroup *cgroup)
@@ -116,9 +195,29 @@ static int join_own_group(const struct cgroup *cgroup)
 	return rc;
 }
 
+/* Why controllers could not be switched on. Whoever is above has to hand them on; with another process in our group
+ * the kernel does not let us ("no internal processes", cgroup-v2.rst), and it is not ours to move. */
+static void explain(const struct cgroup *cgroup, const char *missing, bool busy, char *why,
+	size_t size)
+{
+	if (busy)
+		(void)snprintf(why, size,
+			"cgroup controllers not available:%s: other processes are in %s%s; their limits have no effect",
+			missing, cgroup->mount, cgroup->path);
+	else if (cgroup->path[0])
+		(void)snprintf(why, size,
+			"cgroup controllers not available:%s: not handed on to %s%s; their limits have no effect",
+			missing, cgroup->mount, cgroup->path);
+	else
+		(void)snprintf(why, size,
+			"cgroup controllers not available:%s; their limits have no effect",
+			missing);
+}
+
 int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 {
 	char missing[64] = "";
+	bool busy = false;
 	int rc;
 
 	cgroup->base_fd = -1;
@@ -126,6 +225,11 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 	rc = find_mount(cgroup);
 	if (rc == 0)
 		rc = find_base(cgroup);
+	if (rc == 0) {
+		rc = avoid_neighbour(cgroup);
+		if (rc == 0)
+			remove_remains(cgroup);
+	}
 	if (rc < 0 || cgroup->base_fd < 0) {
 		(void)snprintf(why, size,
 			"no cgroup v2 hierarchy: services cannot be limited or stopped as a whole");
@@ -139,12 +243,12 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 		close_p(&cgroup->base_fd);
 		return rc;
 	}
-	enable_controllers(cgroup->base_fd, "cgroup.subtree_control", missing, sizeof(missing));
-	enable_controllers(cgroup->base_fd, "keel/cgroup.subtree_control", NULL, 0);
+	enable_controllers(cgroup->base_fd, "cgroup.subtree_control", missing, sizeof(missing),
+		&busy);
+	enable_controllers(cgroup->base_fd, "keel/cgroup.subtree_control", NULL, 0, NULL);
 	if (missing[0] == '\0')
 		return 0;
-	(void)snprintf(why, size,
-		"cgroup controllers not available:%s; their limits have no effect", missing);
+	explain(cgroup, missing, busy, why, size);
 	return 1;
 }
 
@@ -157,7 +261,7 @@ int cgroup_make_slice(const struct cgroup *cgroup, const char *slice)
 	if (mkdirat(cgroup->base_fd, slice, 0755) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", slice);
-	enable_controllers(cgroup->base_fd, path, NULL, 0);
+	enable_controllers(cgroup->base_fd, path, NULL, 0, NULL);
 	return 0;
 }
 
@@ -169,6 +273,8 @@ int cgroup_make(const struct cgroup *cgroup, const char *slice, const char *name
 	if (rc < 0)
 		return rc;
 	(void)snprintf(path, sizeof(path), "%s/%s", slice, name);
+	/* One of the last time, in a slice that remove_remains() does not know. */
+	(void)unlinkat(cgroup->base_fd, path, AT_REMOVEDIR);
 	rc = make_dir(cgroup->base_fd, path);
 	if (rc < 0)
 		return rc;

@@ -7,6 +7,7 @@
  * and every failure ends in a record that health shows.
  */
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "init/boot_status.h"
 #include "init/control_server.h"
 #include "init/crash.h"
+#include "init/fallback.h"
 #include "init/notify.h"
 #include "init/rescue.h"
 #include "init/service.h"
@@ -61,6 +64,8 @@ static void take_over(struct init *init, sigset_t *mask)
 	/* Ctrl-Alt-Del is a request (SIGINT), not a reset in the middle of everything (reboot(2)). */
 	if (init->mode == BOOT_MODE_VM)
 		(void)reboot(RB_DISABLE_CAD);
+	/* Whatever else was left open for us is not for our children. */
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	(void)umask(022);
 	(void)!chdir("/");
 	(void)setsid();
@@ -188,18 +193,24 @@ static int open_loop(struct init *init, const sigset_t *mask)
 /* Without its sockets nobody can ask it, but it starts a shell and ends in good order. */
 static void open_sockets(struct init *init)
 {
-	int rc;
+	int rc = 0;
 
 	/* There already, unless the mounts have failed. */
 	(void)!file_make_dirs("/run/keel/log");
-	rc = control_listen(init);
+	/* Then its sockets are not to be replaced by ours. */
+	if (init->mode == BOOT_MODE_WSL && !fallback_none_beside())
+		rc = -EADDRINUSE;
+	if (rc == 0)
+		rc = control_listen(init);
 	if (rc == 0)
 		rc = notify_listen(init);
 	if (rc == 0)
 		return;
+	rescue_deaf();
 	if (!init->fatal)
 		(void)snprintf(init->rescue, sizeof(init->rescue), "cannot listen in /run/keel: %s",
-			strerror(-rc));
+			rc == -EADDRINUSE ? "another keel-init does, started by init --fallback"
+					  : strerror(-rc));
 	init->fatal = true;
 }
 
@@ -208,7 +219,8 @@ static int usage(const char *name)
 	(void)fprintf(stderr,
 		"%s " KEEL_VERSION
 		" is an init: it runs as PID 1 only, started by the kernel (init=/sbin/init)\n"
-		"or by WSL ([boot] systemd=true). To control a running system use systemctl or keelctl.\n",
+		"or by WSL ([boot] systemd=true). To control a running system use systemctl or keelctl.\n"
+		"Where WSL does not know that: [boot] command=/sbin/init --fallback\n",
 		name);
 	return 1;
 }
@@ -232,6 +244,8 @@ int main(int argc, char **argv)
 	int rc, command;
 
 	init->boot.start_us = clock_now_us();
+	if (getpid() != 1 && argc == 2 && strcmp(argv[1], "--fallback") == 0)
+		return fallback_run();
 	if (getpid() != 1)
 		return usage(argc > 0 ? argv[0] : "init");
 	log_set_level(LOG_WARNING); /* until the kernel log is open, lines go to the console */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -120,6 +121,11 @@ void rescue_start(struct init *init)
 	}
 }
 
+void rescue_deaf(void)
+{
+	(void)prctl(PR_SET_NAME, CONTROL_DEAF);
+}
+
 /* ---- the last resort ------------------------------------------------------------------------ */
 
 static pid_t start_shell(void)
@@ -169,6 +175,7 @@ _Noreturn void rescue_last_resort(struct init *init, const sigset_t *mask, int e
 	(void)snprintf(init->rescue, sizeof(init->rescue), "cannot set up the event loop: %s",
 		strerror(-error));
 	log_error("%s; a shell is all there is", init->rescue);
+	rescue_deaf();
 	/* Nobody listens to the commands for it. */
 	show(init, "\"kill -INT 1\" reboots, \"kill 1\" powers off.");
 	for (;;) {

@@ -19,6 +19,7 @@
 #include "init/control_server.h"
 #include "init/leftovers.h"
 #include "init/service.h"
+#include "init/shutdown_plan.h"
 #include "init/text.h"
 #include "init/unmount.h"
 #include "lib/clock.h"
@@ -32,23 +33,23 @@
 
 /* Requests that come closer together than this are one: `systemctl poweroff` after the host's own request. */
 #define SAME_REQUEST_US (2 * USEC_PER_SEC)
-/* keel's own services once the services' time is up. */
-#define KEEL_US (5 * USEC_PER_SEC)
-/* Between SIGTERM and SIGKILL: what docker stop gives a container, and what anybody else needs. */
-#define CONTAINERS_US (10 * USEC_PER_SEC)
-#define PROCESSES_US  (2 * USEC_PER_SEC)
-/* Unmounting: a step that takes this long while its disk completes nothing hangs; all of it ends after the other. */
-#define STUCK_US   (10 * USEC_PER_SEC)
-#define LOOK_US    (1 * USEC_PER_SEC) /* how often that is looked at */
-#define UNMOUNT_US (120 * USEC_PER_SEC)
+/* How often a child that unmounts is looked at, at the least; a step that hangs is noticed within a quarter more than
+ * its time. */
+#define LOOK_US (1 * USEC_PER_SEC)
 
-static struct unmount_plan plan;
-static uint64_t unmount_end_us, moved_us, requests_seen;
-static uint32_t steps_seen; /* of plan.progress */
+static struct shutdown_plan plan;
+static struct unmount_plan mounts;
+static uint64_t unmount_end_us, stuck_us, moved_us, requests_seen;
+static uint32_t steps_seen; /* of mounts.progress */
 
 static void enter(struct init *init, enum shutdown_phase phase);
 
-static void limit(struct init *init, uint64_t delay_us);
+static void limit(struct init *init, uint64_t end_us);
+
+static uint64_t phase_end(enum shutdown_phase phase)
+{
+	return shutdown_plan_end(&plan, phase, clock_now_us());
+}
 
 /* ---- services ------------------------------------------------------------------------------- */
 
@@ -59,7 +60,7 @@ static void begin_services(struct init *init)
 		if (init->services[i].sm.state == SERVICE_STATE_WAITING ||
 			init->services[i].sm.state == SERVICE_STATE_BACKOFF)
 			service_event(&init->services[i], SM_EVENT_UNWANT, (struct sm_facts){0});
-	limit(init, init->config.boot.shutdown_s * USEC_PER_SEC);
+	limit(init, phase_end(SHUTDOWN_SERVICES));
 }
 
 /* True if another service that is still up needs this one. */
@@ -114,12 +115,9 @@ static bool services_expire(struct init *init, bool hurried)
 	return true;
 }
 
-/* Within what is left of the services' time, but at least a moment: the agent tells the host to the end. */
 static void begin_keel(struct init *init)
 {
-	uint64_t now = clock_now_us(), end = init->shutdown_timer.at_us;
-
-	limit(init, end > now + KEEL_US ? end - now : KEEL_US);
+	limit(init, phase_end(SHUTDOWN_KEEL));
 }
 
 static bool keel_over(struct init *init)
@@ -138,10 +136,9 @@ static bool keel_expire(struct init *init, bool hurried)
 
 static void begin_groups(struct init *init)
 {
-	bool patient = init->crash[0] || leftovers_have_containers(init);
-
+	plan.patient = init->crash[0] || leftovers_have_containers(init);
 	leftovers_signal_groups(init, SIGTERM);
-	limit(init, patient ? CONTAINERS_US : PROCESSES_US);
+	limit(init, phase_end(SHUTDOWN_GROUPS));
 }
 
 static bool groups_over(struct init *init)
@@ -160,7 +157,7 @@ static void begin_processes(struct init *init)
 {
 	leftovers_signal_groups(init, SIGKILL);
 	leftovers_signal_all(init, SIGTERM);
-	limit(init, PROCESSES_US);
+	limit(init, phase_end(SHUTDOWN_PROCESSES));
 }
 
 static bool processes_over(struct init *init)
@@ -173,7 +170,7 @@ static void begin_killed(struct init *init)
 	if (!leftovers_any(init))
 		return;
 	leftovers_signal_all(init, SIGKILL);
-	limit(init, PROCESSES_US);
+	limit(init, phase_end(SHUTDOWN_KILLED));
 }
 
 /* ---- mounts --------------------------------------------------------------------------------- */
@@ -184,14 +181,21 @@ static uint64_t requests_done(void)
 	unsigned long long reads = 0, writes = 0;
 	char path[64], text[512];
 
-	if (!plan.progress || !plan.progress->device[0])
+	if (!mounts.progress || !mounts.progress->device[0])
 		return 0;
 	/* Documentation/block/stat.rst */
-	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/stat", plan.progress->device);
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%s/stat", mounts.progress->device);
 	if (file_read(path, text, sizeof(text)) <= 0 ||
 		sscanf(text, "%llu %*u %*u %*u %llu", &reads, &writes) != 2)
 		return 0;
 	return reads + writes;
+}
+
+static void look_again(struct init *init, uint64_t now)
+{
+	uint64_t next = now + (stuck_us / 4 < LOOK_US ? stuck_us / 4 : LOOK_US);
+
+	limit(init, next < unmount_end_us ? next : unmount_end_us);
 }
 
 static void start_unmounting(struct init *init)
@@ -199,24 +203,25 @@ static void start_unmounting(struct init *init)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(unmount_all(&plan) > 0 ? 1 : 0);
+		_exit(unmount_all(&mounts) > 0 ? 1 : 0);
 	/* No process to be had: then it is done here, come what may. */
 	if (pid < 0) {
 		log_warning("cannot start a process to unmount: %m");
-		(void)unmount_all(&plan);
+		(void)unmount_all(&mounts);
 		pid = 0;
 	}
 	init->shutdown_child = pid;
 	moved_us = clock_now_us();
-	limit(init, LOOK_US);
+	stuck_us = shutdown_plan_stuck(unmount_end_us > moved_us ? unmount_end_us - moved_us : 0);
+	look_again(init, moved_us);
 }
 
 static void begin_unmount(struct init *init)
 {
 	log_info("unmounting");
-	plan.mode = init->mode;
-	plan.data = init->config.disk.mountpoint;
-	unmount_end_us = clock_now_us() + UNMOUNT_US;
+	mounts.mode = init->mode;
+	mounts.data = init->config.disk.mountpoint;
+	unmount_end_us = phase_end(SHUTDOWN_UNMOUNT);
 	start_unmounting(init);
 }
 
@@ -228,31 +233,30 @@ static bool unmount_over(struct init *init)
 /* Another child does the rest, without the step that this one hangs in. */
 static bool leave_out_step(struct init *init)
 {
-	if (!plan.progress || plan.stuck_count == UNMOUNT_STUCK_MAX)
+	if (!mounts.progress || mounts.stuck_count == UNMOUNT_STUCK_MAX)
 		return true;
-	log_error("%s hangs: going on without it", plan.progress->what);
-	plan.stuck[plan.stuck_count++] = plan.progress->key;
+	log_error("%s hangs: going on without it", mounts.progress->what);
+	mounts.stuck[mounts.stuck_count++] = mounts.progress->key;
 	start_unmounting(init);
 	return false;
 }
 
 static bool unmount_expire(struct init *init, bool hurried)
 {
-	uint32_t steps = plan.progress ? plan.progress->steps : 0;
+	uint32_t steps = mounts.progress ? mounts.progress->steps : 0;
 	uint64_t requests = requests_done(), now = clock_now_us();
 
 	if (now >= unmount_end_us) {
-		log_error("unmounting takes longer than %u s: going on without waiting",
-			(unsigned int)(UNMOUNT_US / USEC_PER_SEC));
+		log_error("unmounting takes too long: going on without waiting");
 		return true;
 	}
 	if (steps != steps_seen || requests != requests_seen)
 		moved_us = now;
 	steps_seen = steps;
 	requests_seen = requests;
-	if (hurried || now - moved_us >= STUCK_US)
+	if (hurried || now - moved_us >= stuck_us)
 		return leave_out_step(init);
-	limit(init, LOOK_US);
+	look_again(init, now);
 	return false;
 }
 
@@ -335,14 +339,13 @@ static void on_limit(struct loop_timer *timer)
 
 	if (init->shutdown == SHUTDOWN_SERVICES)
 		log_warning("shutdown takes longer than %u s: going on without waiting",
-			init->config.boot.shutdown_s);
+			(unsigned int)((clock_now_us() - plan.start_us) / USEC_PER_SEC));
 	expire(init, false);
 }
 
-static void limit(struct init *init, uint64_t delay_us)
+static void limit(struct init *init, uint64_t end_us)
 {
-	loop_timer_set(&init->loop, &init->shutdown_timer, clock_now_us() + delay_us, on_limit,
-		init);
+	loop_timer_set(&init->loop, &init->shutdown_timer, end_us, on_limit, init);
 }
 
 static void hurry(struct init *init, const char *why)
@@ -359,6 +362,7 @@ static void hurry(struct init *init, const char *why)
 static void start(struct init *init, int command, enum shutdown_phase phase)
 {
 	init->shutdown_asked_us = clock_now_us();
+	plan = shutdown_plan_make(init->mode, &init->config, init->shutdown_asked_us);
 	init->reboot_command = command;
 	init->boot.state = BOOT_STATE_STOPPING;
 	control_mark(init, CONTROL_DIRTY_BOOT);
@@ -367,7 +371,7 @@ static void start(struct init *init, int command, enum shutdown_phase phase)
 
 void shutdown_prepare(void)
 {
-	plan.progress = unmount_share();
+	mounts.progress = unmount_share();
 }
 
 int shutdown_signal_command(int number)

@@ -26,6 +26,9 @@
 
 #define MOUNTS "/proc/self/mountinfo"
 
+/* SHARE_POINT of agent/share/share_policy.h. */
+#define PUBLISHED "/mnt/wsl/keel/run"
+
 #define LOOPS_MAX 256 /* device numbers that are looked at */
 
 /* The kernel lets go of files and mount namespaces of the killed a moment after they are gone. */
@@ -362,10 +365,37 @@ static void write_out(const struct unmount_plan *plan)
 		sync();
 }
 
+/* What keel-share has published, if it could not withdraw it any more: in all distros, for it is ours. That it is, its file
+ * system tells: our /run. */
+static void withdraw(const struct unmount_plan *plan)
+{
+	_cleanup_(free_table) struct table list = {0};
+	struct unmount_entry entry, published = {.point = ""};
+	char run[sizeof(entry.device)] = "";
+	size_t at;
+
+	if (read_table(&list, MOUNTS) < 0)
+		return;
+	at = list.len;
+	while (previous(&list, &at, &entry)) {
+		if (published.point[0] == '\0' && strcmp(entry.point, PUBLISHED) == 0)
+			published = entry;
+		if (run[0] == '\0' && strcmp(entry.point, "/run") == 0)
+			(void)snprintf(run, sizeof(run), "%s", entry.device);
+	}
+	/* Lazily: others may stand in it, and it must not stay behind. */
+	if (published.point[0] && strcmp(published.device, run) == 0 &&
+		begin(plan, published.id, "umount", PUBLISHED, "") &&
+		umount2(PUBLISHED, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
+		log_warning("cannot unmount %s: %m", PUBLISHED);
+}
+
 unsigned int unmount_all(struct unmount_plan *plan)
 {
 	unsigned int left, done;
 
+	if (plan->mode == BOOT_MODE_WSL)
+		withdraw(plan);
 	/* What happens below /mnt/wsl in other distros is theirs, and theirs must not hear of ours. */
 	if (plan->mode == BOOT_MODE_WSL)
 		(void)mount(NULL, "/mnt/wsl", NULL, MS_REC | MS_SLAVE, NULL);

@@ -73,6 +73,9 @@ static const struct key keys[] = {
 	{"memory", "swap", KEY_BOOL, OFFSET(memory.swap), 0, NULL},
 	{"boot", "console_shell", KEY_BOOL, OFFSET(boot.console_shell), 0, NULL},
 	{"boot", "shutdown", KEY_UINT, OFFSET(boot.shutdown_s), 3600, NULL},
+	{"boot", "grace", KEY_UINT, OFFSET(boot.grace_s), 3600, NULL},
+	{"share", "enabled", KEY_BOOL, OFFSET(share.enabled), 0, NULL},
+	{"share", "gid", KEY_UINT, OFFSET(share.gid), INT32_MAX, NULL},
 };
 
 void config_set_defaults(struct config *config)
@@ -95,7 +98,8 @@ void config_set_defaults(struct config *config)
 			.reporting_order = 5,
 			.pids_percent = 90,
 			.swap = true},
-		.boot = {.console_shell = true, .shutdown_s = 60},
+		.boot = {.console_shell = true, .shutdown_s = 60, .grace_s = 25},
+		.share = {.enabled = true},
 	};
 }
 

@@ -95,8 +95,13 @@ struct config {
 	} memory;
 	struct {
 		bool console_shell;      /* login shell on the console in VM mode, default true */
-		unsigned int shutdown_s; /* upper bound for a whole shutdown, default 60 */
+		unsigned int shutdown_s; /* upper bound for stopping services, default 60 */
+		unsigned int grace_s;    /* under WSL: for a whole shutdown, default 25, 0 = none */
 	} boot;
+	struct {
+		bool enabled;     /* publish in /mnt/wsl, default true */
+		unsigned int gid; /* who may use the engine from other distros, default 0: root */
+	} share;
 };
 
 /* Called for every problem: `where` is "/etc/keel/keel.conf:12" or "kernel command line". */

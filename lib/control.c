@@ -77,9 +77,9 @@ const char *disk_situation_name(unsigned int situation)
 		"read-only-device", "unsuitable", "too-small", "too-large", "other-file-system",
 		"encrypted", "block-size", "unknown-features", "truncated", "no-marker",
 		"marker-bad", "marker-newer", "bad-superblock", "needs-repair", "mount-failed",
-		"mount-point-busy", "file-system-errors", "io-errors", "vanished"};
+		"mount-point-busy", "file-system-errors", "io-errors", "vanished", "unmounted"};
 
-	static_assert(ARRAY_SIZE(names) == DISK_SITUATION_VANISHED + 1,
+	static_assert(ARRAY_SIZE(names) == DISK_SITUATION_UNMOUNTED + 1,
 		"a name for each situation");
 	return name_of(names, ARRAY_SIZE(names), situation);
 }

@@ -23,7 +23,9 @@
 
 #include "lib/base.h"
 
-#define CONTROL_SOCKET  "/run/keel/control"
+#define CONTROL_SOCKET "/run/keel/control"
+/* The name of PID 1 (/proc/1/comm) when it cannot listen there: nobody will ever answer, and nobody is to wait for it. */
+#define CONTROL_DEAF    "init-rescue"
 #define CONTROL_MAGIC   0x4b45454cU /* "KEEL" */
 #define CONTROL_VERSION 3
 
@@ -159,7 +161,7 @@ enum disk_state {
 };
 
 /* What is the matter with the data disk, one word for programs to act on. docs/keel-disk.8 has the way
- * out of each. The last three are what the agent sees while the disk is mounted. */
+ * out of each. The last four are what the agent sees while the disk is mounted. */
 enum disk_situation {
 	DISK_SITUATION_OK,
 	DISK_SITUATION_NO_DISK,    /* no unused disk at all */
@@ -191,6 +193,7 @@ enum disk_situation {
 	DISK_SITUATION_FS_ERRORS,        /* the kernel found the mounted file system damaged */
 	DISK_SITUATION_IO_ERRORS,        /* the kernel reports I/O errors of the mounted disk */
 	DISK_SITUATION_VANISHED,         /* the device went away while mounted */
+	DISK_SITUATION_UNMOUNTED,        /* somebody unmounted it, or a directory of the engine */
 };
 
 struct control_disk {

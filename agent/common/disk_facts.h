@@ -33,12 +33,13 @@ struct disk_job_facts {
 };
 
 struct disk_seen {
-	bool watched;        /* it is mounted, and looked at: else all of this means nothing */
-	char kernel[32];     /* the block device as the kernel calls it: "sda", "sda1" */
-	bool vanished;       /* the device is gone */
-	bool read_only;      /* ext4 no longer writes */
-	uint64_t size_bytes; /* of the block device, now */
-	bool grown;          /* by a job of the agent */
+	bool watched;          /* it is mounted, and looked at: else all of this means nothing */
+	char kernel[32];       /* the block device as the kernel calls it: "sda", "sda1" */
+	bool vanished;         /* the device is gone */
+	const char *unmounted; /* a mount point of it that somebody unmounted, or NULL */
+	bool read_only;        /* ext4 no longer writes */
+	uint64_t size_bytes;   /* of the block device, now */
+	bool grown;            /* by a job of the agent */
 	bool space_known;
 	struct space_sample space;
 	struct space_verdict forecast;

@@ -77,6 +77,8 @@ enum disk_situation health_disk_situation(const struct facts *facts)
 		return (enum disk_situation)facts->disk.situation;
 	if (seen->vanished)
 		return DISK_SITUATION_VANISHED;
+	if (seen->unmounted)
+		return DISK_SITUATION_UNMOUNTED;
 	/* The damage that I/O errors do comes after them: they are the cause. */
 	if (seen->errors.io_count > 0)
 		return DISK_SITUATION_IO_ERRORS;
@@ -98,6 +100,11 @@ static bool mounted_objects(const struct facts *facts, struct health *health)
 			"the data disk %s went away while mounted; attach it again: the engine is "
 			"stopped and follows. If it does not: keelctl disk repair, or keelctl reboot",
 			device);
+	if (seen->unmounted)
+		return object(health, HEALTH_STATUS_FAILED,
+			"%s was unmounted by somebody (an umount in a session?): the engine does "
+			"not find its data there; keelctl reboot mounts it again",
+			seen->unmounted);
 	if (seen->read_only)
 		return object(health, HEALTH_STATUS_FAILED,
 			"the data disk %s became read-only: %s%s%s; keelctl reboot checks it, "

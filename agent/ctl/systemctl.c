@@ -6,6 +6,7 @@
  * WSL pipes `is-system-running` into grep four times a second from before PID 1 listens, waits for
  * `is-active user@UID.service`, and stops the distro with `poweroff`, which must come back at once.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "agent/ctl/systemctl_view.h"
 #include "agent/ctl/unit_files.h"
 #include "agent/ctl/unit_order.h"
+#include "lib/file.h"
 
 #define LINK_MS       2000
 #define STARTING_NAPS 200 /* of a millisecond */
@@ -65,12 +67,21 @@ static int no_init(int error)
 	return 1;
 }
 
-/* Nobody listens before PID 1 has come that far, and that is all there is to say then. */
+static bool is_deaf(void)
+{
+	char name[32];
+
+	return file_read("/proc/1/comm", name, sizeof(name)) > 0 &&
+	       strncmp(name, CONTROL_DEAF "\n", sizeof(CONTROL_DEAF)) == 0;
+}
+
+/* Nobody listens before PID 1 has come that far, and that is all there is to say then; unless it never will. WSL would
+ * hold back each session for as long as this says "starting". */
 static const char *boot_word(void)
 {
-	if (control_link_snapshot(LINK_MS, &facts) < 0 || !facts.boot_known)
-		return "starting";
-	return boot_state_name(facts.boot.state);
+	if (control_link_snapshot(LINK_MS, &facts) == 0 && facts.boot_known)
+		return boot_state_name(facts.boot.state);
+	return boot_state_name(is_deaf() ? BOOT_STATE_DEGRADED : BOOT_STATE_STARTING);
 }
 
 static int is_system_running(const struct systemctl *ctl)
@@ -372,6 +383,9 @@ static int power_verb(enum control_verb verb)
 {
 	int rc = control_link_order(LINK_MS, verb, NULL);
 
+	/* It does not hear, but takes signals. */
+	if (rc < 0 && is_deaf() && kill(1, verb == CONTROL_VERB_REBOOT ? SIGINT : SIGTERM) == 0)
+		return 0;
 	/* PID 1 may be quicker than its answer. */
 	return rc == 0 || rc == -ECONNRESET ? 0 : no_init(rc);
 }

@@ -26,7 +26,7 @@ PROGRAMS = {
     "keel-init": "usr/sbin/init", "keel-modules": "usr/lib/keel/keel-modules",
     "keel-disk": "usr/lib/keel/keel-disk", "keel-net": "usr/lib/keel/keel-net",
     "keel-log": "usr/lib/keel/keel-log", "keel-dns": "usr/lib/keel/keel-dns",
-    "keel-agent": "usr/lib/keel/keel-agent",
+    "keel-share": "usr/lib/keel/keel-share", "keel-agent": "usr/lib/keel/keel-agent",
     "keelctl": "usr/bin/keelctl",
 }
 PROGRAM_LINKS = {"usr/bin/systemctl": "keelctl", "usr/bin/journalctl": "keelctl", "usr/sbin/poweroff": "../bin/keelctl",

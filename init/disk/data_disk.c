@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/ext4.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -59,12 +60,35 @@ enum disk_check data_disk_check(const char *device, data_disk_progress_fn *progr
 	return e2fsck_judge(*status);
 }
 
+/* Of a directory that something is going to be mounted on: should that ever be unmounted by somebody, nobody is to write
+ * into it instead, and fill the root's disk with data that nobody finds again. Where the file system cannot do that, it
+ * is as without. */
+static void set_immutable(const char *path, bool on)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int flags, wanted;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return;
+	wanted = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+	if (wanted != flags && ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0)
+		log_debug("%s: cannot change its flags: %m", path);
+}
+
+void data_disk_unguard(const char *mountpoint)
+{
+	set_immutable(mountpoint, false);
+	set_immutable("/var/lib/docker", false);
+	set_immutable("/var/lib/containerd", false);
+}
+
 int data_disk_mount(const char *device, const char *mountpoint, bool rescue)
 {
 	int rc = file_make_dirs(mountpoint);
 
 	if (rc < 0)
 		return rc;
+	set_immutable(mountpoint, true);
 	if (mount(device, mountpoint, "ext4", MOUNT_FLAGS | (rescue ? MS_RDONLY : 0),
 		    rescue ? "noload" : MOUNT_OPTIONS) < 0)
 		return -errno;
@@ -119,6 +143,8 @@ static int bind_one(const char *mountpoint, const char *directory, const char *t
 	rc = file_make_dirs(source);
 	if (rc == 0)
 		rc = file_make_dirs(target);
+	if (rc == 0)
+		set_immutable(target, true);
 	if (rc == 0 && mount(source, target, NULL, MS_BIND, NULL) < 0)
 		rc = -errno;
 	if (rc < 0)

@@ -25,3 +25,7 @@ int data_disk_grow(const char *mountpoint, uint64_t device_bytes) MUST_CHECK;
 /* Makes MOUNTPOINT/docker and MOUNTPOINT/containerd and binds them to /var/lib/docker and
  * /var/lib/containerd. What is bound already is verified and left. 0 or -errno. */
 int data_disk_bind(const char *mountpoint, char *reason, size_t reason_size) MUST_CHECK;
+
+/* The three directories, which were made immutable before something was mounted on them, can be written again: data is on
+ * the root file system from now on. */
+void data_disk_unguard(const char *mountpoint);

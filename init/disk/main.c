@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "init/disk/data_disk.h"
 #include "init/disk/disk_stage.h"
 #include "init/disk/verbs.h"
 #include "lib/control.h"
@@ -136,6 +137,7 @@ static int run_mount(const struct config *config, const struct disk_scan_options
 
 	if (config->disk.enabled)
 		return disk_stage_run(config, scan) < 0;
+	data_disk_unguard(config->disk.mountpoint);
 	(void)snprintf(none.reason, sizeof(none.reason),
 		"disk.enabled=no: data is on the root file system");
 	stage_report_send(STAGE_STATE_SKIPPED, &none, "%s", none.reason);

@@ -9,8 +9,7 @@ from guest import BIN
 
 KIB = 1024
 SIZE_LIMITS = {"keel-init": 200, "keel-agent": 400, "keelctl": None, "keel-modules": None, "keel-disk": None,
-               "keel-net": None, "keel-log": None,
-               "keel-dns": None}
+               "keel-net": None, "keel-log": None, "keel-dns": None, "keel-share": None}
 MEMORY_LIMITS = {"init": 256, "agent": 1024}
 
 

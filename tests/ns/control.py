@@ -22,7 +22,7 @@ DISK_SITUATIONS = ["ok", "no-disk", "not-found", "foreign", "blank", "not-blank"
                    "other-uuid", "in-use", "read-only-device", "unsuitable", "too-small", "too-large", "other-file-system",
                    "encrypted", "block-size", "unknown-features", "truncated", "no-marker", "marker-bad", "marker-newer",
                    "bad-superblock", "needs-repair", "mount-failed", "mount-point-busy", "file-system-errors",
-                   "io-errors", "vanished"]
+                   "io-errors", "vanished", "unmounted"]
 
 REQUEST = struct.Struct("=IHH32s")
 HEAD = struct.Struct("=IHBBiI")

@@ -28,7 +28,7 @@ LOOP_LOCK = "/tmp/keel-disk-scenarios.lock"
 PROGRAMS = {"keel-init": "usr/sbin/init", "keel-agent": "usr/lib/keel/keel-agent", "keelctl": "usr/bin/keelctl",
             "keel-modules": "usr/lib/keel/keel-modules", "keel-disk": "usr/lib/keel/keel-disk",
             "keel-net": "usr/lib/keel/keel-net", "keel-log": "usr/lib/keel/keel-log",
-            "keel-dns": "usr/lib/keel/keel-dns"}
+            "keel-dns": "usr/lib/keel/keel-dns", "keel-share": "usr/lib/keel/keel-share"}
 IMAGE = "keel-test"
 
 

@@ -241,3 +241,35 @@ def errors(_test):
         contains(verdict["reason"], disk.device, "reason")
         contains(verdict["reason"], "keelctl disk repair", "reason")
         equal(facts["trim"]["waiting"] in ("", "the disk is not in order"), True, "no trim of a damaged disk")
+
+
+def in_guest(guest, *words):
+    return subprocess.run(["nsenter", f"--mount=/proc/{guest.pid}/ns/mnt", *words], capture_output=True, text=True,
+                          check=False)
+
+
+@scenario("disk in health: unmounted by somebody: told at once; nothing can be written into the directory below",
+          deadline=120, skip=unavailable)
+def unmounted(test):
+    with disk_guest("64M") as (_disk, guest):
+        for point in ("/var/lib/docker", "/data"):
+            with test.step(point):
+                equal(health(guest)["disk"]["situation"], "ok", "before")
+                mounted = os.stat(guest.path("/data")).st_dev
+                result = in_guest(guest, "umount", "-l", point)
+                equal(result.returncode, 0, f"umount: {result.stderr}")
+                guest.retry(lambda: health(guest)["disk"]["situation"] == "unmounted", "health tells")
+                document = health(guest)
+                equal(document["status"], "failed", "status")
+                contains(document["reason"], f"{point} was unmounted by somebody", "reason")
+                try:
+                    os.mkdir(guest.path(f"{point}/lost"))
+                    raise AssertionError("it was written below the mount point")
+                except PermissionError:
+                    pass
+                if point == "/data":
+                    continue
+                result = in_guest(guest, "mount", "--bind", "/data/docker", point)
+                equal(result.returncode, 0, f"mount: {result.stderr}")
+                equal(os.stat(guest.path(point)).st_dev, mounted, "it is back")
+                guest.retry(lambda: health(guest)["disk"]["situation"] == "ok", "health tells that too")

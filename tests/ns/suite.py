@@ -25,8 +25,10 @@ import scenarios_memory_api  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_rescue  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
+import scenarios_share  # noqa: E402,F401
 import scenarios_shell  # noqa: E402,F401
 import scenarios_shutdown  # noqa: E402,F401
 import scenarios_units  # noqa: E402,F401
+import scenarios_wsl  # noqa: E402,F401
 
 harness.main("ns", jobs=4)

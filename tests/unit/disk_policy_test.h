@@ -78,7 +78,7 @@ static inline struct disk_decision decide(const struct disk_policy_input *input)
 	disk_policy_decide(input, &decision);
 	assert_non_null(memchr(decision.reason, '\0', sizeof(decision.reason)));
 	assert_in_range(strlen(decision.reason), 10, sizeof(decision.reason) - 2);
-	assert_in_range(decision.situation, 0, DISK_SITUATION_VANISHED);
+	assert_in_range(decision.situation, 0, DISK_SITUATION_UNMOUNTED);
 	return decision;
 }
 

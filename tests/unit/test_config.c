@@ -72,6 +72,9 @@ static void test_defaults(void **state)
 	assert_int_equal(config.engine.restarts_per_hour, 3);
 	assert_true(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 60);
+	assert_int_equal(config.boot.grace_s, 25);
+	assert_true(config.share.enabled);
+	assert_int_equal(config.share.gid, 0);
 }
 
 static void test_file_sets_every_key(void **state)
@@ -87,7 +90,8 @@ static void test_file_sets_every_key(void **state)
 		   "[health]\nheartbeat=5\nprobe=86400\n"
 		   "[engine]\nrestart=no\nhung_after_s=7\nrestarts_per_hour=16\n"
 		   "[proxy]\nhttp=http://u:p@h:1\nhttps=https://h\nno=a, b\n"
-		   "[boot]\nconsole_shell=no\nshutdown=10\n");
+		   "[boot]\nconsole_shell=no\nshutdown=10\ngrace=7\n"
+		   "[share]\nenabled=no\ngid=1001\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "sixteen-bytes-16");
 	assert_false(config.disk.enabled);
@@ -117,6 +121,9 @@ static void test_file_sets_every_key(void **state)
 	assert_string_equal(config.proxy.no, "a, b");
 	assert_false(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 10);
+	assert_int_equal(config.boot.grace_s, 7);
+	assert_false(config.share.enabled);
+	assert_int_equal(config.share.gid, 1001);
 }
 
 static void test_shipped_file(void **state)

@@ -52,7 +52,8 @@ static bool up(const struct control_service *service)
 static bool should_be_ready(const struct facts *facts)
 {
 	return !(facts->disk_seen.watched && facts->disk.state == DISK_STATE_MOUNTED &&
-		       (facts->disk_seen.vanished || facts->disk_seen.read_only)) &&
+		       (facts->disk_seen.vanished || facts->disk_seen.unmounted ||
+			       facts->disk_seen.read_only)) &&
 	       !facts->agent_stopping && facts->link == FACTS_LINK_UP && facts->boot_known &&
 	       facts->boot.state != BOOT_STATE_STOPPING &&
 	       (facts->disk.state == DISK_STATE_MOUNTED || facts->disk.state == DISK_STATE_NONE) &&
@@ -199,15 +200,17 @@ static void vary_seen(struct facts *facts, unsigned int bits)
 		.read_only = (bits & 4) != 0,
 		.errors = {.count = (bits & 8) ? 3 : 0, .io_count = (bits & 16) ? 2 : 0},
 		.space_known = (bits & 32) != 0,
+		.unmounted = (bits & 64) ? "/data" : NULL,
 	};
 }
 
 static void test_every_view_of_a_mounted_disk(void **state)
 {
-	static const char *const words[] = {"vanished", "io-errors", "file-system-errors"};
+	static const char *const words[] = {
+		"vanished", "io-errors", "file-system-errors", "unmounted"};
 
 	(void)state;
-	for (unsigned int bits = 0; bits < 64; bits++)
+	for (unsigned int bits = 0; bits < 128; bits++)
 		for (int word = SPACE_OK; word <= SPACE_CRITICAL; word++)
 			for (int disk = 0; disk <= DISK_STATE_RESCUE; disk++) {
 				struct facts facts = well();
@@ -224,6 +227,7 @@ static void test_every_view_of_a_mounted_disk(void **state)
 				situation = disk_situation_name(health_disk_situation(&facts));
 				assert_string_equal(situation, !seen->watched          ? "ok"
 							       : seen->vanished        ? words[0]
+							       : seen->unmounted       ? words[3]
 							       : seen->errors.io_count ? words[1]
 							       : seen->errors.count    ? words[2]
 							       : seen->read_only       ? words[2]
@@ -233,7 +237,8 @@ static void test_every_view_of_a_mounted_disk(void **state)
 				blemish = seen->watched &&
 					  (seen->errors.io_count || seen->errors.count ||
 						  (seen->space_known && word == SPACE_CRITICAL));
-				if (seen->watched && (seen->vanished || seen->read_only))
+				if (seen->watched &&
+					(seen->vanished || seen->unmounted || seen->read_only))
 					assert_int_equal(health.status, HEALTH_STATUS_FAILED);
 				else
 					assert_int_equal(health.status,
@@ -270,6 +275,8 @@ static void test_words_of_a_mounted_disk(void **state)
 	seen->errors.io_count = 0;
 	seen->errors.last_function[0] = '\0';
 	expect(&facts, HEALTH_STATUS_FAILED, false, "ext4 found it damaged; keelctl reboot");
+	seen->unmounted = "/var/lib/docker";
+	expect(&facts, HEALTH_STATUS_FAILED, false, "/var/lib/docker was unmounted by somebody");
 	seen->vanished = true;
 	expect(&facts, HEALTH_STATUS_FAILED, false, "/dev/sdb went away while mounted; attach it");
 	assert_string_equal(space_word_name((enum space_word)9), "?");

@@ -281,9 +281,8 @@ def judge(found):
             value = found[f"keel.{metric}"]["median"]
             verdicts.append((what, value, limit, value <= limit))
     if "keel.ready" in found and "floor.ready" in found:
-        over = [100 * (keel / floor - 1) for keel, floor in zip(found["keel.ready"]["values"], found["floor.ready"]["values"])]
-        found["keel.over_floor"] = figures.figure("percent", over, note="dockerd READY, keel over floor, round by round")
-        value = found["keel.over_floor"]["median"]
+        value = 100 * (found["keel.ready"]["median"] / found["floor.ready"]["median"] - 1)
+        found["keel.over_floor"] = figures.figure("percent", [value], note="dockerd READY, medians, keel over floor")
         verdicts.append(("READY over floor, percent", value, FLOOR_PERCENT, value <= FLOOR_PERCENT))
     return verdicts
 

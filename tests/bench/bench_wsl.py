@@ -65,10 +65,10 @@ class Distro(wsl_guest.WslGuest):
 
     key = title = configured = ""
 
-    def __init__(self, disk, retry_ms=None, seconds=90):
+    def __init__(self, disk, retry_ms=None, seconds=90, **options):
         self.disk = disk
-        options = ["--retry-ms", str(retry_ms)] if retry_ms else []
-        super().__init__(disk, profile=PROFILE, engine=True, options=options, seconds=seconds, dirs=("/var/test",))
+        words = ["--retry-ms", str(retry_ms)] if retry_ms else []
+        super().__init__(disk, profile=PROFILE, engine=True, options=words, seconds=seconds, dirs=("/var/test",), **options)
 
     def copy(self, program):
         os.makedirs(f"{self.dir}/upper/usr/bin", exist_ok=True)
@@ -94,17 +94,10 @@ class Peer(Distro):
     """Another root."""
 
     def __init__(self, disk, retry_ms=None, seconds=90):
-        # pylint: disable-next=super-init-not-called,non-parent-init-called  # that is for keel's root
-        ns.Guest.__init__(self, root=wsl_roots.unpack(self.key), seconds=seconds, devs=[disk.device], dirs=("/var/test",))
-        self.disk, self.profile, self.plain = disk, PROFILE, False
-        self.options = ["--retry-ms", str(retry_ms)] if retry_ms else []
-        self.prepare_launcher()
+        super().__init__(disk, retry_ms, seconds, root=wsl_roots.unpack(self.key),
+                         files={"/etc/docker/daemon.json": wsl_roots.daemon_config()})
         for path, content in self.distro_files().items():
             self.put(path, content)
-
-    def prepare_launcher(self):
-        self.control, self.share = f"{self.dir}/wsl.sock", f"{self.dir}/share"
-        self.events, self.news, self.ended = [], wsl_guest.threading.Condition(), False
 
     def distro_files(self):
         raise NotImplementedError
@@ -288,9 +281,8 @@ def judge(found):
             value = found[f"keel.{metric}"]["median"]
             verdicts.append((what, value, limit, value <= limit))
     if "keel.ready" in found and "floor.ready" in found:
-        over = [100 * (keel / floor - 1) for keel, floor in zip(found["keel.ready"]["values"], found["floor.ready"]["values"])]
-        found["keel.over_floor"] = figures.figure("percent", over, note="dockerd READY, keel over floor, round by round")
-        value = found["keel.over_floor"]["median"]
+        value = 100 * (found["keel.ready"]["median"] / found["floor.ready"]["median"] - 1)
+        found["keel.over_floor"] = figures.figure("percent", [value], note="dockerd READY, medians, keel over floor")
         verdicts.append(("READY over floor, percent", value, FLOOR_PERCENT, value <= FLOOR_PERCENT))
     return verdicts
 

@@ -149,13 +149,13 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class EngineGuest(ns.Guest):
-    def __init__(self, disk=None, config="", files=None, binaries=None, seconds=60, **options):
+    def __init__(self, disk=None, config="", files=None, binaries=None, seconds=60, root=None, **options):
         """disk: None means configured away: data lives in the guest's directory; binaries: path -> bytes of programs
-        that replace the root's."""
+        that replace the root's; root: another than the shipped one."""
         section = f"[disk]\ndata = LABEL={disk.label}\n" if disk else "[disk]\nenabled = no\n"
         files = dict(files or {})
         files.setdefault("/etc/keel/keel.conf", section + config)
-        root = engine_root()
+        root = root or engine_root()
         files.setdefault("/etc/docker/daemon.json", daemon_config(root))
         super().__init__(files=files, root=root, seconds=seconds,
                          devs=[disk.device] if disk else [], **options)

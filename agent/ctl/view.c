@@ -558,7 +558,8 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 	struct page page = {.out = out, .style = *style};
 	yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
 	yyjson_val *root = yyjson_doc_get_root(doc);
-	struct advice advice[ADVICE_MAX];
+	struct advice advice[ADVICE_MAX] = {0};
+	size_t count;
 
 	if (!yyjson_is_str(yyjson_obj_get(root, "status"))) {
 		yyjson_doc_free(doc);
@@ -581,8 +582,8 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 		print_stages(&page, root);
 	}
 	print_all_last_words(&page, root);
-	print_advice(&page, advice,
-		advice_give(root, notes->agent && !is_agent_on_its_way(root), advice));
+	count = advice_give(root, notes->agent && !is_agent_on_its_way(root), advice);
+	print_advice(&page, advice, count);
 	yyjson_doc_free(doc);
 	return 0;
 }

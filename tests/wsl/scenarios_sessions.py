@@ -101,6 +101,7 @@ def client_dies(t):
         main, side = pty.openpty()
         client = subprocess.Popen(guest.words("sleep", "88", tty=True), stdin=side, stdout=side, stderr=side)
         guest.wait_event("session-exec", count=2)
+        guest.retry(lambda: named(guest, "sleep"), "the command runs")  # before, it may not have its terminal yet
         client.kill()
         client.wait()
         guest.retry(lambda: not named(guest, "sleep") and not named(guest, "Relay"), "its command is gone")

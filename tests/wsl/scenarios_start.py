@@ -10,6 +10,7 @@ WATCHED = ("2.9", "head")
 
 # /sbin/init that writes down what it was given. /proc/self/status is the shell's own.
 STATE_INIT = """#!/bin/sh
+[ "$1" != --fallback ] || exit 0  # wsl.conf's [boot] command
 mkdir -p /var/test
 { while read -r line; do echo "$line"; done </proc/self/status; echo "umask $(umask)"; echo "cwd $(pwd)"; } >/var/test/status
 tr '\\0' '\\n' </proc/1/environ >/var/test/environ

@@ -176,8 +176,10 @@ class WslGuest(engine.EngineGuest):
                                 stderr=subprocess.PIPE)
 
     def boot(self):
-        """The first session; afterwards PID 1 said `running`."""
+        """The first session; afterwards PID 1 said `running`, and the events are known."""
+        ends = len(self.found("session-end"))
         self.session("true")
+        self.wait_event("session-end", count=ends + 1)
         return self
 
     def ask(self, verb, *words):
@@ -190,7 +192,10 @@ class WslGuest(engine.EngineGuest):
 
     def terminate(self, distro=NAME):
         """`wsl -t`: how it ended, "poweroff" if by itself or by WSL's init."""
-        return self.ask("terminate", "--distro", distro)
+        ends = len(self.found("ended", distro))
+        how = self.ask("terminate", "--distro", distro)
+        self.wait_event("ended", distro, ends + 1)
+        return how
 
     def hard_kill(self, distro=NAME):
         return self.ask("kill", "--distro", distro)
@@ -203,6 +208,10 @@ class WslGuest(engine.EngineGuest):
         return self.end_line
 
     # -- looking in
+
+    def zombies(self):
+        """Dead children of PID 1 that it has not reaped yet: for a moment each of them is one."""
+        return [values for values in self.processes().values() if values[2] == "Z" and values[3] == 1]
 
     def __exit__(self, *args):
         if self.process and self.process.poll() is None:

@@ -35,7 +35,8 @@ What to do: one of the verbs above.
 The distro's name.
 
 .PARAMETER Location
-The folder for the distro's own disk. It is deleted with the distro, so it must not hold anything else.
+The folder for the distro's own disk. It is deleted with the distro, so it must not hold anything else. upgrade keeps it
+without -Location.
 
 .PARAMETER Data
 The data disk, a .vhdx file. It must not lie in -Location.
@@ -95,6 +96,7 @@ $script:ReadySeconds = 120
 $script:PortsKey = 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Virtualization\GuestCommunicationServices'
 $script:Ports = @{ 700 = 'keel API'; 701 = 'keel Docker API'; 702 = 'keel report' }
 $script:TaskName = "keel ($Name)"
+$script:DistrosKey = 'HKCU:\Software\Microsoft\Windows\CurrentVersion\Lxss'
 
 # ---- wsl.exe ---------------------------------------------------------------------------------------
 
@@ -143,6 +145,50 @@ function Assert-Distro {
     }
 }
 
+# What WSL has on record of the distro, without starting it: Flavor (ID of its os-release), BasePath (its folder).
+function Get-DistroRecord {
+    param([string] $Value)
+    foreach ($key in @(Get-ChildItem -LiteralPath $script:DistrosKey)) {
+        if ($key.GetValue('DistributionName', '') -eq $Name) {
+            return [string] $key.GetValue($Value, '') -replace '^\\\\\?\\', ''
+        }
+    }
+    throw "There is no record of the distro '$Name' under $script:DistrosKey. Nothing was changed."
+}
+
+# Docker Desktop's own distro has the name of -Name's default: no distro but keel's is replaced or removed.
+function Assert-Keel {
+    $flavor = Get-DistroRecord -Value 'Flavor'
+    if ($flavor -ne 'keel') {
+        throw "The distro '$Name' is not keel's, WSL knows it as '$flavor'. Nothing was changed. Say keel's name with -Name."
+    }
+}
+
+# Runs a block; after an error also the other, whose own error does not hide the first.
+function Invoke-OrUndo {
+    param([scriptblock] $First, [scriptblock] $Undo)
+    try {
+        & $First
+    }
+    catch {
+        $failure = $_
+        try {
+            & $Undo
+        }
+        catch {
+            Write-Warning -Message "$_"
+        }
+        throw $failure
+    }
+}
+
+# Runs both blocks, the last also after an error of the first.
+function Invoke-Both {
+    param([scriptblock] $First, [scriptblock] $Last)
+    Invoke-OrUndo -First $First -Undo $Last
+    & $Last
+}
+
 # Runs a command in the guest and returns its lines.
 function Invoke-Guest {
     param([string[]] $Command)
@@ -172,6 +218,9 @@ function Test-HyperVModule {
 # Runs a script of diskpart's, which is there on every Windows. It wants an administrator.
 function Invoke-DiskPart {
     param([string[]] $Lines)
+    if (($Lines -join '') -match '[^ -~]') {
+        throw "diskpart may misread $Data, which is not plain ASCII. Say another with -Data, such as C:\keel\data.vhdx."
+    }
     $file = [IO.Path]::GetTempFileName()
     try {
         Set-Content -LiteralPath $file -Value $Lines -Encoding Ascii
@@ -197,6 +246,11 @@ function New-DataDisk {
     }
     else {
         Invoke-DiskPart -Lines @("create vdisk file=""$Data"" maximum=$([uint64]($Size / 1MB)) type=expandable")
+    }
+    # Made in an administrator's console it is the administrators'; WSL opens it as the user.
+    $null = & icacls.exe $Data /setowner "*$([Security.Principal.WindowsIdentity]::GetCurrent().User.Value)"
+    if ($LASTEXITCODE -ne 0) {
+        Write-Warning -Message "$Data may belong to somebody else: icacls ended with status $LASTEXITCODE."
     }
 }
 
@@ -236,12 +290,15 @@ function Dismount-DataDisk {
 
 # ---- the distro ------------------------------------------------------------------------------------
 
+function Assert-Image {
+    if (-not $Image -or -not (Test-Path -LiteralPath $Image -PathType Leaf)) {
+        throw 'Say which file with -Image: the keel.wsl of a release, or of build\out. Nothing was changed.'
+    }
+}
+
 function Register-Distro {
     [CmdletBinding(SupportsShouldProcess = $true)]
     param()
-    if (-not $Image) {
-        throw 'Say which file with -Image: the keel.wsl of a release, or of build\out.'
-    }
     $file = (Resolve-Path -LiteralPath $Image).ProviderPath
     if ($PSCmdlet.ShouldProcess($Name, "register the distro of $file in $Location")) {
         $null = New-Item -ItemType Directory -Force -Path $Location
@@ -312,10 +369,7 @@ function Invoke-Offline {
     param([scriptblock] $Block)
     $wasRunning = Test-Distro -Running
     Stop-Keel
-    try {
-        & $Block
-    }
-    finally {
+    Invoke-Both -First $Block -Last {
         if ($wasRunning) {
             Start-Keel
         }
@@ -345,46 +399,67 @@ function Show-Status {
 
 # ---- verbs that take several steps --------------------------------------------------------------------
 
+# The distro comes first: what fails until the disk is there leaves nothing behind, and install can be called again.
 function Install-Keel {
     [CmdletBinding(SupportsShouldProcess = $true)]
     param()
     Assert-Apart
+    Assert-Image
     if (Test-Distro) {
-        throw "There is a distro '$Name' already. Replace it with: keel.ps1 upgrade -Image keel.wsl"
+        throw "There is a distro '$Name' already. Keel's is replaced with: keel.ps1 upgrade -Image keel.wsl. " +
+            'Is it Docker Desktop''s, install keel beside it with: -Name keel, for every verb'
     }
     $isNew = -not (Test-Path -LiteralPath $Data)
-    if ($isNew) {
-        New-DataDisk
-    }
     Register-Distro
     if ($isNew) {
-        Set-FormatPolicy -From '# format = never' -Into 'format = blank'
-        Stop-Keel
+        Invoke-OrUndo -First { New-DataDisk } -Undo { Unregister-Distro }
+        Invoke-Both -First {
+            Set-FormatPolicy -From '# format = never' -Into 'format = blank'
+            Stop-Keel
+            Start-Installed
+        } -Last {
+            Set-FormatPolicy -From 'format = blank' -Into '# format = never'
+        }
     }
-    if ($PSCmdlet.ShouldProcess($Name, 'start')) {
-        Start-Keel
-    }
-    if ($isNew) {
-        Set-FormatPolicy -From 'format = blank' -Into '# format = never'
+    else {
+        Start-Installed
     }
 }
 
-function Update-Keel {
+# With -WhatIf there is no distro to start.
+function Start-Installed {
     [CmdletBinding(SupportsShouldProcess = $true)]
     param()
-    Assert-Distro
-    Assert-Apart
-    if (-not $Image -or -not (Test-Path -LiteralPath $Image -PathType Leaf)) {
-        throw 'Say with -Image which keel.wsl to upgrade to: without that file the old distro stays.'
-    }
-    Stop-Keel
-    if ($PSCmdlet.ShouldProcess($Name, 'unregister the old distro; the data disk stays')) {
-        $null = Invoke-Wsl -Arguments @('--unregister', $Name)
-    }
-    Register-Distro
     if ($PSCmdlet.ShouldProcess($Name, 'start')) {
         Start-Keel
     }
+}
+
+function Unregister-Distro {
+    [CmdletBinding(SupportsShouldProcess = $true)]
+    param()
+    Assert-Keel
+    if ($PSCmdlet.ShouldProcess($Name, 'unregister the distro; the data disk stays')) {
+        $null = Invoke-Wsl -Arguments @('--unregister', $Name)
+    }
+}
+
+# All that can be known to fail later is looked at before the old distro goes.
+function Update-Keel {
+    [CmdletBinding(SupportsShouldProcess = $true)]
+    param([bool] $LocationGiven)
+    Assert-Distro
+    Assert-Keel
+    if (-not $LocationGiven) {
+        $script:Location = Get-DistroRecord -Value 'BasePath'
+    }
+    Assert-Apart
+    Assert-Image
+    Assert-DataDisk
+    Stop-Keel
+    Unregister-Distro
+    Register-Distro
+    Start-Installed
 }
 
 function Backup-DataDisk {
@@ -398,8 +473,10 @@ function Backup-DataDisk {
         throw "$To is there already; nothing is written over."
     }
     Invoke-Offline -Block {
+        # A copy that was not finished must not look like one that was.
         if ($PSCmdlet.ShouldProcess($Data, "copy to $To")) {
-            Copy-Item -LiteralPath $Data -Destination $To
+            Copy-Item -LiteralPath $Data -Destination "$To.partial"
+            Move-Item -LiteralPath "$To.partial" -Destination $To
         }
     }
 }
@@ -421,7 +498,12 @@ function Optimize-DataDisk {
             Optimize-VHD -Path $Data -Mode Full
         }
         else {
-            Invoke-DiskPart -Lines @("select vdisk file=""$Data""", 'attach vdisk readonly', 'compact vdisk', 'detach vdisk')
+            # diskpart ends at the first error; a disk that is left attached to Windows can be attached to nothing else.
+            Invoke-Both -First {
+                Invoke-DiskPart -Lines @("select vdisk file=""$Data""", 'attach vdisk readonly', 'compact vdisk')
+            } -Last {
+                Invoke-DiskPart -Lines @("select vdisk file=""$Data""", 'detach vdisk')
+            }
         }
     }
     $after = (Get-Item -LiteralPath $Data).Length
@@ -440,6 +522,11 @@ function Resize-DataDisk {
     }
     Invoke-Offline -Block {
         if (Test-HyperVModule) {
+            # Resize-VHD also shrinks, and cuts the file system. diskpart's `expand` does not.
+            $now = (Get-VHD -Path $Data).Size
+            if ($now -ge $Size) {
+                throw "$Data is $($now / 1GB) GB large already. It cannot be made smaller."
+            }
             Resize-VHD -Path $Data -SizeBytes $Size
         }
         else {
@@ -454,6 +541,11 @@ function Resize-DataDisk {
 function Uninstall-Keel {
     [CmdletBinding(SupportsShouldProcess = $true)]
     param()
+    $isRegistered = Test-Distro
+    if ($isRegistered) {
+        Assert-Keel
+        $script:Location = Get-DistroRecord -Value 'BasePath'
+    }
     Assert-Apart
     if ($DeleteData -and -not $WhatIfPreference) {
         Assert-DataDisk
@@ -467,8 +559,8 @@ function Uninstall-Keel {
     if ($null -ne $task -and $PSCmdlet.ShouldProcess($script:TaskName, 'remove the scheduled task')) {
         Unregister-ScheduledTask -TaskName $script:TaskName -Confirm:$false
     }
-    if ((Test-Distro) -and $PSCmdlet.ShouldProcess($Name, 'unregister the distro')) {
-        $null = Invoke-Wsl -Arguments @('--unregister', $Name)
+    if ($isRegistered) {
+        Unregister-Distro
     }
     if ($DeleteData -and $PSCmdlet.ShouldProcess($Data, 'DELETE the data disk')) {
         Remove-Item -LiteralPath $Data
@@ -545,7 +637,7 @@ switch ($Verb) {
     'hold' { Invoke-Hold }
     'stop' { Stop-Keel }
     'status' { Show-Status }
-    'upgrade' { Update-Keel }
+    'upgrade' { Update-Keel -LocationGiven $PSBoundParameters.ContainsKey('Location') }
     'backup' { Backup-DataDisk }
     'compact' { Optimize-DataDisk }
     'grow' { Resize-DataDisk -SizeGiven $PSBoundParameters.ContainsKey('Size') }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/control.h"
+
 struct list {
 	struct advice *advice;
 	size_t count;
@@ -25,6 +27,11 @@ static const char *text_of(yyjson_val *object, const char *key)
 static bool is(yyjson_val *object, const char *key, const char *word)
 {
 	return strcmp(text_of(object, key), word) == 0;
+}
+
+static bool is_situation(yyjson_val *disk, enum disk_situation situation)
+{
+	return is(disk, "situation", disk_situation_name(situation));
 }
 
 /* `unit`: put behind the command; "" for none. What is in the list already is not added. */
@@ -52,17 +59,20 @@ static void add_attach(struct list *list, yyjson_val *root)
 static void advise_disk(struct list *list, yyjson_val *root)
 {
 	yyjson_val *disk = yyjson_obj_get(root, "disk");
-	const char *situation = text_of(disk, "situation");
 
-	if (strcmp(situation, "no-disk") == 0 || strcmp(situation, "vanished") == 0)
+	if (is_situation(disk, DISK_SITUATION_NO_DISK) ||
+		is_situation(disk, DISK_SITUATION_VANISHED))
 		add_attach(list, root);
-	if (strcmp(situation, "fs-errors") == 0 || strcmp(situation, "io-errors") == 0 ||
-		strcmp(situation, "vanished") == 0) {
+	if (is_situation(disk, DISK_SITUATION_FS_ERRORS) ||
+		is_situation(disk, DISK_SITUATION_IO_ERRORS)) {
 		add(list, "keelctl disk status", "",
 			"what went wrong with the data disk, and when");
 		add(list, "keelctl disk repair", "", "checks and mends it; containers are stopped");
+	} else if (is_situation(disk, DISK_SITUATION_UNMOUNTED)) {
+		add(list, "keelctl reboot", "",
+			"mounts the data disk again; containers are stopped");
 	} else if (is(disk, "state", "refused") || is(disk, "state", "rescue") ||
-		   (situation[0] && strcmp(situation, "ok") != 0)) {
+		   (text_of(disk, "situation")[0] && !is_situation(disk, DISK_SITUATION_OK))) {
 		add(list, "keelctl disk list", "", "every disk, and what is on it");
 		add(list, "man keel-disk", "", "the way out of each situation");
 	}

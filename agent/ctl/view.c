@@ -68,12 +68,6 @@ static const char *colour_of(const struct page *page, const char *state)
 	return "\033[33m";
 }
 
-static void print_state(const struct page *page, const char *state, int width)
-{
-	(void)fprintf(page->out, "%s%-*s%s", colour_of(page, state), width, state,
-		page->style.colour ? RESET : "");
-}
-
 bool view_wants_colour(FILE *out)
 {
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -126,65 +120,6 @@ const char *view_format_ms(double ms, char *buffer, size_t size)
 	return buffer;
 }
 
-static void print_stages(const struct page *page, yyjson_val *root)
-{
-	yyjson_val *stage;
-	yyjson_arr_iter iter;
-	char took[32];
-
-	(void)fputs("\nBoot stages\n", page->out);
-	yyjson_arr_iter_init(yyjson_obj_get(root, "stages"), &iter);
-	while ((stage = yyjson_arr_iter_next(&iter))) {
-		const char *state = text_of(stage, "state"), *reason = text_of(stage, "reason");
-
-		(void)fprintf(page->out, "  %-26s", text_of(stage, "name"));
-		print_state(page, state, 10);
-		if (number_of(stage, "start_ms") > 0)
-			(void)fprintf(page->out, " %9s",
-				view_format_ms(number_of(stage, "ms"), took, sizeof(took)));
-		else
-			(void)fprintf(page->out, " %9s", "");
-		(void)fprintf(page->out, "%s%s\n", reason[0] ? "  " : "", reason);
-	}
-}
-
-static void print_service(const struct page *page, yyjson_val *service)
-{
-	const char *state = text_of(service, "state"), *reason = text_of(service, "reason");
-	const char *status = text_of(service, "status");
-	double exec_ms = number_of(service, "exec_ms"), ready_ms = number_of(service, "ready_ms");
-	int restarts = yyjson_get_int(yyjson_obj_get(service, "restarts"));
-	int pid = yyjson_get_int(yyjson_obj_get(service, "pid"));
-	char took[32];
-
-	(void)fprintf(page->out, "  %-26s", text_of(service, "name"));
-	print_state(page, state, 10);
-	if (pid > 0)
-		(void)fprintf(page->out, " %9d", pid);
-	else
-		(void)fprintf(page->out, " %9s", "-");
-	if (ready_ms > exec_ms && exec_ms > 0 && strcmp(state, "active") == 0)
-		(void)fprintf(page->out, "  ready in %s",
-			view_format_ms(ready_ms - exec_ms, took, sizeof(took)));
-	if (restarts > 0)
-		(void)fprintf(page->out, "  restarted %d time%s", restarts,
-			restarts == 1 ? "" : "s");
-	(void)fprintf(page->out, "%s%s\n", reason[0] ? "  " : "", reason);
-	if (status[0])
-		(void)fprintf(page->out, "  %-26s%s\n", "", status);
-}
-
-static void print_services(const struct page *page, yyjson_val *root)
-{
-	yyjson_val *service;
-	yyjson_arr_iter iter;
-
-	(void)fprintf(page->out, "  %-26s%-10s %9s\n", "UNIT", "STATE", "PID");
-	yyjson_arr_iter_init(yyjson_obj_get(root, "services"), &iter);
-	while ((service = yyjson_arr_iter_next(&iter)))
-		print_service(page, service);
-}
-
 /* ---- lines of text, wrapped ------------------------------------------------------------------ */
 
 static unsigned int columns_of(const char *text, size_t len)
@@ -197,12 +132,25 @@ static unsigned int columns_of(const char *text, size_t len)
 	return columns;
 }
 
+/* Bytes of the control character that the text begins with: 1, 2 (U+0080 to U+009F in UTF-8), or 0 if it is none. */
+static size_t control_character_size(const char *text, size_t len)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+
+	if (bytes[0] < ' ' || bytes[0] == 0x7f)
+		return 1;
+	if (len > 1 && bytes[0] == 0xc2 && bytes[1] < 0xa0)
+		return 2;
+	return 0;
+}
+
 /* A terminal obeys control characters, and a guest's document may have them. */
 static void put_clean(struct page *page, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		(void)fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i],
-			page->out);
+	for (size_t i = 0, size; i < len; i += size ? size : 1) {
+		size = control_character_size(text + i, len - i);
+		(void)fputc(size ? '?' : text[i], page->out);
+	}
 	page->column += columns_of(text, len);
 }
 
@@ -267,6 +215,92 @@ static void put_reason(struct page *page, const char *reason)
 {
 	if (reason[0] && !strstr(page->reason, reason))
 		put_format(page, LABEL_WIDTH, ": %s", reason);
+}
+
+/* ---- tables, not wrapped --------------------------------------------------------------------- */
+
+static void put_cell(struct page *page, const char *text, unsigned int width)
+{
+	unsigned int columns = columns_of(text, strlen(text));
+
+	put_clean(page, text, strlen(text));
+	put_indent(page, columns < width ? width - columns : 0);
+}
+
+static void put_state_cell(struct page *page, const char *state, unsigned int width)
+{
+	(void)fputs(colour_of(page, state), page->out);
+	put_cell(page, state, width);
+	(void)fputs(page->style.colour ? RESET : "", page->out);
+}
+
+/* The end of a row. */
+static void put_remark(struct page *page, const char *reason)
+{
+	(void)fputs(reason[0] ? "  " : "", page->out);
+	put_cell(page, reason, 0);
+	put_newline(page);
+}
+
+static void print_stages(struct page *page, yyjson_val *root)
+{
+	yyjson_val *stage;
+	yyjson_arr_iter iter;
+	char took[32];
+
+	(void)fputs("\nBoot stages\n", page->out);
+	yyjson_arr_iter_init(yyjson_obj_get(root, "stages"), &iter);
+	while ((stage = yyjson_arr_iter_next(&iter))) {
+		put_cell(page, "", 2);
+		put_cell(page, text_of(stage, "name"), 26);
+		put_state_cell(page, text_of(stage, "state"), 10);
+		if (number_of(stage, "start_ms") > 0)
+			(void)fprintf(page->out, " %9s",
+				view_format_ms(number_of(stage, "ms"), took, sizeof(took)));
+		else
+			(void)fprintf(page->out, " %9s", "");
+		put_remark(page, text_of(stage, "reason"));
+	}
+}
+
+static void print_service(struct page *page, yyjson_val *service)
+{
+	const char *state = text_of(service, "state"), *status = text_of(service, "status");
+	double exec_ms = number_of(service, "exec_ms"), ready_ms = number_of(service, "ready_ms");
+	int restarts = yyjson_get_int(yyjson_obj_get(service, "restarts"));
+	int pid = yyjson_get_int(yyjson_obj_get(service, "pid"));
+	char took[32];
+
+	put_cell(page, "", 2);
+	put_cell(page, text_of(service, "name"), 26);
+	put_state_cell(page, state, 10);
+	if (pid > 0)
+		(void)fprintf(page->out, " %9d", pid);
+	else
+		(void)fprintf(page->out, " %9s", "-");
+	if (ready_ms > exec_ms && exec_ms > 0 && strcmp(state, "active") == 0)
+		(void)fprintf(page->out, "  ready in %s",
+			view_format_ms(ready_ms - exec_ms, took, sizeof(took)));
+	if (restarts > 0)
+		(void)fprintf(page->out, "  restarted %d time%s", restarts,
+			restarts == 1 ? "" : "s");
+	put_remark(page, text_of(service, "reason"));
+	if (status[0]) {
+		put_cell(page, "", 2 + 26);
+		put_cell(page, status, 0);
+		put_newline(page);
+	}
+}
+
+static void print_services(struct page *page, yyjson_val *root)
+{
+	yyjson_val *service;
+	yyjson_arr_iter iter;
+
+	(void)fprintf(page->out, "  %-26s%-10s %9s\n", "UNIT", "STATE", "PID");
+	yyjson_arr_iter_init(yyjson_obj_get(root, "services"), &iter);
+	while ((service = yyjson_arr_iter_next(&iter)))
+		print_service(page, service);
 }
 
 /* ---- the lines ------------------------------------------------------------------------------- */
@@ -611,7 +645,7 @@ void view_print_silence(FILE *out, const char *init, const struct view_style *st
 
 int view_print_services(FILE *out, const char *json, size_t len, bool colour)
 {
-	const struct page page = {.out = out, .style.colour = colour};
+	struct page page = {.out = out, .style.colour = colour};
 	yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	bool valid = yyjson_is_arr(yyjson_obj_get(root, "services"));

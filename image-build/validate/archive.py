@@ -19,6 +19,7 @@ MAX_PATH = 4095  # PATH_MAX less its NUL
 MAX_NAME = 255   # NAME_MAX
 MAX_NAMES = 32 << 20   # all of them together
 MAX_HEADER = 1 << 20   # an extended header: names, and extended attributes of 64 KiB
+MAX_RECORDS = 100      # of an extended header: a dozen, and extended attributes
 XZ_MEMORY = 128 << 20  # xz -9 wants 65 MiB to unpack
 
 GZIP_MAGIC, XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ\0"
@@ -143,25 +144,28 @@ def _text(raw):
 
 def _records(data):
     """{key: value} of a pax header: "LENGTH KEY=VALUE\\n"."""
-    found, rest = {}, data
-    while rest.strip(b"\0"):
-        length, space, _ = rest.partition(b" ")
-        if not space or not length.isdigit() or len(length) > 9 or not len(length) + 2 < int(length) <= len(rest):
+    found, count, at, end = {}, 0, 0, len(data.rstrip(b"\0"))
+    while at < end:
+        length = data[at:at + 10].partition(b" ")[0]
+        if not length.isdigit() or not len(length) + 2 < int(length) <= len(data) - at:
             raise ArchiveError("whole", "an extended header cannot be read")
-        key, equals, value = rest[len(length) + 1:int(length)].partition(b"=")
+        key, equals, value = data[at + len(length) + 1:at + int(length)].partition(b"=")
         if not equals or not value.endswith(b"\n"):
             raise ArchiveError("whole", "an extended header cannot be read")
+        count += 1
+        if count > MAX_RECORDS:
+            raise ArchiveError("limits", f"an extended header has more than {MAX_RECORDS} records")
         found[_text(key)] = value[:-1]
-        rest = rest[int(length):]
+        at += int(length)
     return found
 
 
-def _size_of(records, default):
-    if "size" not in records:
+def _record_number(records, key, default):
+    if not records.get(key):  # an empty one takes back what was said for all
         return default
-    if not records["size"].isdigit() or len(records["size"]) > 15:
-        raise ArchiveError("whole", "an extended header has a size that is none")
-    return int(records["size"])
+    if not records[key].isdigit() or len(records[key]) > 15:
+        raise ArchiveError("whole", f"an extended header has a {key} that is none")
+    return int(records[key])
 
 
 class _Reader:
@@ -184,6 +188,8 @@ class _Reader:
         elif kind == b"g":
             self.common.update(_records(data))
             self._count(len(data))
+            if len(self.common) > MAX_RECORDS:
+                raise ArchiveError("limits", f"its extended headers for all that follows have more than {MAX_RECORDS} records")
         else:
             self.own = _records(data)
 
@@ -217,11 +223,11 @@ class _Reader:
         if entry.raw.endswith("/") and entry.kind == "file":
             entry.kind = "dir"  # as before POSIX
         entry.mode, entry.target = _number(block[100:108]) & 0o7777, _text(target)
-        entry.uid = int(records["uid"]) if records.get("uid", b"").isdigit() else _number(block[108:116])
-        entry.gid = int(records["gid"]) if records.get("gid", b"").isdigit() else _number(block[116:124])
+        entry.uid = _record_number(records, "uid", _number(block[108:116]))
+        entry.gid = _record_number(records, "gid", _number(block[116:124]))
         entry.xattrs = tuple(key.removeprefix("SCHILY.xattr.").removeprefix("LIBARCHIVE.xattr.") for key in records
                              if ".xattr." in key)
-        entry.size = _size_of(records, size) if entry.kind == "file" else 0
+        entry.size = _record_number(records, "size", size) if entry.kind == "file" else 0
         self._count(len(name) + len(target) + sum(map(len, entry.xattrs)))
         self.long_name = self.long_target = None
         self.own = {}

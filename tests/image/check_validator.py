@@ -296,13 +296,17 @@ def run_limited(path, *arguments):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     return subprocess.run([sys.executable, "-B", TOP / "image-build" / "validate" / "main.py", *arguments, path],
-                          capture_output=True, text=True, preexec_fn=limit, check=False)
+                          capture_output=True, text=True, preexec_fn=limit, check=False, timeout=60)
 
 
 def check_harm(work):
     cases = {"a bomb": (bomb(), "limits"), "a name of 200 MiB": (long_name(200 << 20), "limits"),
              "300 000 entries": (many(300_000), "limits"),
              "a pax record longer than its header": ([gzip.compress(bad_pax(), mtime=0)], "whole"),
+             "an owner of 5000 digits": ([gzip.compress(pax(record(b"uid", b"1" * 5000)), mtime=0)], "whole"),
+             "a header of 1 MiB of records": ([gzip.compress(pax(record(b"a", b"") * 170_000), mtime=0)], "limits"),
+             "many records for all that follows": ([gzip.compress(b"".join(pax(record(b"%d" % number, b"x"), b"g")[:1024]
+                                                   for number in range(200)), mtime=0)], "limits"),
              "garbage in an xz": ([b"\xfd7zXZ\0" + b"\xff" * 4096], "whole")}
     wrong = []
     for name, (pieces, expected) in cases.items():
@@ -316,6 +320,23 @@ def check_harm(work):
     point(f"archives that mean harm end with a clear rule, in {MEMORY >> 20} MiB: {', '.join(cases)}", wrong)
     noisy = broken_text(with_(member("etc/\x1b[31mred\nline")))
     point("what an archive says cannot write to the terminal", [line for line in noisy if "\x1b" in line])
+
+
+def record(key, value):
+    """LENGTH KEY=VALUE, LENGTH with itself."""
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest)
+    while len(str(length)) + len(rest) != length:
+        length = len(str(length)) + len(rest)
+    return str(length).encode() + rest
+
+
+def pax(data, kind=b"x"):
+    """An extended header and the file that it is for."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, len(data)
+    return (info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512) +
+            member("etc/x")[0].tobuf(tarfile.USTAR_FORMAT) + bytes(1024))
 
 
 def bad_pax():

@@ -77,6 +77,11 @@ class Terminal:
         self.expect(prompt)
         return text.split("\n", 1)[-1].removesuffix("END="), int(status)
 
+    def ask_prompt(self, prompt="# "):
+        """The next prompt, after Enter."""
+        self.type("\n")
+        return self.expect(prompt)[0]
+
     def wait_end(self, seconds=10):
         end = time.monotonic() + seconds
         while self.read(end - time.monotonic()):

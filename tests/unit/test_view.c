@@ -11,6 +11,7 @@
 #include "agent/ctl/advice.h"
 #include "agent/ctl/guest_network.h"
 #include "agent/ctl/view.h"
+#include "lib/control.h"
 
 /* The page for a document; valid until the next call. */
 static const char *page_of(const char *json, const struct view_style *style,
@@ -151,6 +152,33 @@ static void test_width(void **state)
 	free(page);
 }
 
+/* What a unit calls itself and says reaches the terminal as letters only, in both pages and the table alone. */
+static void test_control_characters(void **state)
+{
+	static const char json[] =
+		"{\"status\":\"re\\u001bady\",\"services\":[{\"name\":\"a\\u001b[2J\",\"state\":\"fai\\u009bled\",\"wanted\":true,"
+		"\"reason\":\"b\\u0007\",\"status\":\"c\\u0080\\u009f\\u00a0\\u007f\"}],"
+		"\"stages\":[{\"name\":\"d\\u0085\",\"state\":\"failed\\n\",\"reason\":\"e\\u001b]0;\"}]}";
+	char *table = NULL;
+	size_t len;
+	FILE *out = open_memstream(&table, &len);
+	const char *page = page_of(json, &(struct view_style){0}, &in_guest);
+
+	(void)state;
+	assert_non_null(out);
+	assert_int_equal(view_print_services(out, json, strlen(json), false), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(table, "\n  a?[2J                     fai?led            -  b?\n"));
+	assert_non_null(strstr(table, "\n                            c??\xc2\xa0?\n"));
+	assert_non_null(strstr(page, table));
+	assert_non_null(strstr(page,
+		"\n  d?                        failed?               e?]0;\n"));
+	free(table);
+	page = page_of(json, &brief, &in_guest);
+	assert_non_null(strstr(page, "            a?[2J fai?led: b?\n"));
+	assert_null(strpbrk(page, "\033\007\177"));
+}
+
 static void test_silence(void **state)
 {
 	char *page = NULL;
@@ -209,9 +237,10 @@ static void test_advice(void **state)
 			"wsl --mount --vhd PATH --bare; " LIST},
 		{"{\"mode\":\"vm\"," DISK("waiting", "no-disk") "}", false, LIST},
 		{"{\"mode\":\"wsl\"," DISK("mounted", "vanished") "}", false,
-			"wsl --mount --vhd PATH --bare; " REPAIR},
-		{"{" DISK("mounted", "fs-errors") "}", false, REPAIR},
+			"wsl --mount --vhd PATH --bare; " LIST},
+		{"{" DISK("mounted", "file-system-errors") "}", false, REPAIR},
 		{"{" DISK("mounted", "io-errors") "}", false, REPAIR},
+		{"{" DISK("mounted", "unmounted") "}", false, "keelctl reboot"},
 		{"{" DISK("refused", "two-disks") "}", false, LIST},
 		{"{" DISK("refused", "ok") "}", false, LIST},
 		{"{" DISK("rescue", "ok") "}", false, LIST},
@@ -238,8 +267,8 @@ static void test_advice(void **state)
 		{"{\"reason\":\"for want of memory in its group\"}", false, "keelctl memory"},
 		/* No more than fit, the nearest first. */
 		{"{" DISK("mounted",
-			 "fs-errors") ",\"engine\":{\"state\":\"unreachable\"},\"stages\":["
-				      "{\"name\":\"net\",\"state\":\"failed\"}]}",
+			 "file-system-errors") ",\"engine\":{\"state\":\"unreachable\"},\"stages\":["
+					       "{\"name\":\"net\",\"state\":\"failed\"}]}",
 			true,
 			"keelctl logs -n 20 keel-agent; keelctl restart keel-agent; " REPAIR
 			"; keelctl logs -n 20 docker; keelctl restart docker"},
@@ -249,6 +278,29 @@ static void test_advice(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_string_equal(advice_for(cases[i].json, cases[i].agent_silent),
 			cases[i].commands);
+}
+
+/* The words are those that the document has. */
+static void test_advice_has_the_documents_words(void **state)
+{
+	static const struct {
+		enum disk_situation situation;
+		const char *commands;
+	} cases[] = {
+		{DISK_SITUATION_OK, ""},
+		{DISK_SITUATION_FS_ERRORS, REPAIR},
+		{DISK_SITUATION_IO_ERRORS, REPAIR},
+		{DISK_SITUATION_VANISHED, LIST},
+		{DISK_SITUATION_UNMOUNTED, "keelctl reboot"},
+	};
+	char json[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		(void)snprintf(json, sizeof(json), "{\"disk\":{\"situation\":\"%s\"}}",
+			disk_situation_name(cases[i].situation));
+		assert_string_equal(advice_for(json, false), cases[i].commands);
+	}
 }
 
 #define HEAD        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -291,8 +343,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_agent_on_its_way),
 	cmocka_unit_test(test_container_dns),
 	cmocka_unit_test(test_width),
+	cmocka_unit_test(test_control_characters),
 	cmocka_unit_test(test_silence),
 	cmocka_unit_test(test_advice),
+	cmocka_unit_test(test_advice_has_the_documents_words),
 	cmocka_unit_test(test_network),
 };
 

@@ -106,6 +106,8 @@ static void test_container_dns(void **state)
 		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"public\"}}";
 	static const char dockerd[] =
 		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"dockerd\"}}";
+	static const char silent[] =
+		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"unanswered\"}}";
 	static const char direct[] =
 		"{\"status\":\"ready\",\"network\":{\"container_dns\":\"direct\"}}";
 
@@ -114,6 +116,7 @@ static void test_container_dns(void **state)
 		"Network     eth0 10.0.0.2; containers ask public servers for names\n"));
 	assert_non_null(strstr(page_of(dockerd, &brief, &in_guest),
 		"Network     eth0 10.0.0.2; containers ask whom dockerd chooses\n"));
+	assert_non_null(strstr(page_of(silent, &brief, &in_guest), "containers get no names: "));
 	assert_non_null(strstr(page_of(direct, &brief, &in_guest), "Network     eth0 10.0.0.2\n"));
 }
 

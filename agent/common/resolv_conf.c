@@ -40,14 +40,16 @@ static bool parse_server(const char *text, size_t len, struct resolv_server *ser
 /* RESOLV_FORWARD_IP, however it is written. */
 static bool is_ourselves(const struct resolv_server *server)
 {
-	struct in_addr own, v4 = server->v4;
+	static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct in_addr own = {0}, v4 = server->v4;
 
 	if (server->family == AF_INET6) {
-		if (!IN6_IS_ADDR_V4MAPPED(&server->v6))
+		if (memcmp(&server->v6, v4_mapped, sizeof(v4_mapped)) != 0)
 			return false;
-		memcpy(&v4, &server->v6.s6_addr[12], sizeof(v4));
+		memcpy(&v4, &server->v6.s6_addr[sizeof(v4_mapped)], sizeof(v4));
 	}
-	return inet_pton(AF_INET, RESOLV_FORWARD_IP, &own) == 1 && own.s_addr == v4.s_addr;
+	(void)inet_pton(AF_INET, RESOLV_FORWARD_IP, &own);
+	return own.s_addr == v4.s_addr;
 }
 
 static void parse_line(const char *line, size_t len, struct resolv_conf *conf)

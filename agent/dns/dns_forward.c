@@ -322,7 +322,7 @@ static struct dns_stream *make_stream(struct dns_forward *forward, const struct 
 static void on_tcp(struct loop_source *source, uint32_t events)
 {
 	struct dns_forward *forward = source->ctx;
-	struct sockaddr_in client;
+	struct sockaddr_in client = {0};
 	socklen_t len = sizeof(client);
 	_cleanup_close_ int fd =
 		accept4(source->fd, (struct sockaddr *)&client, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -231,6 +231,9 @@ static void parse_set(struct parse *parse, int line, const char *section, const 
 	if (rc == -ENOENT)
 		(void)snprintf(message, sizeof(message), "unknown key %.40s.%.40s ignored", section,
 			name);
+	else if (strcmp(section, "proxy") == 0) /* there may be a password in it */
+		(void)snprintf(message, sizeof(message), "bad value for %.40s.%.40s ignored",
+			section, name);
 	else
 		(void)snprintf(message, sizeof(message),
 			"bad value \"%.80s\" for %.40s.%.40s ignored", value, section, name);

@@ -4,56 +4,60 @@
  */
 #include "agent/common/network_facts.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "agent/common/dockerd.h"
 #include "lib/file.h"
 
-#define ENVIRON_MAX 65536
-#define ROUTES_MAX  16384
+#define ROUTES_MAX 16384
 
-static void read_dns(struct network_facts *network)
+enum network_dns network_judge_dns(const struct network_dns_facts *facts)
+{
+	if (facts->own)
+		return NETWORK_DNS_DOCKERD;
+	if (facts->told)
+		return facts->answered ? NETWORK_DNS_FORWARDED : NETWORK_DNS_UNANSWERED;
+	switch (facts->reach) {
+	case RESOLV_REACH_NONE:
+		return NETWORK_DNS_PUBLIC;
+	case RESOLV_REACH_DIRECT:
+		return NETWORK_DNS_DIRECT;
+	case RESOLV_REACH_LOCAL:
+		break;
+	}
+	return NETWORK_DNS_DOCKERD;
+}
+
+/* `environment`: of the running dockerd; NULL: none runs, and the next one's counts. */
+static void read_dns(struct network_facts *network, const struct facts *facts,
+	const char *environment, size_t len)
 {
 	static char text[RESOLV_CONF_TEXT];
+	const struct control_service *service = facts_find_service(facts, "keel-dns.service");
+	struct network_dns_facts dns = {.own = dockerd_json_has("dns"),
+		.answered = service && service->state == SERVICE_STATE_ACTIVE &&
+			    strncmp(service->status, RESOLV_STATUS_ANSWERS,
+				    strlen(RESOLV_STATUS_ANSWERS)) == 0};
 
-	if (file_read(RESOLV_ENVIRONMENT, text, sizeof(text)) > 0)
-		network->dns = NETWORK_DNS_FORWARDED;
+	dns.told = environment ? dockerd_asks_keel_dns(environment, len)
+			       : file_read(RESOLV_ENVIRONMENT, text, sizeof(text)) > 0;
 	if (file_read(RESOLV_CONF, text, sizeof(text)) == -ENOENT)
 		text[0] = '\0';
 	resolv_conf_parse(text, &network->resolvers);
-	if (network->dns == NETWORK_DNS_FORWARDED)
-		return;
-	switch (resolv_conf_reach(&network->resolvers)) {
-	case RESOLV_REACH_NONE:
-		network->dns = NETWORK_DNS_PUBLIC;
-		break;
-	case RESOLV_REACH_DIRECT:
-		break;
-	case RESOLV_REACH_LOCAL:
-		network->dns = NETWORK_DNS_DOCKERD;
-		break;
-	}
+	dns.reach = resolv_conf_reach(&network->resolvers);
+	network->dns = network_judge_dns(&dns);
 }
 
-static void read_proxies(struct network_facts *network, const struct facts *facts)
+void network_show_proxies(const char *block, size_t len, struct proxy_settings *shown)
 {
-	static char block[ENVIRON_MAX];
-	const struct control_service *dockerd = facts_find_service(facts, "docker.service");
-	char path[64], masked[PROXY_SETTINGS_VALUE];
-	ssize_t len;
+	struct proxy_settings settings;
 
-	if (!dockerd || dockerd->pid <= 0)
-		return;
-	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)dockerd->pid);
-	len = file_read(path, block, sizeof(block));
-	if (len < 0 || proxy_settings_from_environment(block, (size_t)len, &network->proxies) < 0)
+	*shown = (struct proxy_settings){0};
+	if (proxy_settings_from_environment(block, len, &settings) < 0)
 		return;
 	for (size_t i = 0; i < PROXY_KINDS; i++) {
-		char *value = network->proxies.value[i];
-
-		(void)proxy_settings_mask(value, masked);
-		memcpy(value, masked, sizeof(masked));
-		text_sanitize(value);
+		(void)proxy_settings_mask(settings.value[i], shown->value[i]);
+		text_sanitize(shown->value[i]);
 	}
 }
 
@@ -70,10 +74,15 @@ static void read_routes(struct network_facts *network)
 
 void network_read_facts(struct network_facts *network, const struct facts *facts)
 {
+	static char block[DOCKERD_ENVIRON_MAX];
+	const struct control_service *dockerd = facts_find_service(facts, DOCKERD_UNIT);
+	ssize_t len = dockerd_environment(dockerd ? dockerd->pid : 0, block);
+
 	*network = (struct network_facts){.dns = NETWORK_DNS_DIRECT};
-	read_dns(network);
+	read_dns(network, facts, len < 0 ? NULL : block, len < 0 ? 0 : (size_t)len);
 	read_routes(network);
-	read_proxies(network, facts);
+	if (len >= 0)
+		network_show_proxies(block, (size_t)len, &network->proxies);
 }
 
 const char *network_dns_name(enum network_dns dns)
@@ -87,6 +96,8 @@ const char *network_dns_name(enum network_dns dns)
 		return "public";
 	case NETWORK_DNS_DOCKERD:
 		return "dockerd";
+	case NETWORK_DNS_UNANSWERED:
+		return "unanswered";
 	}
 	return "?";
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SCHEME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 static const char *const names[PROXY_KINDS][2] = {
 	[PROXY_HTTP] = {"HTTP_PROXY", "http_proxy"},
 	[PROXY_HTTPS] = {"HTTPS_PROXY", "https_proxy"},
@@ -57,8 +59,10 @@ int proxy_settings_from_environment(const char *block, size_t len, struct proxy_
 		rc = name == entry
 			     ? 0
 			     : take(block, name, block + name + 1, entry - name - 1, settings);
-		if (rc < 0)
+		if (rc < 0) {
+			*settings = (struct proxy_settings){0};
 			return rc;
+		}
 		entry += entry < len ? 1 : 0;
 		block += entry;
 		len -= entry;
@@ -93,8 +97,10 @@ int proxy_settings_from_file(const char *text, struct proxy_settings *settings)
 			size_t size = unquote(text + name + 1, end - name - 1, value);
 			int rc = take(text, name, value, size, settings);
 
-			if (rc < 0)
+			if (rc < 0) {
+				*settings = (struct proxy_settings){0};
 				return rc;
+			}
 		}
 		text += len + (text[len] == '\n' ? 1 : 0);
 	}
@@ -143,15 +149,16 @@ bool proxy_settings_any(const struct proxy_settings *settings)
 
 const char *proxy_settings_mask(const char *value, char text[PROXY_SETTINGS_VALUE])
 {
-	const char *scheme = strstr(value, "://"), *host, *at = NULL;
-	size_t start = scheme ? (size_t)(scheme - value) + 3 : 0;
+	/* The last one of all: a password may have any character, also / and @. Rather too much is hidden. */
+	const char *at = strrchr(value, '@');
+	size_t scheme = strspn(value, SCHEME_LETTERS);
 
-	/* The last one before the path: a password may have an @ itself. */
-	for (host = value + start; *host && *host != '/'; host++)
-		if (*host == '@')
-			at = host;
+	if (scheme == 0 || strncmp(value + scheme, "://", 3) != 0)
+		scheme = 0;
+	else
+		scheme += 3;
 	if (at)
-		(void)snprintf(text, PROXY_SETTINGS_VALUE, "%.*s***%s", (int)start, value, at);
+		(void)snprintf(text, PROXY_SETTINGS_VALUE, "%.*s***%s", (int)scheme, value, at);
 	else
 		(void)snprintf(text, PROXY_SETTINGS_VALUE, "%s", value);
 	return text;

@@ -23,7 +23,8 @@ struct proxy_settings {
 const char *proxy_settings_variable(enum proxy_kind kind);
 
 /* From an environment: `len` bytes of NAME=value, each ended by NUL, as /proc/PID/environ has them. Upper case goes
- * before lower case, as with dockerd. -EINVAL: a value is too long or has control characters. */
+ * before lower case, as with dockerd. -EINVAL: a value is too long or has control characters;
+ * no settings then. */
 int proxy_settings_from_environment(const char *block, size_t len,
 	struct proxy_settings *settings) MUST_CHECK;
 /* From the text of an EnvironmentFile= (what proxy_settings_write makes, or people). The same. */

@@ -37,6 +37,21 @@ static bool parse_server(const char *text, size_t len, struct resolv_server *ser
 	return inet_pton(AF_INET6, address, &server->v6) == 1;
 }
 
+/* RESOLV_FORWARD_IP, however it is written. */
+static bool is_ourselves(const struct resolv_server *server)
+{
+	static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct in_addr own = {0}, v4 = server->v4;
+
+	if (server->family == AF_INET6) {
+		if (memcmp(&server->v6, v4_mapped, sizeof(v4_mapped)) != 0)
+			return false;
+		memcpy(&v4, &server->v6.s6_addr[sizeof(v4_mapped)], sizeof(v4));
+	}
+	(void)inet_pton(AF_INET, RESOLV_FORWARD_IP, &own);
+	return own.s_addr == v4.s_addr;
+}
+
 static void parse_line(const char *line, size_t len, struct resolv_conf *conf)
 {
 	static const char keyword[] = "nameserver";
@@ -51,8 +66,7 @@ static void parse_line(const char *line, size_t len, struct resolv_conf *conf)
 	line += strspn(line, BLANKS);
 	if (line >= end || conf->count == RESOLV_SERVERS)
 		return;
-	if (parse_server(line, strcspn(line, BLANKS "\n"), &server) &&
-		strcmp(server.text, RESOLV_FORWARD_IP) != 0)
+	if (parse_server(line, strcspn(line, BLANKS "\n"), &server) && !is_ourselves(&server))
 		conf->servers[conf->count++] = server;
 }
 

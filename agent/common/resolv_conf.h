@@ -17,6 +17,9 @@
 #define RESOLV_FORWARD_PORT 53
 /* dockerd's option for it, an EnvironmentFile=; empty or missing: containers get what resolv.conf says. */
 #define RESOLV_ENVIRONMENT "/run/keel/docker-dns.env"
+#define RESOLV_OPTION      "KEEL_DNS=--dns=" RESOLV_FORWARD_IP
+/* What keel-dns's status begins with while it answers there. */
+#define RESOLV_STATUS_ANSWERS "containers ask " RESOLV_FORWARD_IP ","
 
 struct resolv_server {
 	sa_family_t family;
@@ -41,7 +44,8 @@ enum resolv_reach {
 	RESOLV_REACH_LOCAL,  /* all are for this network namespace only: loopback, or IPv6 */
 };
 
-/* The text is NUL-terminated; a line that is none is skipped, as is RESOLV_FORWARD_IP: it would ask itself. */
+/* The text is NUL-terminated; a line that is none is skipped, as is RESOLV_FORWARD_IP, also as ::ffff:: it
+ * would ask itself. */
 void resolv_conf_parse(const char *text, struct resolv_conf *conf);
 enum resolv_reach resolv_conf_reach(const struct resolv_conf *conf);
 /* The names, separated by blanks, for people. Returns `text`. */

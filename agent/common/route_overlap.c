@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A shorter one is a way out, split in two or more as VPNs do, and no network. */
+#define MASK_MIN 8
+
 struct route {
 	char interface[16];
 	uint32_t destination, mask; /* network byte order, as the kernel writes them */
@@ -26,7 +29,7 @@ static bool parse_route(const char *line, struct route *route)
 
 	return sscanf(line, "%15s %8x %*8x %4x %*d %*d %*d %8x", route->interface,
 		       &route->destination, &flags, &route->mask) == 4 &&
-	       (flags & 1) != 0 && route->mask != 0;
+	       (flags & 1) != 0 && __builtin_popcount(route->mask) >= MASK_MIN;
 }
 
 static void print_route(const struct route *route, char *text, size_t size)

@@ -12,6 +12,47 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 
+#define CPU_LIST_MAX 1024
+#define CPU_MAX      65535
+
+/* At most CPU_MAX; -1: there is none. */
+static long parse_cpu(const char **text)
+{
+	long cpu = -1;
+
+	for (; **text >= '0' && **text <= '9' && cpu <= CPU_MAX; (*text)++)
+		cpu = (cpu < 0 ? 0 : cpu * 10) + (**text - '0');
+	return cpu <= CPU_MAX ? cpu : -1;
+}
+
+unsigned int system_count_cpus(const char *list)
+{
+	unsigned long count = 0;
+
+	for (;; list++) {
+		long first = parse_cpu(&list), last = first;
+
+		if (*list == '-') {
+			list++;
+			last = parse_cpu(&list);
+		}
+		if (first < 0 || last < first)
+			return 0;
+		count += (unsigned long)(last - first) + 1;
+		if (*list != ',')
+			break;
+	}
+	return (*list == '\n' || *list == '\0') && count <= CPU_MAX + 1 ? (unsigned int)count : 0;
+}
+
+/* Not sysconf(3): musl's counts the ones that the process may run on. */
+static unsigned int count_cpus(const char *path)
+{
+	char list[CPU_LIST_MAX];
+
+	return file_read(path, list, sizeof(list)) < 0 ? 0 : system_count_cpus(list);
+}
+
 static unsigned int count_usable_cpus(void)
 {
 	cpu_set_t set;
@@ -29,9 +70,9 @@ void system_read_facts(struct system_facts *facts, const struct facts *known)
 	memset(facts, 0, offsetof(struct system_facts, kernel_check));
 	facts->uptime_us = clock_now_us();
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	facts->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+	facts->cpus = count_cpus("/sys/devices/system/cpu/online");
 	facts->cpus_usable = count_usable_cpus();
-	facts->cpus_present = (unsigned int)sysconf(_SC_NPROCESSORS_CONF);
+	facts->cpus_present = count_cpus("/sys/devices/system/cpu/present");
 	network_read_facts(&facts->network, known);
 	facts->realtime_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));

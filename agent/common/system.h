@@ -29,5 +29,7 @@ struct system_facts {
 	char kernel_check[SYSTEM_KERNEL_CHECK_MAX + 1];
 };
 
+/* How many processors a list of the kernel's has: "0-3,8\n". 0: it is none. Pure. */
+unsigned int system_count_cpus(const char *list);
 /* What cannot be read stays empty. `known`: what PID 1 told, for what dockerd was started with. */
 void system_read_facts(struct system_facts *system, const struct facts *known);

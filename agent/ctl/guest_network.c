@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "agent/common/resolv_conf.h"
 #include "lib/file.h"
 
 #define TEXT_MAX     16384
-#define SERVERS_MAX  3    /* MAXNS of resolv.conf(5) */
 #define ROUTE_UP     0x1U /* RTF_UP and RTF_GATEWAY of linux/route.h */
 #define ROUTE_BEHIND 0x2U
 
@@ -51,23 +51,6 @@ bool guest_network_find_route(const char *routes, char device[16], char gateway[
 	return false;
 }
 
-void guest_network_list_servers(const char *resolv, char *servers, size_t size)
-{
-	char line[128], server[64];
-	unsigned int count = 0;
-
-	servers[0] = '\0';
-	while (count < SERVERS_MAX && (resolv = take_line(resolv, line, sizeof(line)))) {
-		size_t len = strlen(servers);
-
-		if (sscanf(line, " nameserver %63s", server) != 1 ||
-			len + strlen(server) + 3 > size)
-			continue;
-		(void)snprintf(servers + len, size - len, "%s%s", count > 0 ? ", " : "", server);
-		count++;
-	}
-}
-
 /* "" if it has none. */
 static void read_address(const char *device, char address[16])
 {
@@ -93,7 +76,9 @@ static bool read_text(const char *path, char *text, size_t size)
 
 void guest_network_describe(char line[GUEST_NETWORK_MAX])
 {
-	char text[TEXT_MAX], device[16], gateway[16], address[16], servers[128];
+	char text[TEXT_MAX], device[16], gateway[16], address[16];
+	char servers[RESOLV_SERVERS * RESOLV_SERVER_TEXT];
+	struct resolv_conf conf;
 	int len = 0;
 
 	if (read_text("/proc/net/route", text, sizeof(text)) &&
@@ -106,8 +91,10 @@ void guest_network_describe(char line[GUEST_NETWORK_MAX])
 		len = snprintf(line, GUEST_NETWORK_MAX, "no way out (no default route)");
 	}
 	servers[0] = '\0';
-	if (read_text("/etc/resolv.conf", text, sizeof(text)))
-		guest_network_list_servers(text, servers, sizeof(servers));
+	if (read_text(RESOLV_CONF, text, sizeof(text))) {
+		resolv_conf_parse(text, &conf);
+		(void)resolv_conf_list(&conf, servers, sizeof(servers));
+	}
 	(void)snprintf(line + len, GUEST_NETWORK_MAX - (size_t)len, "%s%s",
 		servers[0] ? ", names by " : ", nobody resolves names (/etc/resolv.conf)", servers);
 }

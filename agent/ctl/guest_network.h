@@ -11,7 +11,5 @@
 /* Asks the kernel, reads /etc/resolv.conf. Never blocks: no name is resolved, nobody is asked. */
 void guest_network_describe(char line[GUEST_NETWORK_MAX]);
 
-/* Pure parts. The device and gateway of the default route in the text of /proc/net/route; false if there is none. */
+/* Pure: the device and gateway of the default route in the text of /proc/net/route; false if there is none. */
 bool guest_network_find_route(const char *routes, char device[16], char gateway[16]);
-/* The nameservers of resolv.conf(5), at most three, "A, B"; "" if there is none. */
-void guest_network_list_servers(const char *resolv, char *servers, size_t size);

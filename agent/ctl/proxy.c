@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/common/dockerd.h"
 #include "agent/common/facts.h"
 #include "agent/common/proxy_settings.h"
 #include "agent/ctl/control_link.h"
@@ -18,11 +19,8 @@
 #include "lib/config.h"
 #include "lib/file.h"
 
-#define UNIT            "docker.service"
-#define DAEMON_JSON     "/etc/docker/daemon.json"
-#define LINK_MS         5000
-#define ENVIRON_MAX     65536
-#define DAEMON_JSON_MAX 65536
+#define LINK_MS     5000
+#define ENVIRON_MAX 65536
 
 static const char *const labels[PROXY_KINDS] = {"http", "https", "no"};
 
@@ -62,27 +60,16 @@ static int read_kept(struct proxy_settings *kept)
 static int read_dockerd(struct proxy_settings *settings)
 {
 	static struct facts facts;
-	static char block[ENVIRON_MAX];
+	static char block[DOCKERD_ENVIRON_MAX];
 	const struct control_service *service;
-	char path[64];
 	ssize_t len;
 	int rc = control_link_snapshot(LINK_MS, &facts);
 
 	if (rc < 0)
 		return rc;
-	service = facts_find_service(&facts, UNIT);
-	if (!service || service->pid <= 0)
-		return -ESRCH;
-	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)service->pid);
-	len = file_read(path, block, sizeof(block));
+	service = facts_find_service(&facts, DOCKERD_UNIT);
+	len = dockerd_environment(service ? service->pid : 0, block);
 	return len < 0 ? (int)len : proxy_settings_from_environment(block, (size_t)len, settings);
-}
-
-static bool daemon_json_has_own(void)
-{
-	static char text[DAEMON_JSON_MAX];
-
-	return file_read(DAEMON_JSON, text, sizeof(text)) > 0 && strstr(text, "\"proxies\"");
 }
 
 static const char *source_of(const char *value, const char *kept, const char *configured)
@@ -115,13 +102,17 @@ static int show(const struct ctl *ctl)
 			value[0] ? proxy_settings_mask(value, masked) : "-",
 			source_of(value, kept.value[i], configured.value[i]));
 	}
-	if (running < 0)
-		(void)printf("dockerd does not run (%s); it gets these when it starts\n",
-			strerror(-running));
+	if (running == -ESRCH)
+		(void)puts("dockerd does not run; it gets these when it starts");
+	else if (running < 0)
+		(void)printf(
+			"what dockerd has cannot be told (%s); it gets these when it starts again\n",
+			running == -EINVAL ? "a value is too long or has control characters"
+					   : strerror(-running));
 	if (stale)
 		(void)puts("dockerd gets others when it is restarted: keelctl restart docker");
-	if (daemon_json_has_own())
-		(void)puts(DAEMON_JSON " has \"proxies\", which dockerd prefers");
+	if (dockerd_json_has("proxies"))
+		(void)puts(DOCKERD_JSON " has \"proxies\", which dockerd prefers");
 	return CTL_EXIT_OK;
 }
 
@@ -130,7 +121,7 @@ static int show(const struct ctl *ctl)
 static int restart_dockerd(const struct ctl *ctl)
 {
 	struct control_service last = {0};
-	int rc = unit_order_run(CONTROL_VERB_TRY_RESTART, UNIT, ctl->no_block,
+	int rc = unit_order_run(CONTROL_VERB_TRY_RESTART, DOCKERD_UNIT, ctl->no_block,
 		ctl->timeout_s ? ctl->timeout_s : UNIT_ORDER_WAIT_S, &last);
 
 	if (rc == 0)

@@ -39,6 +39,13 @@ static bool is_down(const struct control_service *service)
 	return service->state == SERVICE_STATE_INACTIVE || service->state == SERVICE_STATE_FAILED;
 }
 
+/* One that waits for another is started with what is new anyway. */
+static bool is_nothing_to_do(enum control_verb verb, const struct control_service *before)
+{
+	return verb == CONTROL_VERB_TRY_RESTART &&
+	       (is_down(before) || before->state == SERVICE_STATE_WAITING);
+}
+
 enum unit_order_outcome unit_order_judge(enum control_verb verb,
 	const struct control_service *before, const struct control_service *now)
 {
@@ -56,7 +63,7 @@ enum unit_order_outcome unit_order_judge(enum control_verb verb,
 			       ? UNIT_ORDER_FAILED
 			       : UNIT_ORDER_DONE;
 	}
-	if (verb == CONTROL_VERB_TRY_RESTART && is_down(before))
+	if (is_nothing_to_do(verb, before))
 		return UNIT_ORDER_DONE;
 	/* What was so before the order says nothing about it. */
 	return moved ? judge_up(now, executed) : UNIT_ORDER_PENDING;
@@ -96,8 +103,7 @@ static int follow(int fd, enum control_verb verb, const struct control_service *
 		accepted |= record.type == CONTROL_RECORD_RESULT;
 		/* The result comes before the records that the order changed: only a whole picture tells. An order
 		 * that changes nothing is followed by none. */
-		whole = record.type == CONTROL_RECORD_END ||
-			(verb == CONTROL_VERB_TRY_RESTART && is_down(before));
+		whole = record.type == CONTROL_RECORD_END || is_nothing_to_do(verb, before);
 		facts_apply_record(facts, &record);
 		service = facts_find_service(facts, before->name);
 		if (service)

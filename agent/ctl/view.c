@@ -532,6 +532,8 @@ static void print_network(struct page *page, yyjson_val *document, const struct 
 		put_text(page, LABEL_WIDTH, "; containers ask public servers for names");
 	else if (strcmp(dns, "dockerd") == 0)
 		put_text(page, LABEL_WIDTH, "; containers ask whom dockerd chooses");
+	else if (strcmp(dns, "unanswered") == 0)
+		put_text(page, LABEL_WIDTH, "; containers get no names: keel-dns does not answer");
 	put_newline(page);
 }
 

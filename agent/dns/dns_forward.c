@@ -16,6 +16,7 @@
 #define MESSAGE_MAX    65535               /* of UDP */
 #define SERVER_US      (2 * USEC_PER_SEC)  /* until the next resolver is asked */
 #define STREAM_US      (60 * USEC_PER_SEC) /* of a connection */
+#define IDLE_US        (5 * USEC_PER_SEC)  /* of one on which nothing comes */
 #define QUERIES_A_TURN 32
 #define ROUNDS         2
 #define FLAG_ANSWER    0x80 /* of the third byte */
@@ -100,6 +101,7 @@ static void end_query(struct dns_query *query)
 {
 	loop_timer_cancel(query->forward->loop, &query->patience);
 	close_source(query->forward->loop, &query->answer);
+	query->forward->query_slots[query - query->forward->queries].used = false;
 }
 
 /* What cannot be sent is lost, as UDP may be. */
@@ -168,13 +170,20 @@ static void ask_next(struct dns_query *query)
 	give_up(query);
 }
 
-static struct dns_query *make_room(struct dns_forward *forward)
+static struct dns_slot new_slot(struct dns_forward *forward, const struct sockaddr_in *client)
 {
-	struct dns_query *query = &forward->queries[forward->oldest];
+	return (struct dns_slot){
+		.used = true, .client = client->sin_addr.s_addr, .number = forward->number++};
+}
 
-	forward->oldest = (forward->oldest + 1) % DNS_QUERIES_MAX;
-	end_query(query);
-	return query;
+static struct dns_query *make_room(struct dns_forward *forward, const struct sockaddr_in *client)
+{
+	size_t at = dns_slot_choose(forward->query_slots, DNS_QUERIES_MAX, client->sin_addr.s_addr,
+		DNS_QUERIES_OF_ONE);
+
+	end_query(&forward->queries[at]);
+	forward->query_slots[at] = new_slot(forward, client);
+	return &forward->queries[at];
 }
 
 /* False: nothing more is there. */
@@ -197,7 +206,7 @@ static bool take_query(struct dns_forward *forward)
 	if (len < HEADER || len > DNS_QUERY_BYTES || (message[2] & FLAG_ANSWER) != 0 ||
 		!from_containers(incoming_interface(&header)))
 		return true;
-	query = make_room(forward);
+	query = make_room(forward, &client);
 	query->client = client;
 	query->next = 0;
 	query->len = (size_t)len;
@@ -227,6 +236,7 @@ static void end_stream(struct dns_stream *stream)
 	if (stream->relaying)
 		relay_abort(&stream->relay);
 	stream->used = stream->relaying = false;
+	stream->forward->stream_slots[stream - stream->forward->streams].used = false;
 }
 
 static void on_stream_done(void *ctx)
@@ -239,10 +249,23 @@ static void on_stream_done(void *ctx)
 
 static void on_stream_time(struct loop_timer *timer)
 {
-	end_stream(timer->ctx);
+	struct dns_stream *stream = timer->ctx;
+	uint64_t bytes = stream->relay.bytes[0] + stream->relay.bytes[1], now_us = clock_now_us();
+
+	if (bytes == stream->bytes || now_us >= stream->end_us) {
+		end_stream(stream);
+		return;
+	}
+	stream->bytes = bytes;
+	loop_timer_set(stream->forward->loop, timer, now_us + IDLE_US, on_stream_time, stream);
 }
 
 static void connect_next(struct dns_stream *stream);
+
+static void on_no_connection(struct loop_timer *timer)
+{
+	connect_next(timer->ctx);
+}
 
 static void on_connected(struct loop_source *source, uint32_t events)
 {
@@ -258,8 +281,13 @@ static void on_connected(struct loop_source *source, uint32_t events)
 	loop_remove(stream->forward->loop, source);
 	stream->relaying = relay_start(&stream->relay, stream->forward->loop,
 				   TAKE_FD(stream->client_fd), fd, on_stream_done, stream) == 0;
-	if (!stream->relaying)
+	if (!stream->relaying) {
 		end_stream(stream);
+		return;
+	}
+	stream->end_us = clock_now_us() + STREAM_US;
+	loop_timer_set(stream->forward->loop, &stream->patience, clock_now_us() + IDLE_US,
+		on_stream_time, stream);
 }
 
 static void connect_next(struct dns_stream *stream)
@@ -271,34 +299,41 @@ static void connect_next(struct dns_stream *stream)
 		int fd = ask_server(&forward->conf.servers[stream->next++], SOCK_STREAM);
 
 		if (fd >= 0 && loop_add(forward->loop, &stream->connecting, fd, EPOLLOUT,
-				       on_connected, stream) == 0)
+				       on_connected, stream) == 0) {
+			loop_timer_set(forward->loop, &stream->patience, clock_now_us() + SERVER_US,
+				on_no_connection, stream);
 			return;
+		}
 		close_p(&fd);
 	}
 	end_stream(stream);
 }
 
-static struct dns_stream *free_stream(struct dns_forward *forward)
+static struct dns_stream *make_stream(struct dns_forward *forward, const struct sockaddr_in *client)
 {
-	for (size_t i = 0; i < DNS_STREAMS_MAX; i++)
-		if (!forward->streams[i].used)
-			return &forward->streams[i];
-	return NULL;
+	size_t at = dns_slot_choose(forward->stream_slots, DNS_STREAMS_MAX, client->sin_addr.s_addr,
+		DNS_STREAMS_OF_ONE);
+
+	end_stream(&forward->streams[at]);
+	forward->stream_slots[at] = new_slot(forward, client);
+	return &forward->streams[at];
 }
 
 static void on_tcp(struct loop_source *source, uint32_t events)
 {
 	struct dns_forward *forward = source->ctx;
-	_cleanup_close_ int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct dns_stream *stream = free_stream(forward);
+	struct sockaddr_in client = {0};
+	socklen_t len = sizeof(client);
+	_cleanup_close_ int fd =
+		accept4(source->fd, (struct sockaddr *)&client, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct dns_stream *stream;
 
 	(void)events;
-	if (fd < 0 || !stream || !from_containers(stream_interface(fd)))
+	if (fd < 0 || !from_containers(stream_interface(fd)))
 		return;
+	stream = make_stream(forward, &client);
 	*stream = (struct dns_stream){
 		.forward = forward, .connecting.fd = -1, .client_fd = TAKE_FD(fd), .used = true};
-	loop_timer_set(forward->loop, &stream->patience, clock_now_us() + STREAM_US, on_stream_time,
-		stream);
 	connect_next(stream);
 }
 

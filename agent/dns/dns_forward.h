@@ -6,18 +6,22 @@
  * What always holds:
  *  - Only what came in by a bridge or by loopback is answered: no other network is offered a resolver.
  *  - Each query has a socket of its own, so that only the asked resolver can answer, on a port nobody can guess.
- *  - Memory and descriptors are fixed: the oldest query makes room for the newest, a connection too many is closed.
+ *  - Memory and descriptors are fixed: the oldest query or connection makes room for the newest, and one client's
+ *    own makes room for its next before it can take all (dns_slot.h).
  */
 #pragma once
 
 #include "agent/common/relay.h"
 #include "agent/common/resolv_conf.h"
+#include "agent/dns/dns_slot.h"
 #include "lib/base.h"
 #include "lib/loop.h"
 
-#define DNS_QUERIES_MAX 256
-#define DNS_QUERY_BYTES 1500 /* of a query by UDP; answers may be larger */
-#define DNS_STREAMS_MAX 32
+#define DNS_QUERIES_MAX    256
+#define DNS_QUERIES_OF_ONE 64   /* client address */
+#define DNS_QUERY_BYTES    1500 /* of a query by UDP; answers may be larger */
+#define DNS_STREAMS_MAX    32
+#define DNS_STREAMS_OF_ONE 8
 
 struct dns_forward;
 
@@ -39,13 +43,15 @@ struct dns_stream {
 	int client_fd; /* until the relay has it */
 	bool used, relaying;
 	unsigned int next;
+	uint64_t end_us, bytes; /* relayed when it was last looked at */
 };
 
 struct dns_forward {
 	struct loop *loop;
 	struct resolv_conf conf; /* may be replaced at any time */
 	struct loop_source udp, tcp;
-	unsigned int oldest; /* query */
+	uint64_t number; /* of the next query or connection */
+	struct dns_slot query_slots[DNS_QUERIES_MAX], stream_slots[DNS_STREAMS_MAX];
 	struct dns_query queries[DNS_QUERIES_MAX];
 	struct dns_stream streams[DNS_STREAMS_MAX];
 };

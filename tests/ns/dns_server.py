@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """dns_server.py ADDRESS ANSWER - a resolver: every A question is answered with ANSWER, by UDP and TCP; any other with
 no records. Writes "ready" when it listens, then the name of each question."""
+import contextlib
 import selectors
 import socket
 import struct
 import sys
+import threading
 
 A = 1
 
@@ -24,6 +26,17 @@ def reply(query, answer):
     return head + question + records, ".".join(labels)
 
 
+def serve_stream(client, answer):
+    """One question; who leaves without any is no matter."""
+    with client, contextlib.suppress(ConnectionError):
+        head = client.recv(2, socket.MSG_WAITALL)
+        if len(head) < 2:
+            return
+        message, name = reply(client.recv(struct.unpack(">H", head)[0], socket.MSG_WAITALL), answer)
+        client.sendall(struct.pack(">H", len(message)) + message)
+        print(name, flush=True)
+
+
 def main():
     address, answer = sys.argv[1:]
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -39,13 +52,9 @@ def main():
                 query, client = udp.recvfrom(65536)
                 message, name = reply(query, answer)
                 udp.sendto(message, client)
+                print(name, flush=True)
             else:
-                client, _ = tcp.accept()
-                with client:
-                    length = struct.unpack(">H", client.recv(2, socket.MSG_WAITALL))[0]
-                    message, name = reply(client.recv(length, socket.MSG_WAITALL), answer)
-                    client.sendall(struct.pack(">H", len(message)) + message)
-            print(name, flush=True)
+                threading.Thread(target=serve_stream, args=(tcp.accept()[0], answer), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from stage_helper import hold_namespaces, run
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dns_server.py")
 FORWARD = "10.255.255.253"
+SILENT = "198.51.100.9"
 PLAIN, TUNNEL, STUB = ("192.0.2.1", "203.0.113.1"), ("10.255.255.254", "203.0.113.2"), ("127.0.0.53", "203.0.113.3")
 
 
@@ -45,6 +46,23 @@ class Names:
         """As WSL does: the link stays, its target is written anew."""
         with open(self.guest.path("/mnt/wsl/resolv.conf"), "w", encoding="ascii") as file:
             file.write("".join(f"nameserver {address}\n" for address in addresses) + more)
+
+    def write_file(self, text):
+        """As an editor does: another file takes the name."""
+        with open(self.guest.path("/etc/resolv.conf.new"), "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(self.guest.path("/etc/resolv.conf.new"), self.guest.path("/etc/resolv.conf"))
+
+    def silent_network(self):
+        """What is sent to SILENT is lost, and nobody says so."""
+        self.inside("ip", "link", "add", "far0", "type", "veth", "peer", "name", "far1")
+        self.inside("ip", "address", "add", "198.51.100.1/24", "dev", "far0")
+        for link in ("far0", "far1"):
+            self.inside("ip", "link", "set", link, "up")
+        self.inside("ip", "neighbour", "add", SILENT, "lladdr", "02:00:00:00:00:09", "dev", "far0")
+
+    def connections(self):
+        return len(self.inside("ss", "-Htn", "state", "established", f"( sport = :53 and src {FORWARD} )").splitlines())
 
     def status(self):
         return self.guest.snapshot()["services"]["keel-dns.service"]["status"]
@@ -122,6 +140,10 @@ def resolvers(test):
             _, out, _ = guest.docker("info", "-f", "{{.NCPU}} {{.MemTotal}}")
             check(out.split() == [str(machine["cpus_usable"]), str(machine["memory_bytes"])], f"{out} {machine}")
             check(0 < machine["cpus_usable"] <= machine["cpus_online"] <= machine["cpus_present"], machine)
+            agent = str(guest.snapshot()["services"]["keel-agent.service"]["pid"])
+            guest.run("taskset", "-p", "1", agent)
+            bound = names.health()["machine"]
+            check(bound == {**machine, "cpus_usable": 1}, f"an affinity: {bound}, before: {machine}")
         with test.step("a network of the machine's that comes later and shares addresses with dockerd's is told"):
             names.inside("ip", "link", "add", "host0", "type", "veth", "peer", "name", "host1")
             names.inside("ip", "address", "add", "172.17.16.1/20", "dev", "host0")
@@ -166,7 +188,7 @@ def resolvers(test):
             names.wait_status("127.0.0.9")
             names.check_all(STUB[1])
             names.write("127.0.0.9")
-            names.wait_status("that is 127.0.0.9")
+            guest.wait(lambda s: s["services"]["keel-dns.service"]["status"].endswith("that is 127.0.0.9"), "only that one")
             got, out = names.asks("run", "--rm", IMAGE)
             check(got is None and "SERVFAIL" in out, out)
         with test.step("killed, keel-dns is back, with the same address"):
@@ -218,13 +240,88 @@ def own_dns(names):
     names.check_all(TUNNEL[1])
 
 
-@scenario("dns: a stub on loopback from the first moment: one start of dockerd", deadline=120, skip=unavailable)
-def stub_at_boot(_test):
-    with names_guest(f"nameserver {STUB[0]}\n") as names:
+@scenario("dns: a stub on loopback from the first moment: one start of dockerd; a port that is taken, clients that take all",
+          deadline=200, skip=unavailable)
+def stub_at_boot(test):
+    with names_guest(f"nameserver {STUB[0]}\n", seconds=160) as names:
+        guest = names.guest
         names.check_all(STUB[1])
-        picture = names.guest.snapshot()["services"]
-        check(picture["docker.service"]["restarts"] == 0, picture["docker.service"])
-        check(names.guest.read("/etc/resolv.conf") == f"nameserver {STUB[0]}\n", "resolv.conf was touched")
+        log = guest.run("journalctl", "-u", "docker", "--no-pager")[1]
+        check(log.count('msg="Starting up"') == 1, log)
+        check(guest.read("/etc/resolv.conf") == f"nameserver {STUB[0]}\n", "resolv.conf was touched")
+        with test.step("a resolver that takes no connection is followed by the next, by TCP too"):
+            names.silent_network()
+            names.write_file(f"nameserver {SILENT}\nnameserver {STUB[0]}\n")
+            names.wait_status(f"that is {SILENT}")
+            guest.docker("run", "-d", "--name", "loud", IMAGE, "/busybox", "sleep", "1000")
+            check(run(*names.container_net("loud", sys.executable, "-c", TCP_QUERY, FORWARD)) == f"{STUB[1]}\n", "TCP")
+        with test.step("one container's connections and queries are no other's loss, nor its own next one's"):
+            names.write_file(f"nameserver {STUB[0]}\n")
+            names.wait_status(f"that is {STUB[0]}")
+            check_flood(names)
+        with test.step("relative links, and links to links, are followed"):
+            for name in ("one", "two"):
+                os.makedirs(guest.path(f"/run/{name}"))
+            os.symlink("../two/resolv.conf", guest.path("/run/one/resolv.conf"))
+            for name, address in (("first", PLAIN[0]), ("second", TUNNEL[0])):
+                with open(guest.path("/run/two/resolv.conf"), "w", encoding="ascii") as file:
+                    file.write(f"nameserver {address}\n")
+                if name == "first":
+                    os.symlink("../run/one/resolv.conf", guest.path("/etc/resolv.conf.new"))
+                    os.rename(guest.path("/etc/resolv.conf.new"), guest.path("/etc/resolv.conf"))
+                names.wait_status(f"that is {address}")
+            os.unlink(guest.path("/etc/resolv.conf"))
+            names.write_file(f"nameserver {STUB[0]}\n")
+            names.wait_status(f"that is {STUB[0]}")
+        with test.step("stopped, its option for dockerd goes with it"):
+            guest.run("systemctl", "stop", "keel-dns.service")
+            check(not os.path.exists(guest.path("/run/keel/docker-dns.env")), "the option is still there")
+            network = names.health()["network"]
+            check(network["container_dns"] == "unanswered", network)
+        with test.step("somebody has the port: it is told, and dockerd comes up all the same"):
+            names.inside("ip", "address", "add", f"{FORWARD}/32", "dev", "lo")
+            squatter = names.serve(FORWARD, "203.0.113.9")
+            guest.run("systemctl", "start", "keel-dns.service")
+            names.wait_status(f"containers get no answer: cannot listen on {FORWARD}")
+            pid = names.dockerd()
+            guest.run("systemctl", "restart", "docker.service")
+            check(names.dockerd() not in (0, pid), "dockerd was not restarted")
+            network = names.health()["network"]
+            check(network["container_dns"] == "unanswered", network)
+            check("containers get no names" in guest.run("keelctl", "status")[1], guest.run("keelctl", "status")[1])
+        with test.step("nobody has it any more: forwarded"):
+            pid = names.dockerd()
+            squatter.kill()
+            names.wait_status(f"{FORWARD}, that is {STUB[0]}")
+            names.check_all(STUB[1])
+            check(names.health()["network"]["container_dns"] == "forwarded", names.health()["network"])
+            check(names.dockerd() == pid, "dockerd was restarted")
+
+
+FLOOD = """
+import socket, sys, time
+tcp = [socket.create_connection((sys.argv[1], 53), timeout=5) for _ in range(60)]
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(400):
+    udp.sendto(number.to_bytes(2, "big") + b"\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4some\\4test\\0\\0\\1\\0\\1", (sys.argv[1], 53))
+print("ready", flush=True)
+tcp[-1].settimeout(15)
+print("over" if tcp[-1].recv(1) == b"" else "data", flush=True)
+"""
+
+
+def check_flood(names):
+    pid = names.guest.snapshot()["services"]["keel-dns.service"]["pid"]
+    flood = subprocess.Popen(names.container_net("loud", sys.executable, "-c", FLOOD, FORWARD), stdout=subprocess.PIPE,
+                             text=True)
+    with flood:
+        check(flood.stdout.readline() == "ready\n", "the flood")
+        names.check_all(STUB[1])
+        check(run(*names.container_net("loud", sys.executable, "-c", TCP_QUERY, FORWARD)) == f"{STUB[1]}\n", "its own next")
+        left = names.connections()
+        check(0 < left <= 8, f"{left} connections of one client's")
+        check(flood.stdout.readline() == "over\n" and names.connections() == 0, "one on which nothing comes is given up")
+    check(names.guest.snapshot()["services"]["keel-dns.service"]["pid"] == pid, "keel-dns was restarted")
 
 
 @scenario("proxies: keel.conf's and a session's reach dockerd, containers live on, passwords are not shown", deadline=150,

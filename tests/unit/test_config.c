@@ -138,6 +138,17 @@ static void test_shipped_file(void **state)
 		fail_msg("%s: %s", last_where, last_message);
 }
 
+static void test_proxies_are_not_told(void **state)
+{
+	char text[1024] = "[proxy]\nhttp=http://user:secret@h";
+
+	(void)state;
+	memset(text + strlen(text), 'x', 600);
+	parse_file(text);
+	assert_int_equal(warnings, 1);
+	assert_string_equal(last_message, "bad value for proxy.http ignored");
+}
+
 static void test_file_problems_name_their_line(void **state)
 {
 	(void)state;
@@ -334,6 +345,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_defaults, setup),
 	cmocka_unit_test_setup(test_file_sets_every_key, setup),
 	cmocka_unit_test_setup(test_shipped_file, setup),
+	cmocka_unit_test_setup(test_proxies_are_not_told, setup),
 	cmocka_unit_test_setup(test_file_problems_name_their_line, setup),
 	cmocka_unit_test_setup(test_bad_values_keep_the_old, setup),
 	cmocka_unit_test_setup(test_data_chooses_a_disk, setup),

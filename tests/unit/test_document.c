@@ -190,6 +190,7 @@ static void check_machine(yyjson_val *root)
 	assert_string_equal(network_dns_name(NETWORK_DNS_DIRECT), "direct");
 	assert_string_equal(network_dns_name(NETWORK_DNS_PUBLIC), "public");
 	assert_string_equal(network_dns_name(NETWORK_DNS_DOCKERD), "dockerd");
+	assert_string_equal(network_dns_name(NETWORK_DNS_UNANSWERED), "unanswered");
 	assert_string_equal(network_dns_name((enum network_dns)9), "?");
 }
 

@@ -88,6 +88,20 @@ static void test_boot_and_disk(void **state)
 	assert_int_equal(facts.disk.state, DISK_STATE_MOUNTED);
 }
 
+static void test_lists_of_processors(void **state)
+{
+	static const struct {
+		const char *list;
+		unsigned int count;
+	} cases[] = {{"0\n", 1}, {"0-3\n", 4}, {"0-3,8,10-11\n", 7}, {"7", 1}, {"0-65535", 65536},
+		{"", 0}, {"\n", 0}, {"3-", 0}, {"3-1\n", 0}, {"-3", 0}, {"0,\n", 0}, {"0;1", 0},
+		{"0-65536", 0}, {"0-4294967296\n", 0}, {"0-65535,0", 0}, {"all\n", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(system_count_cpus(cases[i].list), cases[i].count);
+}
+
 static void test_system_facts_of_this_machine(void **state)
 {
 	static const struct facts none;
@@ -111,6 +125,7 @@ int main(void)
 		cmocka_unit_test(test_text_becomes_clean_utf8),
 		cmocka_unit_test(test_records_are_kept_by_index),
 		cmocka_unit_test(test_boot_and_disk),
+		cmocka_unit_test(test_lists_of_processors),
 		cmocka_unit_test(test_system_facts_of_this_machine),
 	};
 

@@ -46,6 +46,15 @@ static void test_bad(void **state)
 	(void)state;
 	assert_int_equal(proxy_settings_from_environment(BLOCK("HTTP_PROXY=a\nB=c"), &settings),
 		-EINVAL);
+	/* Nothing is left of those before it. */
+	assert_int_equal(proxy_settings_from_environment(
+				 BLOCK("HTTP_PROXY=http://u:p@h\0NO_PROXY=a\1"), &settings),
+		-EINVAL);
+	assert_false(proxy_settings_any(&settings));
+	assert_int_equal(proxy_settings_from_file("HTTP_PROXY=http://u:p@h\nNO_PROXY=a\tb\n",
+				 &settings),
+		-EINVAL);
+	assert_false(proxy_settings_any(&settings));
 	memset(block + strlen(block), 'x', PROXY_SETTINGS_VALUE);
 	assert_int_equal(proxy_settings_from_environment(block, strlen(block), &settings), -EINVAL);
 	block[strlen(block) - 1] = '\0';
@@ -96,7 +105,12 @@ static void test_mask(void **state)
 		{"http://u:p@h:3128/", "http://***@h:3128/"},
 		{"http://u:p@ss@h", "http://***@h"},
 		{"u:p@h", "***@h"},
-		{"http://h/a@b", "http://h/a@b"},
+		{"http://u:pa/ss@h", "http://***@h"},
+		{"u:pa/ss@h", "***@h"},
+		{"u:p://ss@h", "***@h"},
+		{"://u:p@h", "***@h"},
+		{"http://h/a@b", "http://***@b"},
+		{"@", "***@"},
 	};
 	char text[PROXY_SETTINGS_VALUE];
 

@@ -30,6 +30,20 @@ static void test_overlap(void **state)
 		"br-0123456789ab (172.18.0.0/16) shares addresses with eth0 (172.18.16.0/20)");
 	assert_string_equal(route_overlap_find(HEAD NAT NETWORK, text),
 		"br-0123456789ab (172.18.0.0/16) shares addresses with eth0 (172.18.16.0/20)");
+	/* A VPN's way out in two halves; the shortest that is a network. */
+	assert_string_equal(route_overlap_find(HEAD DOCKER ROUTE("tun0", "00000000", "0003",
+						       "00000080") ROUTE("tun0", "00000080", "0003",
+						       "00000080"),
+				    text),
+		"");
+	assert_string_equal(route_overlap_find(HEAD DOCKER ROUTE("tun0", "000000AC", "0003",
+						       "000000FE"),
+				    text),
+		"");
+	assert_string_equal(route_overlap_find(HEAD DOCKER ROUTE("tun0", "000000AC", "0003",
+						       "000000FF"),
+				    text),
+		"docker0 (172.17.0.0/16) shares addresses with tun0 (172.0.0.0/8)");
 	/* More than are looked at. */
 	for (size_t i = 0; i < ROUTE_OVERLAP_MAX + 4; i++)
 		memcpy(many + i * strlen(LAN), LAN, strlen(LAN) + 1);

@@ -395,6 +395,14 @@ static void test_outcome_of_orders(void **state)
 				assert_int_equal(unit_order_judge(CONTROL_VERB_STOP, &before,
 							 &now) == UNIT_ORDER_DONE,
 					b == SERVICE_STATE_INACTIVE || b == SERVICE_STATE_FAILED);
+				assert_int_equal(unit_order_judge(CONTROL_VERB_TRY_RESTART, &before,
+							 &now),
+					a == SERVICE_STATE_INACTIVE || a == SERVICE_STATE_FAILED ||
+							a == SERVICE_STATE_WAITING
+						? UNIT_ORDER_DONE
+					: bad       ? UNIT_ORDER_FAILED
+					: up && ran ? UNIT_ORDER_DONE
+						    : UNIT_ORDER_PENDING);
 				assert_int_equal(unit_order_judge(CONTROL_VERB_RELOAD, &before,
 							 &now) == UNIT_ORDER_DONE,
 					b != SERVICE_STATE_RELOADING);

@@ -107,7 +107,7 @@ STATES = {
     "nothing is wrong": ({}, "running"),
     "the data disk is awaited": ({"config": "[disk]\nwait = 3600\n"}, "running"),
     "the data disk never came": ({"config": "[disk]\nwait = 0\n"}, "degraded"),
-    "the configuration is rubbish": ({"files": {CONF: "[disk]\\nenabled = no\\n[[[\0\n=\n" + "x" * 9000}}, "running"),
+    "the configuration is rubbish": ({"files": {CONF: "[disk]\nenabled = no\n[[[\0\n=\n" + "x" * 9000}}, "running"),
     "the agent crashes again and again": (
         {"files": {"/usr/lib/keel/units/keel-agent.service": LOOPING}}, "running"),
     "a unit is broken": ({"files": {"/etc/keel/units/x.service": "[Service]\nExecStart=no\n[Install]\nWantedBy=x\n"}},

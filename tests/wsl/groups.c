@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * groups.c - control groups. To 2.9.4 all of a distro is in the hierarchy's root. With isolation PID 1 is in
- * wsl-user/distro-PID/systemd, sessions and the boot command in .../non-systemd, WSL's own init in the root
- * (main.cpp: SetupWslUserCgroup, ProcessLaunchInitMessage; util.cpp: UtilTryMoveSelfToDistroCgroup).
+ * wsl-user/distro-PID/systemd, sessions and the boot command in .../non-systemd, or without boot.systemd in
+ * wsl-user/distro-PID itself; WSL's own init is in the root (main.cpp: SetupWslUserCgroup,
+ * ProcessLaunchInitMessage; util.cpp: UtilTryMoveSelfToDistroCgroup).
  *
  * In the lab the root is a group of the scenario's, and because a group with processes cannot have controllers
  * PID 1 of an older WSL is in `base` below it; WSL's own processes stay in the caller's group.
@@ -21,7 +22,9 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#define RESERVED (32UL << 20) /* c_systemReservedMemory */
+#define RESERVED    (32UL << 20) /* c_systemReservedMemory */
+#define RESERVED_US 1000         /* c_systemReservedCpuMicros, of each period */
+#define PERIOD_US   100000L      /* c_cpuPeriodMicros */
 
 /* Where the unified hierarchy is; false: nowhere. */
 static bool find_hierarchy(char path[256])
@@ -82,12 +85,15 @@ void groups_prepare(const struct start *start)
 	(void)sysinfo(&memory);
 	(void)snprintf(text, sizeof(text), "%lu", memory.totalram * memory.mem_unit - RESERVED);
 	try_write(path, "memory.max", text);
+	(void)snprintf(text, sizeof(text), "%ld %ld", get_nprocs() * PERIOD_US - RESERVED_US,
+		PERIOD_US);
+	try_write(path, "cpu.max", text);
 	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/non-distro", root, start->cgroup);
 	make_dir(path, 0755);
 }
 
 /* The pid as the VM sees it: its /proc is still there. */
-void groups_make(struct start *start)
+void groups_make(struct start *start, bool systemd)
 {
 	char root[256], path[800], pid[32];
 	ssize_t length = readlink("/proc/self", pid, sizeof(pid) - 1);
@@ -100,6 +106,8 @@ void groups_make(struct start *start)
 		"/wsl-user/distro-%s", pid);
 	(void)snprintf(path, sizeof(path), "%s%s", root, start->cgroup);
 	make_dir(path, 0755);
+	if (!systemd)
+		return;
 	enable_controllers(path);
 	(void)snprintf(path, sizeof(path), "%s%s/systemd", root, start->cgroup);
 	make_dir(path, 0755);
@@ -118,6 +126,9 @@ void groups_join(const struct distro *distro, bool session)
 			return;
 		group = "/base";
 	}
+	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s", distro->start.cgroup, group);
+	if (access(path, F_OK) < 0)
+		group = ""; /* without boot.systemd */
 	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/cgroup.procs", distro->start.cgroup,
 		group);
 	fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -19,7 +19,6 @@ import time
 
 import engine
 import guest as ns
-from harness import Skip
 
 LAUNCHER = f"{ns.NS_BIN}/wsl-launcher"
 NAME = "docker-desktop"
@@ -35,12 +34,6 @@ def unavailable():
     if not os.path.exists(engine.ROOTFS):
         return "no build/out/keel-rootfs.tar.gz (make rootfs)"
     return None
-
-
-def skip_without_root():
-    reason = unavailable()
-    if reason:
-        raise Skip(reason)
 
 
 class Event:
@@ -143,10 +136,6 @@ class WslGuest(engine.EngineGuest):
             if not enough or len(self.found(name, distro)) < count:
                 raise AssertionError(f"waited for the event {name} of {distro}\n" + self.describe())
             return self.found(name, distro)[count - 1]
-
-    def elapsed(self, first, last):
-        """Milliseconds between the last events of these names."""
-        return (self.wait_event(last).time - self.wait_event(first).time) / 1000
 
     def describe(self):
         return "\n".join(map(repr, self.events)) + "\n" + super().describe()

@@ -64,9 +64,10 @@ def build_plain_root(root, busybox):
 
 class WslGuest(engine.EngineGuest):
     def __init__(self, disk=None, profile="2.9", engine=False, plain=False, options=(), wsl_conf=None, masked=(),
-                 files=None, **rest):
-        """options: words for `wsl-launcher run`; wsl_conf: the whole text of /etc/wsl.conf instead of ours."""
-        self.profile, self.plain, self.options = profile, plain, list(options)
+                 files=None, starts=True, **rest):
+        """options: words for `wsl-launcher run`; wsl_conf: the whole text of /etc/wsl.conf instead of ours; starts=False:
+        WSL's init is not expected to get ready."""
+        self.profile, self.plain, self.options, self.starts = profile, plain, list(options), starts
         files = dict(files or {})
         if wsl_conf is not None:
             files["/etc/wsl.conf"] = wsl_conf
@@ -96,7 +97,8 @@ class WslGuest(engine.EngineGuest):
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.watcher = threading.Thread(target=self.read_events, daemon=True)
         self.watcher.start()
-        self.wait_event("ready")
+        if self.starts:
+            self.wait_event("ready")
         if self.plain:
             self.wait_event("ready", OTHER)
 

@@ -155,6 +155,7 @@ def comes_and_goes(t):
         equal(base, f"/wsl-user/distro-{pid}/systemd", "base")
         equal(ask(guest, "wsl session keel -e cat /proc/self/cgroup").strip(), f"0::/wsl-user/distro-{pid}/non-systemd",
               "a session's group")
+        contains(session(guest, "grep \" /sys/fs/cgroup \" /proc/mounts"), "nsdelegate", "the hierarchy's options")
         equal(int(group_of(guest, "/wsl-user/memory.max")), memory_total(guest) - RESERVED, "the limit of all distros")
         equal(group_of(guest, "/wsl-user/cpu.max"), f"{int(ask(guest, 'nproc')) * 100000 - 1000} 100000", "their CPU time")
     with t.step("the modules that are none of WSL's kernel's own are loaded by the distro"):

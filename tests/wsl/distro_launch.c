@@ -62,6 +62,8 @@ static void enter_root(const struct launch *launch)
 	if (lab->kmsg) {
 		lab_mount_dev(lab);
 		lab_mount_sys();
+		if (launch->start.cgroup[0])
+			lab_bind_cgroup();
 	}
 }
 

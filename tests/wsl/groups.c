@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,23 +24,6 @@
 #define RESERVED    (32UL << 20) /* c_systemReservedMemory */
 #define RESERVED_US 1000         /* c_systemReservedCpuMicros, of each period */
 #define PERIOD_US   100000L      /* c_cpuPeriodMicros */
-
-/* Where the unified hierarchy is; false: nowhere. */
-static bool find_hierarchy(char path[256])
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	const struct mntent *entry;
-	bool found = false;
-
-	while (mounts && !found && (entry = getmntent(mounts))) {
-		found = strcmp(entry->mnt_type, "cgroup2") == 0;
-		if (found)
-			(void)snprintf(path, 256, "%s", entry->mnt_dir);
-	}
-	if (mounts)
-		(void)endmntent(mounts);
-	return found;
-}
 
 static bool isolates(const struct start *start)
 {
@@ -75,7 +57,7 @@ void groups_prepare(const struct start *start)
 	char root[256], path[600], text[64];
 	struct sysinfo memory;
 
-	if (!isolates(start) || !find_hierarchy(root))
+	if (!isolates(start) || !find_cgroup2(root))
 		return;
 	(void)snprintf(path, sizeof(path), "%s%s", root, start->cgroup);
 	enable_controllers(path);
@@ -98,7 +80,7 @@ void groups_make(struct start *start, bool systemd)
 	char root[256], path[800], pid[32];
 	ssize_t length = readlink("/proc/self", pid, sizeof(pid) - 1);
 
-	if (!isolates(start) || !find_hierarchy(root) || length < 0)
+	if (!isolates(start) || !find_cgroup2(root) || length < 0)
 		return;
 	pid[length] = '\0';
 	length = (ssize_t)strlen(start->cgroup);
@@ -159,7 +141,7 @@ void groups_remove(const struct start *start, pid_t pid)
 {
 	char root[256], path[600];
 
-	if (!isolates(start) || !find_hierarchy(root))
+	if (!isolates(start) || !find_cgroup2(root))
 		return;
 	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/distro-%d", root, start->cgroup,
 		(int)pid);

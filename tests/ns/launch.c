@@ -3,12 +3,13 @@
  * launch.c - starts a root directory's /sbin/init as a real PID 1 in namespaces of its own, as WSL hands
  * over to it or as a kernel does. Used by tests/ns/guest.py.
  *
- * What WSL does is reproduced to the letter: what is mounted, every signal ignored but HUP, CONT, KILL,
- * STOP and 32-34, fds 0 and 1 on /dev/null and 2 on /dev/kmsg, umask 0, three environment variables, its
- * own init as PID 2 with a watcher that ends the namespace when PID 2 dies.
+ * PID 1 inherits from it what WSL leaves to it: every signal ignored but HUP, CONT, KILL, STOP and 32-34,
+ * fds 0 and 1 on /dev/null and 2 on /dev/kmsg, umask 0, three environment variables; WSL's own init is
+ * PID 2, with a watcher that ends the namespace when PID 2 dies. Mounts and foreign processes are the few
+ * that matter to PID 1, not all that WSL makes.
  *
- * The machine it runs on is protected (tests/wsl/lab.h). The whole of WSL's launcher, sessions included, is
- * tests/wsl; this one is for scenarios that need nothing but a hand-over, and for a VM's.
+ * The machine it runs on is protected (tests/wsl/lab.h). The whole of WSL's launcher, true to its sources,
+ * sessions included, is tests/wsl; this one is for scenarios that need nothing but a hand-over, and for a VM's.
  *
  * Prints "pid N" (as seen from outside) when PID 1 exists and, at its end, "exit STATUS" or "signal N":
  * 2 is a power-off, 1 a reboot (pid_namespaces(7)). Whoever starts this program ends the namespace by
@@ -72,8 +73,8 @@ static void become_root(void)
 
 /* ---- the file systems, below the new root (the working directory) ------------------------------ */
 
-/* What WSL mounts before the hand-over. */
-static void mount_like_wsl(const struct options *options)
+/* What PID 1 needs of what WSL mounts before the hand-over. */
+static void mount_like_wsl(void)
 {
 	static const char *const run[] = {"run/lock", "run/shm", "run/user"};
 
@@ -89,9 +90,6 @@ static void mount_like_wsl(const struct options *options)
 			i == 1 ? "mode=1777" : "mode=0755");
 	}
 	do_mount("run/shm", "dev/shm", NULL, MS_BIND, NULL);
-	if (options->cgroup)
-		do_mount("cgroup2", "sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			"nsdelegate");
 	make_dir("mnt", 0755);
 	make_dir("mnt/wsl", 0755);
 	do_mount("none", "mnt/wsl", "tmpfs", 0, "mode=0755");
@@ -110,12 +108,14 @@ static void enter_root(const struct options *options)
 	lab_mount_dev(&options->lab);
 	lab_mount_sys();
 	/* Without a group of its own PID 1 must not make one in the machine's root. */
-	if (!options->cgroup)
+	if (options->cgroup)
+		lab_bind_cgroup();
+	else
 		do_mount("none", "sys/fs/cgroup", "tmpfs", MS_RDONLY, NULL);
 	if (options->vm)
 		lab_mount_proc(); /* PID 1 would make its own, and write into the whole machine's settings */
 	else
-		mount_like_wsl(options);
+		mount_like_wsl();
 	lab_become_root_of_namespace();
 }
 

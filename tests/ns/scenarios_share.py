@@ -137,7 +137,7 @@ def republishes(_test):
             took = time.monotonic() - start
             guest.retry(lambda times=times: f"again {times} times" in status(guest), "the status tells")
             if times == 1:
-                check(took < 0.5, f"the first time at once, not after {took:.2f} s")
+                check(took < 1, f"the first time at once, not after {took:.2f} s")
         # 0, 1 and 2 s
         check(2.9 < time.monotonic() - start < 5, f"{time.monotonic() - start:.2f} s")
         check(guest.log_text().count("published") == 0 and guest.snapshot()["boot"]["state"] != "stopping", "it lives")

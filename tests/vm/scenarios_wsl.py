@@ -16,6 +16,8 @@ from harness import check, contains, equal, scenario
 
 FOREIGN_LUN, FIRST_LUN, NEXT_LUN = 2, 5, 4  # 1 is the distro's own disk
 WORDS = "written before\n"
+SYNCED = "written just before the power cut\n"
+SHARE = "/mnt/wsl/keel/run"
 # Says on what it ended, in a volume and where no disk is needed.
 STOPPABLE = ("trap 'echo by SIGTERM >>/run/end; echo by SIGTERM >>/n/end; exit 0' TERM; echo up >/run/end; "
              "while :; do sleep 0.1; done")
@@ -73,9 +75,9 @@ def check_words(guest):
     equal(docker(guest, "run", "--rm", "-v", "notes:/n", IMAGE, "/bin/cat", "/n/words"), WORDS, "the words in the volume")
 
 
-def write_words(guest):
+def write_words(guest, words=WORDS):
     docker(guest, "run", "--rm", "-i", "-v", "notes:/n", IMAGE, "/bin/sh", "-c", "cat >/n/words; busybox sync",
-           data=WORDS.encode())
+           data=words.encode())
 
 
 def group_of(guest, path):
@@ -153,7 +155,9 @@ def comes_and_goes(t):
         equal(base, f"/wsl-user/distro-{pid}/systemd", "base")
         equal(ask(guest, "wsl session keel -e cat /proc/self/cgroup").strip(), f"0::/wsl-user/distro-{pid}/non-systemd",
               "a session's group")
+        contains(session(guest, "grep \" /sys/fs/cgroup \" /proc/mounts"), "nsdelegate", "the hierarchy's options")
         equal(int(group_of(guest, "/wsl-user/memory.max")), memory_total(guest) - RESERVED, "the limit of all distros")
+        equal(group_of(guest, "/wsl-user/cpu.max"), f"{int(ask(guest, 'nproc')) * 100000 - 1000} 100000", "their CPU time")
     with t.step("the modules that are none of WSL's kernel's own are loaded by the distro"):
         equal(session(guest, "grep -c \"^br_netfilter \" /proc/modules"), "1\n", "br_netfilter")
     with t.step("a VHDX that comes long after boot is taken, one of somebody else is left alone"):
@@ -195,10 +199,17 @@ def comes_and_goes(t):
         equal(digest(foreign), untouched, "SHA-256 of the foreign disk")
 
 
+def share_status(document):
+    return next(entry["status"] for entry in document["services"] if entry["name"] == "keel-share.service")
+
+
 def unmount_like_an_init(guest):
-    """The other distro goes down as a plain init lets it: it unmounts all it can."""
-    vm("sh", guest, "wsl session other -e umount -a -r")
+    """The other distro goes down as a plain init lets it: it unmounts all it can, what keel has published too."""
+    contains(session(guest, "cat /proc/mounts"), f" {SHARE} ", "what is published")
+    vm("sh", guest, "wsl session other -e umount -a -r")  # its status tells of what was busy
     sh(guest, "wsl terminate other")
+    wait_health(guest, lambda document: "published again" in share_status(document), "that it was published again")
+    contains(session(guest, "cat /proc/mounts"), f" {SHARE} ", "what is published, afterwards")
 
 
 def recover(t, vhdx):
@@ -235,8 +246,8 @@ def torn_away(t):
         check_words(guest)
         equal(session(guest, "cat /mnt/wsl/file"), "shared\n", "/mnt/wsl")
     with t.step("a power cut loses nothing that was synced"):
-        write_words(guest)
+        write_words(guest, SYNCED)
         must("kill", guest)
         raw = recover(t, vhdx)
-        equal(gallery.run("debugfs", "-R", "cat /docker/volumes/notes/_data/words", raw).split("\n", 1)[1], WORDS,
+        equal(gallery.run("debugfs", "-R", "cat /docker/volumes/notes/_data/words", raw).split("\n", 1)[1], SYNCED,
               "the words in the volume")

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,22 @@ void bind_node(const char *source, const char *target)
 {
 	create_file(target, NULL);
 	do_mount(source, target, NULL, MS_BIND, NULL);
+}
+
+bool find_cgroup2(char path[256])
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	const struct mntent *entry;
+	bool found = false;
+
+	while (mounts && !found && (entry = getmntent(mounts))) {
+		found = strcmp(entry->mnt_type, "cgroup2") == 0;
+		if (found)
+			(void)snprintf(path, 256, "%s", entry->mnt_dir);
+	}
+	if (mounts)
+		(void)endmntent(mounts);
+	return found;
 }
 
 long long now_us(void)

@@ -21,6 +21,7 @@ void make_dirs(const char *path);                     /* with its parents, 0755 
 void do_mount(const char *source, const char *target, const char *type, unsigned long flags,
 	const char *data);
 void bind_node(const char *source, const char *target); /* target is made, a file */
+bool find_cgroup2(char path[256]); /* where the unified hierarchy is; false: nowhere */
 
 /* An event of the harness on descriptor EVENTS_FD, in one write:
  * "EVENT distro [key=value]... t=MICROSECONDS" with the time of CLOCK_MONOTONIC. */

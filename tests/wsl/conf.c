@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 enum kind { KIND_BOOL, KIND_INT, KIND_OCTAL, KIND_TEXT };
 
@@ -36,7 +35,6 @@ static const struct key {
 	KEY("interop", "enabled", KIND_BOOL, interop),
 	KEY("gpu", "enabled", KIND_BOOL, gpu),
 	KEY("gpu", "appendLibPath", KIND_BOOL, append_gpu_path),
-	KEY("general", "guiApplications", KIND_BOOL, gui),
 	KEY("filesystem", "umask", KIND_OCTAL, umask),
 	KEY("user", "default", KIND_TEXT, user),
 #undef KEY
@@ -80,13 +78,10 @@ void conf_load(const char *path, struct conf *conf)
 		.hosts = true,
 		.resolv_conf = true,
 		.interop = true,
-		.gui = true,
 		.gpu = true,
 		.append_gpu_path = true,
 		.init_timeout = 10000,
 		.umask = 0022,
 	};
 	(void)ini_parse(path, take, conf);
-	if (access("/sbin/init", X_OK) < 0)
-		conf->systemd = false;
 }

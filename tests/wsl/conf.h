@@ -10,14 +10,14 @@
 
 struct conf {
 	bool systemd, protect_binfmt, automount, mount_fstab, ldconfig, hosts, resolv_conf, interop,
-		gui, gpu;
+		gpu;
 	bool append_gpu_path;
 	int init_timeout; /* ms */
 	unsigned int umask;
 	char command[512], user[64], hostname[64];
 };
 
-/* Unreadable or missing: the defaults. systemd is also off when /sbin/init cannot be run. */
+/* Unreadable or missing: the defaults. */
 void conf_load(const char *path, struct conf *conf);
 
 #endif

@@ -24,9 +24,8 @@ struct start {
 	char name[64], profile[16];
 	bool lab; /* /dev and /sys are there already, protected */
 	bool elevated; /* whose mount namespace PID 1's is: the kind of the session that started the distro */
-	bool no_systemd; /* a WSL that does not know boot.systemd */
-	bool mirrored;   /* networkingMode */
-	bool gpu, modules;
+	bool no_systemd;  /* a WSL that does not know boot.systemd */
+	bool mirrored;    /* networkingMode */
 	int init_timeout; /* ms; 0: the distro's own */
 	int retry_ms;     /* between two tries of a command: 250 */
 	char cgroup[256]; /* below the hierarchy's root; "" is the root */
@@ -60,8 +59,8 @@ struct launch {
 
 /* groups.c: control groups as the profile has them. Nothing is done without a hierarchy. */
 void groups_prepare(const struct start *start); /* once in a VM */
-void groups_make(struct start
-		*start); /* by the distro's PID 1 to be; start->cgroup becomes the distro's */
+/* By the distro's PID 1 to be; start->cgroup becomes the distro's. */
+void groups_make(struct start *start, bool systemd);
 void groups_join(const struct distro *distro, bool session); /* by a process of the distro */
 void groups_remove(const struct start *start, pid_t pid);
 

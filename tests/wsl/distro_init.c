@@ -246,19 +246,30 @@ static void open_log(struct distro *distro)
 	(void)fcntl(EVENTS_FD, F_SETFD, FD_CLOEXEC);
 }
 
+/* config.cpp, ConfigInitializeInstance; the kernel cuts it to 15 characters. */
+static void name_init(const struct distro *distro)
+{
+	char name[96];
+
+	(void)snprintf(name, sizeof(name), "%s(%s)", distro->conf.systemd ? "init-systemd" : "init",
+		distro->start.name);
+	(void)prctl(PR_SET_NAME, name);
+}
+
 _Noreturn void distro_init(void)
 {
 	static struct distro distro = {
 		.begin = -1, .namespaces = {-1, -1}, .login_lock = PTHREAD_MUTEX_INITIALIZER};
 
 	(void)umask(0);
+	(void)prctl(PR_SET_NAME, "init-distro");
 	read_start(&distro);
 	distro_mount_devices(&distro);
 	open_log(&distro);
 	handover_ignore_signals();
 	handover_ignore_signal_32();
 	conf_load("/etc/wsl.conf", &distro.conf);
-	if (distro.start.no_systemd)
+	if (distro.start.no_systemd || access("/sbin/init", X_OK) < 0)
 		distro.conf.systemd = false;
 	if (distro.start.init_timeout)
 		distro.conf.init_timeout = distro.start.init_timeout;
@@ -267,7 +278,7 @@ _Noreturn void distro_init(void)
 	if (distro.conf.systemd)
 		split(&distro);
 	distro.pid = getpid();
-	(void)prctl(PR_SET_NAME, distro.conf.systemd ? "init-systemd" : "init");
+	name_init(&distro);
 	distro_initialize(&distro);
 	run_as(&distro, "plan9");
 	start_interop(&distro);

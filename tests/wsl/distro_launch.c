@@ -62,6 +62,8 @@ static void enter_root(const struct launch *launch)
 	if (lab->kmsg) {
 		lab_mount_dev(lab);
 		lab_mount_sys();
+		if (launch->start.cgroup[0])
+			lab_bind_cgroup();
 	}
 }
 
@@ -70,13 +72,8 @@ static void mount_shares(struct launch *launch)
 	struct start *start = &launch->start;
 
 	temporary_mount(start->shared_temp, launch->share, NULL, MS_MOVE);
-	if (start->gpu) {
-		temporary_mount(start->drivers_temp, "drivers", "tmpfs",
-			MS_NOSUID | MS_NODEV | MS_RDONLY);
-		temporary_mount(start->lib_temp, "lib", "tmpfs", MS_NOSUID | MS_NODEV);
-	}
-	if (!start->modules)
-		return;
+	temporary_mount(start->drivers_temp, "drivers", "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY);
+	temporary_mount(start->lib_temp, "lib", "tmpfs", MS_NOSUID | MS_NODEV);
 	if (launch->modules)
 		temporary_mount(start->modules_temp, launch->modules, NULL, MS_BIND);
 	else
@@ -98,11 +95,13 @@ static void leave_start(const struct start *start)
 void distro_launch(struct launch *launch, int channel)
 {
 	char *argv[] = {"/init", NULL}, *environment[] = {NULL};
+	struct conf conf;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)umask(0);
-	groups_make(&launch->start);
 	enter_root(launch);
+	conf_load("etc/wsl.conf", &conf);
+	groups_make(&launch->start, conf.systemd && !launch->start.no_systemd);
 	mount_shares(launch);
 	bind_init(launch->program);
 	handover_limits();

@@ -93,8 +93,10 @@ static void mount_cgroup(const struct distro *distro)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 
+	if (distro->start.lab && distro->start.cgroup[0])
+		return; /* bound before the root was changed */
 	/* In the lab without a group of its own PID 1 must not make one in the machine's root. */
-	if (distro->start.lab && !distro->start.cgroup[0])
+	if (distro->start.lab)
 		do_mount("none", "/sys/fs/cgroup", "tmpfs", MS_RDONLY, NULL);
 	else if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", flags, "nsdelegate") < 0)
 		distro_log(distro, "cannot mount cgroup2: %s", strerror(errno));

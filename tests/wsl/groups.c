@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * groups.c - control groups. To 2.9.4 all of a distro is in the hierarchy's root. With isolation PID 1 is in
- * wsl-user/distro-PID/systemd, sessions and the boot command in .../non-systemd, WSL's own init in the root
- * (main.cpp: SetupWslUserCgroup, ProcessLaunchInitMessage; util.cpp: UtilTryMoveSelfToDistroCgroup).
+ * wsl-user/distro-PID/systemd, sessions and the boot command in .../non-systemd, or without boot.systemd in
+ * wsl-user/distro-PID itself; WSL's own init is in the root (main.cpp: SetupWslUserCgroup,
+ * ProcessLaunchInitMessage; util.cpp: UtilTryMoveSelfToDistroCgroup).
  *
  * In the lab the root is a group of the scenario's, and because a group with processes cannot have controllers
  * PID 1 of an older WSL is in `base` below it; WSL's own processes stay in the caller's group.
@@ -13,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +21,9 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#define RESERVED (32UL << 20) /* c_systemReservedMemory */
-
-/* Where the unified hierarchy is; false: nowhere. */
-static bool find_hierarchy(char path[256])
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	const struct mntent *entry;
-	bool found = false;
-
-	while (mounts && !found && (entry = getmntent(mounts))) {
-		found = strcmp(entry->mnt_type, "cgroup2") == 0;
-		if (found)
-			(void)snprintf(path, 256, "%s", entry->mnt_dir);
-	}
-	if (mounts)
-		(void)endmntent(mounts);
-	return found;
-}
+#define RESERVED    (32UL << 20) /* c_systemReservedMemory */
+#define RESERVED_US 1000         /* c_systemReservedCpuMicros, of each period */
+#define PERIOD_US   100000L      /* c_cpuPeriodMicros */
 
 static bool isolates(const struct start *start)
 {
@@ -72,7 +57,7 @@ void groups_prepare(const struct start *start)
 	char root[256], path[600], text[64];
 	struct sysinfo memory;
 
-	if (!isolates(start) || !find_hierarchy(root))
+	if (!isolates(start) || !find_cgroup2(root))
 		return;
 	(void)snprintf(path, sizeof(path), "%s%s", root, start->cgroup);
 	enable_controllers(path);
@@ -82,17 +67,20 @@ void groups_prepare(const struct start *start)
 	(void)sysinfo(&memory);
 	(void)snprintf(text, sizeof(text), "%lu", memory.totalram * memory.mem_unit - RESERVED);
 	try_write(path, "memory.max", text);
+	(void)snprintf(text, sizeof(text), "%ld %ld", get_nprocs() * PERIOD_US - RESERVED_US,
+		PERIOD_US);
+	try_write(path, "cpu.max", text);
 	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/non-distro", root, start->cgroup);
 	make_dir(path, 0755);
 }
 
 /* The pid as the VM sees it: its /proc is still there. */
-void groups_make(struct start *start)
+void groups_make(struct start *start, bool systemd)
 {
 	char root[256], path[800], pid[32];
 	ssize_t length = readlink("/proc/self", pid, sizeof(pid) - 1);
 
-	if (!isolates(start) || !find_hierarchy(root) || length < 0)
+	if (!isolates(start) || !find_cgroup2(root) || length < 0)
 		return;
 	pid[length] = '\0';
 	length = (ssize_t)strlen(start->cgroup);
@@ -100,6 +88,8 @@ void groups_make(struct start *start)
 		"/wsl-user/distro-%s", pid);
 	(void)snprintf(path, sizeof(path), "%s%s", root, start->cgroup);
 	make_dir(path, 0755);
+	if (!systemd)
+		return;
 	enable_controllers(path);
 	(void)snprintf(path, sizeof(path), "%s%s/systemd", root, start->cgroup);
 	make_dir(path, 0755);
@@ -118,6 +108,9 @@ void groups_join(const struct distro *distro, bool session)
 			return;
 		group = "/base";
 	}
+	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s", distro->start.cgroup, group);
+	if (access(path, F_OK) < 0)
+		group = ""; /* without boot.systemd */
 	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s%s/cgroup.procs", distro->start.cgroup,
 		group);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -148,7 +141,7 @@ void groups_remove(const struct start *start, pid_t pid)
 {
 	char root[256], path[600];
 
-	if (!isolates(start) || !find_hierarchy(root))
+	if (!isolates(start) || !find_cgroup2(root))
 		return;
 	(void)snprintf(path, sizeof(path), "%s%s/wsl-user/distro-%d", root, start->cgroup,
 		(int)pid);

@@ -79,6 +79,17 @@ void lab_mount_sys(void)
 	cover("sys/devices/system/memory", "auto_online_blocks", "offline\n");
 }
 
+/* Not a mount of its own: from the first control group namespace that would set the options of the machine's too
+ * (kernel/cgroup/cgroup.c, apply_cgroup_root_flags). */
+void lab_bind_cgroup(void)
+{
+	char hierarchy[256];
+
+	if (!find_cgroup2(hierarchy))
+		die("no cgroup2 is mounted");
+	do_mount(hierarchy, "sys/fs/cgroup", NULL, MS_BIND, NULL);
+}
+
 void lab_cover_proc(void)
 {
 	static const char *const vm[] = {

@@ -23,6 +23,7 @@ void lab_make_private(void); /* no mount of ours reaches the machine */
 void lab_mount_root(const struct lab *lab, const char *root);
 void lab_mount_dev(const struct lab *lab);
 void lab_mount_sys(void);
+void lab_bind_cgroup(void); /* the machine's hierarchy, with the options that it has */
 void lab_mount_proc(void);
 void lab_cover_proc(void); /* for a proc that is already mounted */
 

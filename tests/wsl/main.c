@@ -11,32 +11,32 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define USAGE                                                                                                     \
-	"usage: wsl-launcher run --profile 2.6|2.7|2.9|head --control SOCKET --share DIR [OPTION...]\n"           \
-	"                        --distro NAME --root DIR [OPTION...] [--distro NAME --root DIR ...]\n"           \
-	"       wsl-launcher session --control SOCKET [--distro NAME] [--elevated] [--user U] [--cd DIR]\n"       \
-	"                        [--tty] [-e CMD ARG...]\n"                                                       \
-	"       wsl-launcher terminate|kill|boot --control SOCKET [--distro NAME]\n"                              \
-	"       wsl-launcher shutdown [--force] --control SOCKET\n"                                               \
-	"       wsl-launcher status --control SOCKET\n"                                                           \
-	"\n"                                                                                                      \
-	"run plays the VM and the host's service; events are lines on its standard output. It starts all\n"       \
-	"distros; their /sbin/init runs when the first session asks for it.\n"                                    \
-	"  --share DIR           where the mount that all distros share (/mnt/wsl) is made\n"                     \
-	"  --nameserver ADDRESS  in /mnt/wsl/resolv.conf (default 10.255.255.254)\n"                              \
-	"  --host-timeout MS     the host kills a distro that does not end (default 60000)\n"                     \
-	"  --detach              detach the SCSI disks at a shutdown\n"                                           \
-	"of all distros before the first --distro, else of the last one named:\n"                                 \
-	"  --lower --upper --work DIR   the root is an overlay of these\n"                                        \
-	"  --kmsg FIFO           /dev/kmsg, and: protect the machine (tests/wsl/lab.h)\n"                         \
-	"  --dev NODE, --console TTY    device nodes, with --kmsg\n"                                              \
-	"  --cgroup PATH         a group that stands for the hierarchy's root: /PATH\n"                           \
-	"  --modules DIR         bound to /lib/modules/RELEASE (default: an empty one); --no-modules, --no-gpu\n" \
-	"  --elevated            the session that started the distro was elevated\n"                              \
-	"  --no-systemd          a WSL without boot.systemd\n"                                                    \
-	"  --init-timeout MS     instead of boot.initTimeout\n"                                                   \
-	"  --retry-ms MS         between two tries of a command (default 250, as WSL)\n"                          \
-	"  --mirrored, --hostname NAME\n"
+#define USAGE                                                                                                       \
+	"usage: wsl-launcher run --profile 2.6|2.7|2.9|head --control SOCKET --share DIR [OPTION...]\n"             \
+	"                        --distro NAME --root DIR [OPTION...] [--distro NAME --root DIR ...]\n"             \
+	"       wsl-launcher session --control SOCKET [--distro NAME] [--elevated] [--user U] [--cd DIR]\n"         \
+	"                        [--tty] [-e CMD ARG...]\n"                                                         \
+	"       wsl-launcher terminate|kill --control SOCKET [--distro NAME]\n"                                     \
+	"       wsl-launcher shutdown [--force] --control SOCKET\n"                                                 \
+	"       wsl-launcher status --control SOCKET\n"                                                             \
+	"\n"                                                                                                        \
+	"run plays the VM and the host's service; events are lines on its standard output. It starts all\n"         \
+	"distros; their /sbin/init runs when the first session asks for it.\n"                                      \
+	"  --share DIR           where the mount that all distros share (/mnt/wsl) is made\n"                       \
+	"  --nameserver ADDRESS  in /mnt/wsl/resolv.conf (default 10.255.255.254)\n"                                \
+	"  --host-timeout MS     the host kills a distro that does not end (default 60000)\n"                       \
+	"  --detach              detach the SCSI disks at a shutdown; only as PID 1 of a VM\n"                      \
+	"of all distros before the first --distro, else of the last one named:\n"                                   \
+	"  --lower --upper --work DIR   the root is an overlay of these\n"                                          \
+	"  --kmsg FIFO           /dev/kmsg, and: protect the machine (tests/wsl/lab.h); may be left out by PID 1\n" \
+	"  --dev NODE            a device node, with --kmsg\n"                                                      \
+	"  --cgroup PATH         a group that stands for the hierarchy's root: /PATH\n"                             \
+	"  --modules DIR         bound to /lib/modules/RELEASE (default: an empty one)\n"                           \
+	"  --elevated            the session that started the distro was elevated\n"                                \
+	"  --no-systemd          a WSL without boot.systemd\n"                                                      \
+	"  --init-timeout MS     instead of boot.initTimeout\n"                                                     \
+	"  --retry-ms MS         between two tries of a command (default 250, as WSL)\n"                            \
+	"  --mirrored            networkingMode=mirrored\n"
 
 /* What the links to /init do: nothing that a distro without Windows would miss. */
 static int stand_in(const char *name, int argc, char **argv)

@@ -1,6 +1,4 @@
 """How a distro ends (README.md, section 3)."""
-import time
-
 import harness
 from profiles import by_profile, single
 from wsl_guest import OTHER, WslGuest
@@ -14,6 +12,19 @@ TimeoutStopSec=10
 [Install]
 WantedBy=multi-user.target
 """
+# Stops when it is let go.
+HELD = """[Service]
+Type=exec
+ExecStart=/bin/sh -c 'trap "until [ -e /run/go ]; do usleep 10000; done; echo done >/var/test/stopped; exit 0" TERM; while :; do usleep 100000; done'
+TimeoutStopSec=20
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def let_go(guest):
+    with open(guest.path("/run/go"), "w", encoding="ascii"):
+        pass
 
 
 def dead_systemctl(poweroff):
@@ -23,26 +34,28 @@ def dead_systemctl(poweroff):
 
 @by_profile("wsl -t: poweroff is answered at once, services stop in peace, then the end")
 def terminate(t, profile):
-    with WslGuest(profile=profile, units={"slow.service": SLOW}) as guest:
+    with WslGuest(profile=profile, units={"held.service": HELD}) as guest:
         guest.boot()
-        guest.wait_service("slow.service", "active")
-        harness.equal(guest.terminate(), "poweroff")
-        asked, answered = guest.wait_event("poweroff-asked"), guest.wait_event("poweroff-answered")
-        with t.step("status 0 at once"):
+        guest.wait_service("held.service", "active")
+        asker = guest.ask_in_background("terminate")
+        answered = guest.wait_event("poweroff-answered")
+        with t.step("status 0, while a service still stops"):
             harness.equal(answered.values["status"], "0")
-            harness.check(answered.time - asked.time < 500_000, (asked, answered))
+            harness.equal((guest.kept("/var/test/stopped"), guest.found("ended")), ("", []))
+        let_go(guest)
+        harness.equal(guest.wait_end(), "poweroff")
+        asker.communicate(timeout=10)
         with t.step("the service had its time"):
             harness.equal(guest.kept("/var/test/stopped"), "done\n")
-            harness.check(guest.wait_event("ended").time - answered.time > 600_000, guest.events)
         with t.step("WSL's own processes were left alone until then"):
             harness.equal(guest.found("watcher-fired") + guest.found("poweroff-timeout"), [])
 
 
 @by_profile("WSL's init is mortal while a distro ends: whoever signals it ends all")
 def trap(t, profile):
-    with WslGuest(profile=profile, units={"slow.service": SLOW}) as guest:
+    with WslGuest(profile=profile, units={"held.service": HELD}) as guest:
         guest.boot()
-        guest.wait_service("slow.service", "active")
+        guest.wait_service("held.service", "active")
         guest.kill(2, 15)
         with t.step("before that SIGTERM does nothing to it"):
             harness.equal(guest.session("echo", "alive")[1], "alive\n")
@@ -55,6 +68,7 @@ def trap(t, profile):
             with t.step("the service was cut off"):
                 harness.equal(guest.kept("/var/test/stopped"), "")
         else:
+            let_go(guest)
             guest.wait_event("ended")
             with t.step("without a watcher PID 1 goes on to its end"):
                 harness.equal(guest.kept("/var/test/stopped"), "done\n")
@@ -69,7 +83,7 @@ def no_poweroff(t, profile):
         harness.equal(guest.terminate(), "poweroff")
         waited = guest.wait_event("ended").time - guest.wait_event("terminate").time
         with t.step("the wait"):
-            harness.check(700_000 <= waited < 3_000_000, waited)
+            harness.check(700_000 <= waited < 10_000_000, waited)
     with WslGuest(profile=profile, files={"/usr/bin/systemctl": dead_systemctl(1)},
                   options=["--init-timeout", "700"]) as guest:
         guest.boot()
@@ -82,12 +96,11 @@ def no_poweroff(t, profile):
 def init_dies(t, profile):
     with WslGuest(profile=profile) as guest:
         guest.boot()
-        died = time.monotonic()
         guest.kill(2)
         if profile in WATCHED:
             harness.equal(guest.wait_end(), "poweroff")
-            with t.step("its watcher ends the distro at once"):
-                harness.check(guest.found("ended")[0].time / 1e6 - died < 1, guest.events)
+            with t.step("its watcher ends the distro"):
+                harness.equal(len(guest.found("watcher-fired")), 1)
         else:
             with t.step("without a watcher PID 1 lives on"):
                 guest.retry(lambda: guest.processes().get(2, (0, 0, "Z"))[2] == "Z", "PID 2 is dead")

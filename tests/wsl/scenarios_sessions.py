@@ -5,6 +5,7 @@ import subprocess
 
 import harness
 from profiles import by_profile, single
+from terminal import Terminal
 from wsl_guest import WslGuest
 
 
@@ -22,6 +23,8 @@ def session(t, profile):
             harness.equal(guest.session("true", user="nosuch", check=False), (67, "", ""))
         with t.step("-e CMD prints nothing of its own, its status comes back"):
             harness.equal(guest.session("sh", "-c", "echo out; echo err >&2; exit 9", check=False), (9, "out\n", "err\n"))
+        with t.step("of a signal the raw status comes back"):
+            harness.equal(guest.session("sh", "-c", "kill -9 $$", check=False)[0], 9)
         with t.step("the working directory"):
             harness.equal(guest.session("pwd", directory="/tmp")[1], "/tmp\n")
         with t.step("the environment"):
@@ -85,8 +88,13 @@ def relay(t):
 def left_behind(t):
     with WslGuest() as guest:
         guest.boot()
+        # The kernel hangs up the group of a shell that ends on a terminal of its own, whoever holds the other side.
         guest.session("sh", "-c", "trap '' HUP; sleep 77 >/dev/null 2>&1 </dev/null & echo")
         sleeper, = guest.retry(lambda: named(guest, "sleep"), "the child runs")
+        guest.retry(lambda: not named(guest, "SessionLeader"), "the client and its leader are gone")
+        with t.step("its parent is the relay"):
+            processes = guest.processes()
+            harness.check(processes[processes[sleeper][3]][1].startswith("Relay("), processes)
         guest.kill(sleeper)
         guest.retry(lambda: not named(guest, "sleep") and not named(guest, "Relay"), "sleep and relay are gone")
         with t.step("no zombies of PID 1"):
@@ -113,18 +121,30 @@ def client_dies(t):
 def terminal(t):
     with WslGuest() as guest:
         guest.boot()
-        main, side = pty.openpty()
-        client = subprocess.Popen(guest.words(tty=True), stdin=side, stdout=side, stderr=side)
-        guest.wait_event("session-output")
-        os.write(main, b"tty; stat -c %u:%g $(tty); exit 5\n")
-        harness.equal(client.wait(10), 5)
-        os.set_blocking(main, False)
-        text = os.read(main, 65536).decode(errors="replace")
-        with t.step("a pts of group 5"):
-            harness.contains(text, "/dev/pts/")
-            harness.contains(text, "0:5")
-        os.close(main)
-        os.close(side)
+        with Terminal(guest.words(tty=True)) as person:
+            person.expect("# ")
+            with t.step("a pts of group 5"):
+                text, status = person.ask("tty; stat -c %u:%g $(tty)")
+                harness.contains(text, "/dev/pts/")
+                harness.contains(text, "0:5")
+                harness.equal(status, 0)
+            person.type("exit 5\n")
+            harness.equal(person.wait_end(), 5)
+
+
+@single("a user's service that is not active is asked for until initTimeout, and the user is told")
+def user_service(t):
+    script = ("#!/bin/sh\ncase $1 in is-system-running) echo running;; is-active) echo inactive; exit 3;; esac\n", 0o755)
+    with WslGuest(files={"/usr/bin/systemctl": script}, options=["--init-timeout", "600"]) as guest:
+        status, output, errors = guest.session("echo", "here")
+        with t.step("asked for every 250 ms, for that time"):
+            answers = guest.found("user-service")
+            pauses = [second.time - first.time for first, second in zip(answers, answers[1:])]
+            harness.check(len(pauses) >= 2 and min(pauses) >= 250_000, answers)
+            harness.check(answers[-1].time - guest.found("login")[0].time > 600_000, answers)
+        with t.step("then the session starts, with a warning"):
+            harness.equal((status, output), (0, "here\n"))
+            harness.contains(errors, "no user session")
 
 
 @single("a session of a stopped distro starts it again")

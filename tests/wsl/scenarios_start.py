@@ -1,10 +1,11 @@
 """How WSL starts a distro, and what PID 1 finds (README.md, sections 1 and 2)."""
 import os
 import resource
+import subprocess
 
 import harness
 from profiles import by_profile, single
-from wsl_guest import NAME, OTHER, WslGuest
+from wsl_guest import LAUNCHER, NAME, OTHER, WslGuest
 
 WATCHED = ("2.9", "head")
 
@@ -24,12 +25,12 @@ exec sleep 1000
 
 
 def mounts(text):
-    """{mount point: (options, optional fields, type, super options)}, the topmost one."""
+    """{mount point: (options, optional fields, type, super options, device, root)}, the topmost one."""
     found = {}
     for line in text.splitlines():
         left, right = line.split(" - ")
         fields, tail = left.split(), right.split()
-        found[fields[4]] = fields[5], " ".join(fields[6:]), tail[0], tail[-1], fields[2]
+        found[fields[4]] = fields[5], " ".join(fields[6:]), tail[0], tail[-1], fields[2], fields[3]
     return found
 
 
@@ -40,7 +41,7 @@ def state(t, profile):
         guest.retry(lambda: guest.kept("/var/test/done"), "/sbin/init wrote all down")
         status = dict(line.split(":", 1) for line in guest.kept("/var/test/status").splitlines() if ":" in line)
         with t.step("PID 1 with parent, group and session 0"):
-            harness.equal([status["Pid"].strip(), status["PPid"].strip()], ["1", "0"])
+            harness.equal([status[key].strip() for key in ("Pid", "PPid", "NSpgid", "NSsid")], ["1", "0", "0", "0"])
         with t.step("every signal ignored but HUP, CONT, KILL, STOP and 33, 34"):
             ignored = {i + 1 for i in range(64) if int(status["SigIgn"], 16) >> i & 1}
             # The shell sets CHLD, and 32 is ignored as it may be.
@@ -86,6 +87,9 @@ def check_mounts(t, profile, found):
         harness.check("ro" in found["/init"][0].split(","), found["/init"])
         harness.equal(found["/dev/shm"][4], found["/run/shm"][4])
         harness.contains(found["/dev/pts"][3], "gid=5,mode=620")
+    with t.step("no /mnt/wslg without a GUI: /run/user is a directory below it"):
+        harness.check("/mnt/wslg" not in found, found)
+        harness.equal(found["/run/user"][5], "/mnt/wslg/run/user")
     with t.step("binfmt_misc's status is covered from 2.9 on"):
         harness.equal("/proc/sys/fs/binfmt_misc/status" in found, profile in WATCHED)
 
@@ -94,16 +98,19 @@ def check_mounts(t, profile, found):
 def boots(t, profile):
     with WslGuest(profile=profile, plain=True) as guest:
         guest.boot()
-        with t.step("PID 1 says that it runs, well within a second"):
+        with t.step("namespaces: IPC, mount, PID and UTS of its own; control group, network, time and user of the VM"):
+            shared = {name for name in os.listdir("/proc/self/ns") if os.stat(f"/proc/{guest.pid}/ns/{name}").st_ino ==
+                      os.stat(f"/proc/{guest.process.pid}/ns/{name}").st_ino}
+            harness.equal(shared & {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"}, {"cgroup", "net", "user"})
+        with t.step("PID 1 says that it runs, in time"):
             answers = guest.found("is-system-running")
             harness.check(answers[-1].values["output"] in ("running", "degraded"), answers)
-            harness.check(answers[-1].time - guest.found("exec-init")[0].time < 1_000_000, answers)
             harness.equal(guest.found("boot-timeout"), [])
         with t.step("the user's service is active at the first question"):
             harness.equal([event.values["status"] for event in guest.found("user-service")], ["0"])
         processes = guest.processes()
         with t.step("1 is ours, 2 is WSL's init, 3 its watcher if there is one"):
-            harness.equal([processes[1][1], processes[2][1], processes[2][3]], ["init", "init-systemd", 1])
+            harness.equal([processes[1][1], processes[2][1], processes[2][3]], ["init", "init-systemd(docker-desktop)"[:15], 1])
             harness.equal(processes.get(3, (0, ""))[1] == "init-watcher", profile in WATCHED)
             harness.check(any(values[1] == "plan9" and values[3] == 2 for values in processes.values()), processes)
         with t.step("PID 1 keeps no zombies"):
@@ -120,7 +127,8 @@ def check_groups(guest, profile):
         return
     base = "/" + os.path.basename(guest.cgroup)
     ours = [line.split("::")[1].strip() for line in guest.read("/proc/1/cgroup").splitlines() if line.startswith("0::")][0]
-    theirs = [line[3:] for line in guest.session("cat", "/proc/self/cgroup")[1].splitlines() if line.startswith("0::")][0]
+    theirs, others = ([line[3:] for line in guest.session("cat", "/proc/self/cgroup", distro=distro)[1].splitlines()
+                       if line.startswith("0::")][0] for distro in (NAME, OTHER))
     if profile != "head":
         harness.check(ours.startswith(f"{base}/base"), ours)
         harness.check(not theirs.startswith(base), theirs)
@@ -128,6 +136,8 @@ def check_groups(guest, profile):
     distro = f"{base}/wsl-user/distro-{guest.pid}"
     harness.check(ours.startswith(f"{distro}/systemd"), ours)
     harness.equal(theirs, f"{distro}/non-systemd")
+    # Without boot.systemd there are no groups below the distro's.
+    harness.equal(others, f"{base}/wsl-user/distro-{guest.wait_event('launched', OTHER).values['pid']}")
 
 
 @single("systemctl answers before PID 1 has run an instruction")
@@ -149,10 +159,11 @@ def never_running(t):
     with WslGuest(files={"/usr/bin/systemctl": script}, options=["--init-timeout", "600"]) as guest:
         guest.boot()
         begin, end = guest.wait_event("begin"), guest.wait_event("boot-timeout")
-        harness.check(600_000 <= end.time - begin.time < 3_000_000, guest.events)
+        harness.check(end.time - begin.time >= 600_000, guest.events)
         answers = guest.found("is-system-running")
         with t.step("it is asked every 250 ms"):
-            harness.check(3 <= len(answers) <= 5, answers)
+            pauses = [second.time - first.time for first, second in zip(answers, answers[1:])]
+            harness.check(len(pauses) >= 2 and min(pauses) >= 250_000, answers)
 
 
 @single("without /sbin/init the distro runs without systemd")
@@ -160,7 +171,7 @@ def no_init(t):
     with WslGuest(without=["/usr/sbin/init"]) as guest:
         with t.step("PID 1 is WSL's init, a session works, nothing is asked of systemctl"):
             harness.equal(guest.wait_event("ready").values["systemd"], "0")
-            harness.equal(guest.session("cat", "/proc/1/comm")[1], "init\n")
+            harness.equal(guest.session("cat", "/proc/1/comm")[1], "init(docker-desktop)"[:15] + "\n")
             harness.equal(guest.found("is-system-running"), [])
         with t.step("it ends at once"):
             harness.equal(guest.terminate(), "poweroff")
@@ -179,6 +190,34 @@ def boot_command(t, profile):
         harness.equal(guest.kept("/var/test/boot"), "ran\n")
         with t.step("before the hand-over"):
             harness.check(guest.found("boot-command")[0].time < guest.found("exec-init")[0].time, guest.events)
+
+
+@single("a link that WSL's init cannot make ends the start")
+def no_link(t):
+    del t
+    with WslGuest(without=["/usr/sbin"], starts=False) as guest:  # for /sbin/mount.drvfs
+        harness.equal(guest.wait_end(), "exit:125")
+        harness.equal(guest.found("ready"), [])
+
+
+@single("the launcher spares a machine: nothing is detached or left uncovered where it is not PID 1")
+def spares(t):
+    common = [LAUNCHER, "run", "--control", "/nowhere/control", "--share", "/nowhere"]
+    for name, words in (("--detach", ["--detach", "--distro", "x", "--root", "/nowhere", "--kmsg", "/nowhere/kmsg"]),
+                        ("--kmsg", ["--distro", "x", "--root", "/nowhere"])):
+        with t.step(name):
+            result = subprocess.run([*common, *words], capture_output=True, text=True, check=False, timeout=10)
+            harness.equal(result.returncode, 2)
+            harness.contains(result.stderr, f"{name} where we are not PID 1")
+
+
+@single("mirrored networking: a file for sysctl more, the boot is the same")
+def mirrored(t):
+    with WslGuest(options=["--mirrored"]) as guest:
+        guest.boot()
+        harness.equal(guest.found("boot-timeout"), [])
+        with t.step("WSL's file is there"):
+            harness.contains(guest.session("cat", "/run/sysctl.d/wsl-networking.conf")[1], "loopback0")
 
 
 @single("what WSL writes into /etc is left as it is")

@@ -3,7 +3,7 @@
  * session.c - a session: its leader, a child of WSL's init, and the relay of its one command (init.cpp:
  * InitCreateSessionLeader, SessionLeaderEntryUtilityVm, InitCreateProcessUtilityVm). The leader ends with its
  * connection; the relay, a subreaper in the mount namespace of its kind, carries bytes until it has no child
- * any more or its client is gone.
+ * any more; its client's going away ends it only as long as the command lives.
  */
 #include "tests/wsl/base.h"
 #include "tests/wsl/distro.h"
@@ -49,16 +49,17 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static void write_all(int fd, const char *data, size_t length)
+static bool write_all(int fd, const char *data, size_t length)
 {
 	while (length > 0) {
 		ssize_t written = write(fd, data, length);
 
 		if (written < 0)
-			return;
+			return false;
 		data += written;
 		length -= (size_t)written;
 	}
+	return true;
 }
 
 /* The child's output to the client; true when there was some. */
@@ -76,7 +77,8 @@ static bool carry_output(struct relay *relay, int *from, int to)
 	if (!relay->spoke)
 		say(relay->distro->start.name, "session-output id=%u", relay->number);
 	relay->spoke = true;
-	write_all(to, data, (size_t)length);
+	if (!write_all(to, data, (size_t)length) && from != &relay->master)
+		close_fd(from); /* who writes on is told by SIGPIPE */
 	return true;
 }
 
@@ -92,6 +94,14 @@ static void flush_input(struct relay *relay)
 	memmove(relay->pending, relay->pending + written, relay->pending_length);
 }
 
+static void end_input(struct relay *relay)
+{
+	close_fd(&relay->fds[CLIENT_IN]);
+	close_fd(&relay->input);
+	if (relay->tty)
+		close_fd(&relay->master);
+}
+
 static void carry_input(struct relay *relay)
 {
 	ssize_t length = read(relay->fds[CLIENT_IN], relay->pending, sizeof(relay->pending));
@@ -101,10 +111,21 @@ static void carry_input(struct relay *relay)
 		flush_input(relay);
 		return;
 	}
-	close_fd(&relay->fds[CLIENT_IN]);
-	close_fd(&relay->input);
-	if (relay->tty)
-		close_fd(&relay->master);
+	end_input(relay);
+}
+
+/* The client's descriptors are let go of, whoever of the command's is left: 2.9.4 shuts its sockets down. */
+static void tell_end(struct relay *relay, int status)
+{
+	relay->child = -1;
+	if (WIFEXITED(status))
+		status = WEXITSTATUS(
+			status); /* of a signal WSL tells the raw status: SIGKILL is 9 */
+	say(relay->distro->start.name, "session-end id=%u status=%d", relay->number, status);
+	(void)wire_reply(relay->fds[CLIENT], "exit %d", status);
+	end_input(relay);
+	close_fd(&relay->fds[CLIENT_OUT]);
+	close_fd(&relay->fds[CLIENT_ERR]);
 }
 
 /* False when no child is left. */
@@ -115,15 +136,9 @@ static bool reap(struct relay *relay)
 	pid_t pid;
 
 	(void)read(relay->signals, &info, sizeof(info));
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != relay->child)
-			continue;
-		relay->child = -1;
-		status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		say(relay->distro->start.name, "session-end id=%u status=%d", relay->number,
-			status);
-		(void)wire_reply(relay->fds[CLIENT], "exit %d", status);
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == relay->child)
+			tell_end(relay, status);
 	return pid == 0;
 }
 
@@ -154,7 +169,7 @@ static void carry(struct relay *relay)
 			{relay->hung_up ? -1 : relay->master, input, 0},
 			{relay->pending_length ? -1 : relay->fds[CLIENT_IN], input, 0},
 			{relay->signals, input, 0},
-			{relay->fds[CLIENT], input, 0},
+			{relay->child < 0 ? -1 : relay->fds[CLIENT], input, 0},
 		};
 		bool carried = false;
 

@@ -107,7 +107,8 @@ static void reap(struct vm *vm)
 				continue;
 			distro->pid = 0;
 			(void)close(distro->channel);
-			sync();
+			if (!vm->lab)
+				sync(); /* of the VM's disks; a machine's are no business of ours */
 			groups_remove(&distro->launch.start, pid);
 			tell_end(distro, status);
 		}
@@ -187,13 +188,11 @@ static bool answer(struct vm *vm, struct wire *request, int client)
 		pass_session(vm, distro, request, client);
 		return false;
 	}
-	if (strcmp(verb, "boot") == 0 && !distro->pid)
-		launch(distro);
-	else if (strcmp(verb, "kill") == 0)
+	if (strcmp(verb, "kill") == 0)
 		kill_distro(distro);
 	else if (strcmp(verb, "terminate") == 0 && distro->pid && !distro->asked)
 		vm_terminate(vm, distro);
-	if (strcmp(verb, "boot") != 0 && vm_wait_for(distro, client))
+	if (vm_wait_for(distro, client))
 		return true;
 	(void)wire_reply(client, "ok");
 	return false;

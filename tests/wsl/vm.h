@@ -11,9 +11,8 @@
 #define VM_DISTROS_MAX 4
 #define VM_WAITERS_MAX 16
 
-/* Host side (windows/service): LxssUserSession gives a distro this long to end, WslCoreVm the VM. */
+/* Host side (windows/service): LxssUserSession gives a distro this long to end. */
 #define HOST_TERMINATE_MS 60000
-#define HOST_SHUTDOWN_MS  30000
 
 struct vm_distro {
 	struct launch launch;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Noreturn void usage(const char *word)
 {
@@ -35,20 +36,17 @@ static bool take_flag(struct vm *vm, struct start *start, const char *word)
 	const struct {
 		const char *word;
 		bool *flag;
-		bool value;
 	} flags[] = {
-		{"--elevated", &start->elevated, true},
-		{"--no-systemd", &start->no_systemd, true},
-		{"--mirrored", &start->mirrored, true},
-		{"--no-gpu", &start->gpu, false},
-		{"--no-modules", &start->modules, false},
-		{"--detach", &vm->detach, true},
+		{"--elevated", &start->elevated},
+		{"--no-systemd", &start->no_systemd},
+		{"--mirrored", &start->mirrored},
+		{"--detach", &vm->detach},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		if (strcmp(word, flags[i].word) != 0)
 			continue;
-		*flags[i].flag = flags[i].value;
+		*flags[i].flag = true;
 		return true;
 	}
 	return false;
@@ -68,7 +66,6 @@ static bool take_path(struct vm *vm, struct launch *launch, const char *word, co
 		{"--upper", &launch->lab.upper},
 		{"--work", &launch->lab.work},
 		{"--kmsg", &launch->lab.kmsg},
-		{"--console", &launch->lab.console},
 		{"--modules", &launch->modules},
 	};
 
@@ -89,8 +86,6 @@ static bool take_value(struct vm *vm, struct launch *launch, const char *word, c
 		(void)snprintf(start->profile, sizeof(start->profile), "%s", value);
 	else if (strcmp(word, "--cgroup") == 0)
 		(void)snprintf(start->cgroup, sizeof(start->cgroup), "%s", value);
-	else if (strcmp(word, "--hostname") == 0)
-		(void)snprintf(start->hostname, sizeof(start->hostname), "%s", value);
 	else if (strcmp(word, "--init-timeout") == 0)
 		start->init_timeout = atoi(value);
 	else if (strcmp(word, "--retry-ms") == 0)
@@ -104,13 +99,21 @@ static bool take_value(struct vm *vm, struct launch *launch, const char *word, c
 	return true;
 }
 
+/* What is not covered is a VM's own: somebody's machine must not lose its disks and settings by a wrong word. */
+static void refuse_on_a_machine(const struct vm *vm)
+{
+	if (getpid() == 1)
+		return;
+	if (vm->detach)
+		usage("--detach where we are not PID 1 of a VM");
+	for (unsigned int i = 0; i < vm->count; i++)
+		if (!vm->distros[i].launch.start.lab)
+			usage("missing --kmsg where we are not PID 1 of a VM");
+}
+
 void vm_parse(struct vm *vm, int argc, char **argv)
 {
-	const struct start standard = {.profile = "2.9",
-		.hostname = "windows-pc",
-		.gpu = true,
-		.modules = true,
-		.retry_ms = 250};
+	const struct start standard = {.profile = "2.9", .hostname = "windows-pc", .retry_ms = 250};
 	struct vm_distro *distro = NULL;
 
 	vm->distros[0].launch.start = standard;
@@ -138,4 +141,5 @@ void vm_parse(struct vm *vm, int argc, char **argv)
 		launch->start.lab = launch->lab.kmsg != NULL;
 		vm->lab |= launch->start.lab;
 	}
+	refuse_on_a_machine(vm);
 }

@@ -19,7 +19,6 @@ import time
 
 import engine
 import guest as ns
-from harness import Skip
 
 LAUNCHER = f"{ns.NS_BIN}/wsl-launcher"
 NAME = "docker-desktop"
@@ -35,12 +34,6 @@ def unavailable():
     if not os.path.exists(engine.ROOTFS):
         return "no build/out/keel-rootfs.tar.gz (make rootfs)"
     return None
-
-
-def skip_without_root():
-    reason = unavailable()
-    if reason:
-        raise Skip(reason)
 
 
 class Event:
@@ -71,9 +64,10 @@ def build_plain_root(root, busybox):
 
 class WslGuest(engine.EngineGuest):
     def __init__(self, disk=None, profile="2.9", engine=False, plain=False, options=(), wsl_conf=None, masked=(),
-                 files=None, **rest):
-        """options: words for `wsl-launcher run`; wsl_conf: the whole text of /etc/wsl.conf instead of ours."""
-        self.profile, self.plain, self.options = profile, plain, list(options)
+                 files=None, starts=True, **rest):
+        """options: words for `wsl-launcher run`; wsl_conf: the whole text of /etc/wsl.conf instead of ours; starts=False:
+        WSL's init is not expected to get ready."""
+        self.profile, self.plain, self.options, self.starts = profile, plain, list(options), starts
         files = dict(files or {})
         if wsl_conf is not None:
             files["/etc/wsl.conf"] = wsl_conf
@@ -103,7 +97,8 @@ class WslGuest(engine.EngineGuest):
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.watcher = threading.Thread(target=self.read_events, daemon=True)
         self.watcher.start()
-        self.wait_event("ready")
+        if self.starts:
+            self.wait_event("ready")
         if self.plain:
             self.wait_event("ready", OTHER)
 
@@ -143,10 +138,6 @@ class WslGuest(engine.EngineGuest):
             if not enough or len(self.found(name, distro)) < count:
                 raise AssertionError(f"waited for the event {name} of {distro}\n" + self.describe())
             return self.found(name, distro)[count - 1]
-
-    def elapsed(self, first, last):
-        """Milliseconds between the last events of these names."""
-        return (self.wait_event(last).time - self.wait_event(first).time) / 1000
 
     def describe(self):
         return "\n".join(map(repr, self.events)) + "\n" + super().describe()

@@ -176,6 +176,23 @@ def no_grace(_test):
             check(2.9 < time.monotonic() - start < 5, f"{mode}: {time.monotonic() - start:.2f} s")
 
 
+@scenario("WSL: a second poweroff (that of wsl -t, after a person's) hurries nothing; a signal does")
+def second_request(_test):
+    units = {"a.service": unit("ignore:15 ready sleep", service_keys="TimeoutStopSec=60s")}
+    with Guest(units=units, files={"/etc/keel/keel.conf": "[boot]\ngrace = 60\n"}) as guest:
+        all_active(guest)
+        start = time.monotonic()
+        check(guest.request(POWEROFF) == 0, "accepted")
+        # Requests within 2 s of the first are one with it: time itself is what is tested.
+        time.sleep(start + 2.1 - time.monotonic())
+        check(guest.request(POWEROFF) == 0, "accepted")
+        check(guest.snapshot()["services"]["a.service"]["state"] == "stopping", guest.describe())
+        check("asked again" not in guest.log_text(), guest.log_text())
+        os.kill(guest.pid, signal.SIGTERM)
+        check(guest.wait_end(20) == "signal 2", guest.end_line)
+        check("asked again (by signal)" in guest.log_text(), guest.log_text())
+
+
 # ---- the fall-back -------------------------------------------------------------------------------
 
 def fall_back_guest(**more):

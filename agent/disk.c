@@ -235,14 +235,20 @@ static void follow_loss(struct disk *disk)
 	start_own(disk);
 }
 
+static void begin_life(struct disk *disk);
+
 static void on_watch(void *ctx)
 {
 	struct disk *disk = ctx;
 
-	if (disk->facts->disk_seen.vanished)
+	if (disk->facts->disk_seen.vanished) {
 		follow_loss(disk);
-	else
+	} else if (!disk->watch.device) { /* no longer unmounted: somebody has mounted it again */
+		disk_watch_stop(&disk->watch);
+		begin_life(disk);
+	} else {
 		follow_growth(disk);
+	}
 	report_change(disk);
 }
 
@@ -309,6 +315,8 @@ static void begin_life(struct disk *disk)
 		follow_loss(disk);
 		return;
 	}
+	if (rc == -ENOMEDIUM)
+		return;
 	if (rc < 0) {
 		log_warning("%s: %s; the data disk is not watched", disk->facts->disk.mountpoint,
 			strerror(-rc));

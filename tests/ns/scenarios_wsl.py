@@ -6,10 +6,11 @@ import subprocess
 import time
 
 import engine
+from control import Closed
 from guest import Guest, cgroup2_mount, unit
 from harness import Skip, check, scenario
 
-POWEROFF = 7
+POWEROFF, REBOOT = 7, 8
 PID1 = ["/usr/bin/svc", "sleep"]  # what stays PID 1 for the fall-back: it is not keel-init, as WSL's init is not
 
 
@@ -220,6 +221,58 @@ def fall_back_lives(_test):
             guest.retry(lambda: inner_init(guest) is None, "it has ended")
         check(guest.event_names() == ["a", "a"], guest.event_names())
         check(guest.watcher.is_alive() and guest.processes(), "what is outside lives on")
+
+
+@scenario("fall-back: a reboot starts it again, each time; a poweroff after that ends it for good")
+def fall_back_reboots(_test):
+    with fall_back_guest() as guest:
+        fall_back(guest)
+        for _ in range(2):
+            all_active(guest)
+            inner, begun = inner_init(guest), guest.snapshot()["boot"]["start_us"]
+            check(guest.request(REBOOT) == 0, "accepted")
+            guest.retry(lambda inner=inner: inner_init(guest) not in (None, inner), "another one")
+            guest.retry(lambda begun=begun: started(guest) not in (None, begun), "it listens")
+            check(mount_points(guest.pid).count("/proc") == 1, "its /proc reached us")
+        all_active(guest)
+        check("runs already" in fall_back(guest, code=1), "it is locked")
+        check(guest.request(POWEROFF) == 0, "accepted")
+        guest.retry(lambda: inner_init(guest) is None, "it has ended")
+        fall_back(guest)
+        all_active(guest)
+        check(guest.event_names() == ["a"] * 3, guest.event_names())
+
+
+def started(guest):
+    """When the boot began of the PID 1 that listens; None without one."""
+    try:
+        return guest.snapshot()["boot"]["start_us"]
+    except (OSError, Closed):
+        return None
+
+
+@scenario("fall-back: a session that stands in /data keeps it mounted, read-only; the next start has it writable",
+          deadline=120, skip=engine.unavailable)
+def fall_back_session_in_data(_test):
+    with engine.data_disk("64M") as disk, \
+            engine.EngineGuest(disk, init=["/bin/sleep", "1000"], masked=NO_ENGINE) as guest:
+        fall_back(guest)
+        guest.wait(lambda s: s["disk"]["state"] == "mounted", "the disk is mounted")
+        stander = enter(guest, "/bin/sh", "-c", "cd /data; exec sleep 1000", spaces=("mnt",))
+        try:
+            guest.retry(lambda: os.readlink(f"/proc/{stander.pid}/cwd").endswith("/data"), "a session stands in it")
+            check(guest.request(POWEROFF) == 0, "accepted")
+            guest.retry(lambda: inner_init(guest) is None, "it has ended")
+            check(os.statvfs(guest.path("/data")).f_flag & os.ST_RDONLY, "it stayed, read-only")
+            fall_back(guest)
+            guest.wait(lambda s: s["disk"]["state"] == "mounted", "mounted, not refused")
+            check(not os.statvfs(guest.path("/data")).f_flag & os.ST_RDONLY, "it is writable")
+        finally:
+            stander.kill()
+            stander.communicate()
+        check(guest.request(POWEROFF) == 0, "accepted")
+        guest.retry(lambda: inner_init(guest) is None, "it has ended")
+        check("/data" not in mount_points(guest.pid), "unmounted")
 
 
 @scenario("fall-back: mounts made in there are seen in sessions, and go for them too")

@@ -92,7 +92,8 @@ bool fallback_none_beside(void)
 	/* We are it: the descriptor was inherited. */
 	if (version && strcmp(version, OWN_VERSION) == 0)
 		return true;
-	/* Kept open as long as we live. Without /run it is no use, and no harm. */
+	/* Kept open as long as we live. Without /run it is no use, and no harm. Open for writing, it also keeps other
+	 * distros from making /run read-only by way of what keel-share publishes. */
 	return take_lock() != -EWOULDBLOCK;
 }
 

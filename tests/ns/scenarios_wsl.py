@@ -319,13 +319,13 @@ def fall_back_not_needed(_test):
         check(inner_init(guest) is None and not os.path.exists(guest.path("/run/keel/control")), "nothing was started")
 
 
-@scenario("fall-back: should PID 1 ever become keel-init beside it, that one does not start a second engine")
+@scenario("fall-back: should PID 1 ever become keel-init beside it, that one does not start a second engine",
+          skip=engine.unavailable)
 def fall_back_beside(_test):
     # The fall-back first, then keel-init is executed by PID 1, as by a WSL that tells nobody of its plans.
     units = {"a.service": unit("ready sleep")}
     go = "until [ -e /run/go ]; do :; done; exec /sbin/init"
-    with Guest(units=units, init=["/bin/sh", "-c", go], files={"/etc/test/x": ""}, root=engine.engine_root()
-               if not engine.unavailable() else None) as guest:
+    with Guest(units=units, init=["/bin/sh", "-c", go], files={"/etc/test/x": ""}, root=engine.engine_root()) as guest:
         fall_back(guest)
         guest.retry(lambda: os.path.exists(guest.path("/run/keel/control")), "it listens")
         before = guest.snapshot()["boot"]["start_us"]
@@ -422,6 +422,40 @@ def groups_of_before(_test):
     with guest:
         all_active(guest)
         check(not os.path.exists(f"{guest.cgroup}/base/containers/c1"), "the dead container's group is gone")
+    guest = Guest(units={"b.service": unit("ready sleep")})
+    os.makedirs(f"{guest.cgroup}/base/user/somebody")
+    with guest:
+        all_active(guest)
+        check(os.path.exists(f"{guest.cgroup}/base/user/somebody"), "where no keel was, a group of that name is not ours")
+        os.rmdir(f"{guest.cgroup}/base/user/somebody")
+
+
+@scenario("WSL: no control group to be had beside eight other keels: told as that")
+def too_many_neighbours(_test):
+    with Guest(units={"a.service": unit("ready sleep")}) as holder:
+        need_groups(holder)
+        base = f"{holder.cgroup}/base"
+        all_active(holder)
+        own, guest = None, Guest(units={"a.service": unit("ready sleep")})
+        own, guest.cgroup = guest.cgroup, holder.cgroup
+        sleepers = []
+        try:
+            for n in range(2, 9):
+                os.makedirs(f"{base}/keel-{n}/keel/init")
+                sleepers.append(subprocess.Popen(["sleep", "1000"]))
+                with open(f"{base}/keel-{n}/keel/init/cgroup.procs", "w", encoding="ascii") as procs:
+                    procs.write(str(sleepers[-1].pid))
+            with guest:
+                guest.wait_service("a.service", "active")
+                stage = guest.snapshot()["stages"]["cgroup"]
+                check(stage["state"] == "degraded" and "no control group to be had" in stage["reason"], stage)
+                guest.cgroup = None
+        finally:
+            for sleeper in sleepers:
+                sleeper.kill()
+                sleeper.wait()
+            for path in (f"{own}/base", own):
+                os.rmdir(path)
 
 
 @scenario("WSL: two keels in one group: the end of the one does not reach the other")

@@ -258,6 +258,9 @@ def fall_back_session_in_data(_test):
             engine.EngineGuest(disk, init=["/bin/sleep", "1000"], masked=NO_ENGINE) as guest:
         fall_back(guest)
         guest.wait(lambda s: s["disk"]["state"] == "mounted", "the disk is mounted")
+        code, out, errors = guest.run("/usr/lib/keel/keel-disk", "repair", check=False)
+        check(code == 1 and "init --fallback" in out + errors, f"by hand, from a session: {code} {out} {errors}")
+        check("/data" in mount_points(guest.pid), "nothing was unmounted")
         stander = enter(guest, "/bin/sh", "-c", "cd /data; exec sleep 1000", spaces=("mnt",))
         try:
             guest.retry(lambda: os.readlink(f"/proc/{stander.pid}/cwd").endswith("/data"), "a session stands in it")

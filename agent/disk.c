@@ -12,6 +12,10 @@
 /* A device larger by less than that is not grown into: keel-disk's own limit. */
 #define GROW_MIN (UINT64_C(16) << 20)
 
+/* A release that failed is tried again, at first after the one, in the end every time after the other. */
+#define RELEASE_PAUSE_MIN_US (1 * USEC_PER_SEC)
+#define RELEASE_PAUSE_MAX_US (30 * USEC_PER_SEC)
+
 static void report_change(struct disk *disk)
 {
 	if (!disk->updating)
@@ -38,15 +42,51 @@ static int start_job(struct disk *disk, const struct disk_request *request, bool
 	return 0;
 }
 
+static void on_release_again(struct loop_timer *timer);
+
+/* Until it has worked, the engine is on a disk that is gone: no event would tell when to try again. */
+static void release_later(struct disk *disk)
+{
+	uint64_t pause_us = disk->release_pause_us * 2;
+
+	if (pause_us < RELEASE_PAUSE_MIN_US)
+		pause_us = RELEASE_PAUSE_MIN_US;
+	if (pause_us > RELEASE_PAUSE_MAX_US)
+		pause_us = RELEASE_PAUSE_MAX_US;
+	disk->release_wanted = true;
+	disk->release_pause_us = pause_us;
+	loop_timer_set(disk->loop, &disk->release_again, clock_now_us() + pause_us,
+		on_release_again, disk);
+}
+
+static void start_release(struct disk *disk)
+{
+	const struct disk_request request = {.verb = DISK_VERB_RELEASE};
+
+	if (disk->release_again.at_us != 0)
+		return; /* not yet */
+	if (start_job(disk, &request, true) == 0)
+		disk->release_wanted = false;
+	else
+		release_later(disk);
+}
+
 /* What the agent does of its own accord, once no other job runs. */
 static void start_own(struct disk *disk)
 {
-	const struct disk_request request = {
-		.verb = disk->release_wanted ? DISK_VERB_RELEASE : DISK_VERB_GROW};
-	bool *wanted = disk->release_wanted ? &disk->release_wanted : &disk->grow_wanted;
+	const struct disk_request grow = {.verb = DISK_VERB_GROW};
 
-	if (*wanted && !disk_job_runs(&disk->job) && start_job(disk, &request, true) == 0)
-		*wanted = false;
+	if (disk_job_runs(&disk->job))
+		return;
+	if (disk->release_wanted)
+		start_release(disk);
+	else if (disk->grow_wanted && start_job(disk, &grow, true) == 0)
+		disk->grow_wanted = false;
+}
+
+static void on_release_again(struct loop_timer *timer)
+{
+	start_own(timer->ctx);
 }
 
 static void start_queued(struct disk *disk)
@@ -80,9 +120,10 @@ static void log_end(const struct disk *disk, const struct job_line *line)
 
 static void end_release(struct disk *disk, const struct job_line *line)
 {
-	/* Somebody repairs it by hand, which lets go of it too; the disk stage then tells of a new life. */
-	if (line->kind == JOB_LINE_ERROR && strcmp(line->code, "busy") == 0)
-		disk->release_wanted = true;
+	/* Busy: somebody works on a disk by hand, maybe on another one. Should he repair this one, which lets go of it
+	 * too, the disk stage tells of a new life, and nothing is tried again. */
+	if (line->kind == JOB_LINE_ERROR && disk->facts->disk_seen.vanished)
+		release_later(disk);
 }
 
 static void end_grow(struct disk *disk, const struct job_line *line)
@@ -111,7 +152,7 @@ static void on_job_line(void *ctx, const struct job_line *line, const char *text
 			end_release(disk, line);
 		if (disk->queued)
 			start_queued(disk);
-		else if (strcmp(line->code, "busy") != 0)
+		else if (strcmp(line->code, "busy") != 0 || disk->release_wanted)
 			start_own(disk);
 		disk_space_look(&disk->space);
 		report_change(disk);
@@ -194,14 +235,20 @@ static void follow_loss(struct disk *disk)
 	start_own(disk);
 }
 
+static void begin_life(struct disk *disk);
+
 static void on_watch(void *ctx)
 {
 	struct disk *disk = ctx;
 
-	if (disk->facts->disk_seen.vanished)
+	if (disk->facts->disk_seen.vanished) {
 		follow_loss(disk);
-	else
+	} else if (!disk->watch.device) { /* no longer unmounted: somebody has mounted it again */
+		disk_watch_stop(&disk->watch);
+		begin_life(disk);
+	} else {
 		follow_growth(disk);
+	}
 	report_change(disk);
 }
 
@@ -252,6 +299,8 @@ static void end_life(struct disk *disk)
 	disk_watch_stop(&disk->watch);
 	disk_space_stop(&disk->space);
 	loop_timer_cancel(disk->loop, &disk->again);
+	loop_timer_cancel(disk->loop, &disk->release_again);
+	disk->release_pause_us = 0;
 	disk->grow_wanted = disk->release_wanted = false;
 	*seen = (struct disk_seen){.job = seen->job, .trims = trims};
 }
@@ -266,6 +315,8 @@ static void begin_life(struct disk *disk)
 		follow_loss(disk);
 		return;
 	}
+	if (rc == -ENOMEDIUM)
+		return;
 	if (rc < 0) {
 		log_warning("%s: %s; the data disk is not watched", disk->facts->disk.mountpoint,
 			strerror(-rc));

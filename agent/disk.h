@@ -35,7 +35,9 @@ struct disk {
 	struct loop_timer again; /* the trim policy wants to be asked then */
 	bool automatic;          /* nobody asked for the job that runs */
 	bool grow_wanted;
-	bool release_wanted; /* the disk went away while it was mounted */
+	bool release_wanted;             /* the disk went away while it was mounted */
+	struct loop_timer release_again; /* after a release that failed */
+	uint64_t release_pause_us;       /* the last one, 0: none yet */
 	bool updating;
 	uint64_t grown_bytes; /* the size of the device that ext4 has followed, or tries to */
 	uint64_t life_us;     /* the mount that is watched: the disk stage's start; 0: none */

@@ -173,9 +173,13 @@ static const char *point_at(const struct disk_watch *watch, size_t i)
 
 static bool is_of_disk(const struct disk_watch *watch, const char *point)
 {
-	struct stat info;
+	struct stat info, root;
 
-	return stat(point, &info) == 0 && info.st_dev == watch->device;
+	if (stat(point, &info) < 0)
+		return false;
+	if (watch->device)
+		return info.st_dev == watch->device;
+	return stat("/", &root) == 0 && info.st_dev != root.st_dev;
 }
 
 /* Mounts of sessions are peers of ours (lazily, or with the engine down, they are unmounted here too). */
@@ -188,7 +192,7 @@ static void look_at_points(struct disk_watch *watch)
 	if (access("/run/keel/engine-hold", F_OK) == 0 || seen->vanished)
 		return;
 	for (size_t i = 0; (point = point_at(watch, i)) && !missing; i++)
-		if ((watch->points & 1U << i) && !is_of_disk(watch, point))
+		if ((watch->device || i == 0) && !is_of_disk(watch, point))
 			missing = point;
 	if (missing && !seen->unmounted)
 		log_error("%s was unmounted by somebody", missing);
@@ -322,6 +326,17 @@ void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_se
 	*watch = (struct disk_watch){.loop = loop, .seen = seen, .fn = fn, .ctx = ctx};
 }
 
+/* Unmounted before we came: the directory's disk would be the root's. Which one is missing is not known then, but
+ * that something is. */
+static int start_unmounted(struct disk_watch *watch)
+{
+	watch->device = 0;
+	complain(watch, "the table of mounts", start_mounts(watch));
+	look_at_points(watch);
+	watch->seen->watched = true;
+	return -ENOMEDIUM;
+}
+
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 {
 	struct stat info, root;
@@ -329,23 +344,21 @@ int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 
 	if (stat(mountpoint, &info) < 0 || stat("/", &root) < 0)
 		return -errno;
-	if (info.st_dev == root.st_dev) /* unmounted by now: that would be the root's disk */
-		return -ENODEV;
-	watch->device = info.st_dev;
 	watch->told_read_only = false;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
+	if (info.st_dev == root.st_dev)
+		return start_unmounted(watch);
+	watch->device = info.st_dev;
 	rc = find_names(watch);
 	if (rc < 0)
 		return rc;
 	/* First the sources, then the look: nothing falls between. */
 	complain(watch, "events of block devices", start_uevents(watch));
-	watch->points = 0;
-	for (size_t i = 0; point_at(watch, i); i++)
-		watch->points |= is_of_disk(watch, point_at(watch, i)) ? 1U << i : 0;
 	complain(watch, "the table of mounts", start_mounts(watch));
 	complain(watch, "errors of the file system", start_errors(watch));
 	complain(watch, "the kernel's log", disk_kmsg_start(watch));
 	look_at_device(watch);
+	look_at_points(watch);
 	count_errors(watch);
 	look_at_mount(watch);
 	watch->seen->watched = true;

@@ -24,10 +24,9 @@ struct disk_watch {
 	disk_watch_fn *fn;
 	void *ctx;
 	char mountpoint[64];
-	dev_t device;
+	dev_t device;  /* 0: unmounted before the watch began */
 	char disk[32]; /* the whole device, of which seen->kernel may be a partition */
 	struct loop_source uevents, errors, mounts;
-	unsigned int points; /* bits: which of the mount points are of the disk */
 	struct kmsg_reader kmsg;
 	bool told; /* the kernel's log has changed a fact, which was not passed on yet */
 	struct loop_timer again; /* an error is told before it is counted */
@@ -38,8 +37,8 @@ struct disk_watch {
 
 void disk_watch_init(struct disk_watch *watch, struct loop *loop, struct disk_seen *seen,
 	disk_watch_fn *fn, void *ctx);
-/* Begins with what is there now; `seen` is filled in. 0, or -errno if nothing is mounted there; -ENXIO: what is mounted is a
- * device that is gone. */
+/* Begins with what is there now; `seen` is filled in. 0 or -errno; -ENXIO: what is mounted is a device that is gone;
+ * -ENOMEDIUM: nothing is mounted, which `seen` tells; once it is, `fn` is called, and the watch is to be started anew. */
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint) MUST_CHECK;
 void disk_watch_stop(struct disk_watch *watch);
 

@@ -139,6 +139,9 @@ static void remove_remains(const struct cgroup *cgroup)
 	static const char *const names[] = {
 		"containers", "engine", "system", "user", "reclaim", "keel"};
 
+	/* Without its `keel` no keel was here: then groups of these names are somebody else's. It goes last. */
+	if (faccessat(cgroup->base_fd, "keel", F_OK, 0) < 0)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		remove_empty(cgroup->base_fd, names[i], 0);
 }
@@ -230,11 +233,15 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 		if (rc == 0)
 			remove_remains(cgroup);
 	}
-	if (rc < 0 || cgroup->base_fd < 0) {
+	if (rc == -ENOTSUP)
 		(void)snprintf(why, size,
 			"no cgroup v2 hierarchy: services cannot be limited or stopped as a whole");
-		return -ENOTSUP;
-	}
+	else if (rc < 0)
+		(void)snprintf(why, size,
+			"no control group to be had in %s%s: %s; services cannot be limited or stopped as a whole",
+			cgroup->mount, cgroup->path, strerror(-rc));
+	if (rc < 0)
+		return rc;
 	/* First out of the base: a group with controllers below it may hold no process of its own. */
 	rc = join_own_group(cgroup);
 	if (rc < 0) {

@@ -192,11 +192,11 @@ static void handle(struct control_client *client, const struct control_request *
 		set_all_dirty(client);
 		return;
 	case CONTROL_VERB_POWEROFF:
-		shutdown_start(init, RB_POWER_OFF, "requested");
+		shutdown_start(init, RB_POWER_OFF, "requested", false);
 		client->result = 0;
 		break;
 	case CONTROL_VERB_REBOOT:
-		shutdown_start(init, RB_AUTOBOOT, "requested");
+		shutdown_start(init, RB_AUTOBOOT, "requested", false);
 		client->result = 0;
 		break;
 	case CONTROL_VERB_DAEMON_RELOAD:

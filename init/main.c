@@ -144,7 +144,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
 			reap_children(init);
 		command = shutdown_signal_command((int)info.ssi_signo);
 		if (command)
-			shutdown_start(init, command, "by signal");
+			shutdown_start(init, command, "by signal", true);
 	}
 }
 

@@ -348,10 +348,12 @@ static void limit(struct init *init, uint64_t end_us)
 	loop_timer_set(&init->loop, &init->shutdown_timer, end_us, on_limit, init);
 }
 
-static void hurry(struct init *init, const char *why)
+static void hurry(struct init *init, const char *why, bool by_signal)
 {
 	uint64_t now = clock_now_us();
 
+	if (plan.grace_s > 0 && !by_signal)
+		return;
 	if (now - init->shutdown_asked_us < SAME_REQUEST_US || init->shutdown == SHUTDOWN_END)
 		return;
 	init->shutdown_asked_us = now;
@@ -390,10 +392,10 @@ int shutdown_signal_command(int number)
 	}
 }
 
-void shutdown_start(struct init *init, int command, const char *why)
+void shutdown_start(struct init *init, int command, const char *why, bool by_signal)
 {
 	if (init->shutdown != SHUTDOWN_NONE) {
-		hurry(init, why);
+		hurry(init, why, by_signal);
 		return;
 	}
 	log_info("%s: %s", command == RB_AUTOBOOT ? "reboot" : "power off", why);

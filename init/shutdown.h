@@ -14,8 +14,9 @@ void shutdown_prepare(void);
 int shutdown_signal_command(int number);
 /* Begins. `command` is an RB_* of reboot(2) and stays what the first request said. A later request, unless it comes
  * within 2 s of the one before, is somebody who has waited long enough: what the present phase waits for is
- * killed or left alone, and the next phase begins. */
-void shutdown_start(struct init *init, int command, const char *why);
+ * killed or left alone, and the next phase begins. With a grace only a signal says so: there is an end anyway, and WSL's
+ * own request follows that of whoever typed `systemctl poweroff` before. */
+void shutdown_start(struct init *init, int command, const char *why, bool by_signal);
 /* Begins with the processes, because nobody knows the services any more (crash.h). */
 void shutdown_start_crashed(struct init *init, int command);
 /* Looks whether the next step can be taken; called once a batch of events while shutting down. */

@@ -19,11 +19,13 @@
 #include "agent/ctl/systemctl_view.h"
 #include "agent/ctl/unit_files.h"
 #include "agent/ctl/unit_order.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 
-#define LINK_MS       2000
-#define STARTING_NAPS 200 /* of a millisecond */
-#define STATUS_LINES  10  /* of the log, as systemd */
+#define LINK_MS      2000
+#define BOOT_LINK_MS 1000 /* WSL waits for the answer before it opens a session */
+#define STARTING_US  (200 * USEC_PER_MSEC)
+#define STATUS_LINES 10 /* of the log, as systemd */
 
 /* systemd's exit codes for questions about units (LSB). */
 #define EXIT_INACTIVE     3
@@ -79,7 +81,7 @@ static bool is_deaf(void)
  * hold back each session for as long as this says "starting". */
 static const char *boot_word(void)
 {
-	if (control_link_snapshot(LINK_MS, &facts) == 0 && facts.boot_known)
+	if (control_link_snapshot(BOOT_LINK_MS, &facts) == 0 && facts.boot_known)
 		return boot_state_name(facts.boot.state);
 	return boot_state_name(is_deaf() ? BOOT_STATE_DEGRADED : BOOT_STATE_STARTING);
 }
@@ -87,11 +89,13 @@ static const char *boot_word(void)
 static int is_system_running(const struct systemctl *ctl)
 {
 	const struct timespec nap = {.tv_nsec = 1000000};
+	uint64_t end_us = clock_now_us() + STARTING_US;
 	const char *word = boot_word();
 
 	/* WSL asks for the first time while it executes PID 1, which needs some milliseconds, and again 250 ms after it
-	 * was told `starting`: so long would every first session take. No event tells of a socket that is not there. */
-	for (int i = 0; i < STARTING_NAPS && strcmp(word, "starting") == 0; i++) {
+	 * was told `starting`: so long would every first session take. No event tells of a socket that is not there. By the clock: a PID 1
+	 * that hangs is waited for once. */
+	while (strcmp(word, "starting") == 0 && clock_now_us() < end_us) {
 		(void)nanosleep(&nap, NULL);
 		word = boot_word();
 	}

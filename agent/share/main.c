@@ -29,10 +29,8 @@
 #include "lib/loop.h"
 #include "lib/stop_signals.h"
 
-/* <sys/mount.h> and <linux/mount.h> cannot be used together. */
-int mount(const char *, const char *, const char *, unsigned long, const void *);
+/* <sys/mount.h> and <linux/mount.h> cannot be used together. mount_setattr(2) needs Linux 5.12, WSL has 5.15 at least. */
 int umount2(const char *, int);
-#define MS_BIND         4096
 #define MNT_DETACH      2
 #define UMOUNT_NOFOLLOW 8
 
@@ -128,9 +126,6 @@ static int publish(void)
 
 	if (rc == 0)
 		rc = mount_detached();
-	/* Before Linux 5.12. */
-	if (rc == -ENOSYS && mount(SHARE_DIR, SHARE_POINT, NULL, MS_BIND, NULL) == 0)
-		rc = 0;
 	if (rc == 0)
 		log_info("published on %s", SHARE_POINT);
 	else

@@ -82,10 +82,35 @@ void data_disk_unguard(const char *mountpoint)
 	set_immutable("/var/lib/containerd", false);
 }
 
+/* Which directory above keeps `path` from being made: one that a disk was mounted on before. */
+static void name_immutable(const char *path)
+{
+	char above[128];
+	int flags;
+
+	(void)snprintf(above, sizeof(above), "%s", path);
+	for (char *end; (end = strrchr(above, '/')) && end > above;) {
+		_cleanup_close_ int fd = -1;
+
+		*end = '\0';
+		fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+			continue;
+		if (flags & FS_IMMUTABLE_FL)
+			log_error(
+				"%s cannot be made: %s is immutable since a disk was mounted on it; "
+				"chattr -i %s",
+				path, above, above);
+		return;
+	}
+}
+
 int data_disk_mount(const char *device, const char *mountpoint, bool rescue)
 {
 	int rc = file_make_dirs(mountpoint);
 
+	if (rc == -EPERM)
+		name_immutable(mountpoint);
 	if (rc < 0)
 		return rc;
 	set_immutable(mountpoint, true);

@@ -220,9 +220,14 @@ static int kill_containers(char *reason, size_t reason_size)
 int engine_hold_take(struct engine_hold *hold, char *reason, size_t reason_size)
 {
 	struct services services = {.down = {true, true}};
-	int rc = pid1_watch(have_picture, &services, STOP_SECONDS);
+	int rc;
 
 	*hold = (struct engine_hold){0};
+	if (!pid1_is_ours())
+		return REASON_FAIL(reason, reason_size, -EXDEV,
+			"keel's PID 1 has a PID namespace of its own here (init --fallback): keelctl disk "
+			"does it in there");
+	rc = pid1_watch(have_picture, &services, STOP_SECONDS);
 	if (rc == -ENOENT || rc == -ECONNREFUSED)
 		return 0;
 	if (rc < 0)

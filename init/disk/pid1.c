@@ -43,6 +43,15 @@ static int connect_and_send(enum control_verb verb, const char *unit)
 	return rc < 0 ? rc : TAKE_FD(fd);
 }
 
+bool pid1_is_ours(void)
+{
+	_cleanup_close_ int fd = control_connect();
+	struct ucred peer; /* of who listens, its number as we see it (unix(7)) */
+	socklen_t size = sizeof(peer);
+
+	return fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid == 1;
+}
+
 static bool take_result(void *ctx, const struct control_record *record)
 {
 	int *result = ctx;

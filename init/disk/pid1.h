@@ -8,6 +8,10 @@
 
 #include "lib/control.h"
 
+/* False if who listens is PID 1 of another PID namespace (init --fallback, seen from a session): its processes and mounts are
+ * not ours to work with. */
+bool pid1_is_ours(void);
+
 /* One request that changes something. 0 or -errno of the connection or of the answer. */
 int pid1_request(enum control_verb verb, const char *unit) MUST_CHECK;
 

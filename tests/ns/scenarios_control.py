@@ -1,11 +1,13 @@
 """The control socket: bounds, bad clients, slow readers, and what is-system-running is made of."""
 import os
 import socket
+import subprocess
+import tempfile
 import time
 
 from control import (END, MAGIC, REQUEST, RESULT, SNAPSHOT, SUBSCRIBE, VERSION, Client,
                      Closed)
-from guest import Guest, unit
+from guest import BIN, Guest, unit
 from harness import check, scenario
 
 RESTART, POWEROFF = 5, 7
@@ -187,3 +189,19 @@ def bursts(_test):
                         seen.append(body["state"])
             check(seen[0] in ("stopping", "waiting", "starting"), seen)
             check(len(seen) == len(set(seen)), f"states in order: {seen}")
+
+
+@scenario("is-system-running, asked of a PID 1 that hangs or is not there, answers before WSL's patience is over")
+def nobody_answers(_test):
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        for name, least, most in (("hangs", 0.9, 2), ("absent", 0.19, 1)):
+            path = f"{directory}/{name}"
+            if name == "hangs":
+                listener.bind(path)
+                listener.listen(1)
+            start = time.monotonic()
+            result = subprocess.run(["systemctl", "is-system-running"], executable=f"{BIN}/keelctl", check=False,
+                                    env={"KEEL_CONTROL": path}, capture_output=True, text=True, timeout=20)
+            took = time.monotonic() - start
+            check((result.stdout, result.returncode) == ("starting\n", 1), f"{name}: {result}")
+            check(least < took < most, f"{name}: {took:.2f} s")

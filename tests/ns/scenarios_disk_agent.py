@@ -248,10 +248,17 @@ def in_guest(guest, *words):
                           check=False)
 
 
+def restart_agent(guest):
+    before = guest.snapshot()["services"]["keel-agent.service"]["pid"]
+    guest.kill(before)
+    guest.wait(lambda s: s["services"]["keel-agent.service"]["state"] == "active" and
+               s["services"]["keel-agent.service"]["pid"] != before, "another agent")
+
+
 @scenario("disk in health: unmounted by somebody: told at once; nothing can be written into the directory below",
           deadline=120, skip=unavailable)
 def unmounted(test):
-    with disk_guest("64M") as (_disk, guest):
+    with disk_guest("64M") as (disk, guest):
         for point in ("/var/lib/docker", "/data"):
             with test.step(point):
                 equal(health(guest)["disk"]["situation"], "ok", "before")
@@ -267,9 +274,16 @@ def unmounted(test):
                     raise AssertionError("it was written below the mount point")
                 except PermissionError:
                     pass
+                restart_agent(guest)
+                guest.retry(lambda: health(guest)["disk"]["situation"] == "unmounted", "an agent that comes later tells too")
+                contains(health(guest)["reason"], f"{point} was unmounted by somebody", "reason")
                 if point == "/data":
                     continue
                 result = in_guest(guest, "mount", "--bind", "/data/docker", point)
                 equal(result.returncode, 0, f"mount: {result.stderr}")
                 equal(os.stat(guest.path(point)).st_dev, mounted, "it is back")
                 guest.retry(lambda: health(guest)["disk"]["situation"] == "ok", "health tells that too")
+        result = in_guest(guest, "mount", disk.device, "/data")
+        equal(result.returncode, 0, f"mount: {result.stderr}")
+        guest.retry(lambda: health(guest)["disk"]["situation"] == "ok", "mounted again")
+        check(seen(guest)["forecast"], "it is watched again")

@@ -6,10 +6,11 @@ import subprocess
 import time
 
 import engine
+from control import Closed
 from guest import Guest, cgroup2_mount, unit
 from harness import Skip, check, scenario
 
-POWEROFF = 7
+POWEROFF, REBOOT = 7, 8
 PID1 = ["/usr/bin/svc", "sleep"]  # what stays PID 1 for the fall-back: it is not keel-init, as WSL's init is not
 
 
@@ -176,6 +177,23 @@ def no_grace(_test):
             check(2.9 < time.monotonic() - start < 5, f"{mode}: {time.monotonic() - start:.2f} s")
 
 
+@scenario("WSL: a second poweroff (that of wsl -t, after a person's) hurries nothing; a signal does")
+def second_request(_test):
+    units = {"a.service": unit("ignore:15 ready sleep", service_keys="TimeoutStopSec=60s")}
+    with Guest(units=units, files={"/etc/keel/keel.conf": "[boot]\ngrace = 60\n"}) as guest:
+        all_active(guest)
+        start = time.monotonic()
+        check(guest.request(POWEROFF) == 0, "accepted")
+        # Requests within 2 s of the first are one with it: time itself is what is tested.
+        time.sleep(start + 2.1 - time.monotonic())
+        check(guest.request(POWEROFF) == 0, "accepted")
+        check(guest.snapshot()["services"]["a.service"]["state"] == "stopping", guest.describe())
+        check("asked again" not in guest.log_text(), guest.log_text())
+        os.kill(guest.pid, signal.SIGTERM)
+        check(guest.wait_end(20) == "signal 2", guest.end_line)
+        check("asked again (by signal)" in guest.log_text(), guest.log_text())
+
+
 # ---- the fall-back -------------------------------------------------------------------------------
 
 def fall_back_guest(**more):
@@ -203,6 +221,61 @@ def fall_back_lives(_test):
             guest.retry(lambda: inner_init(guest) is None, "it has ended")
         check(guest.event_names() == ["a", "a"], guest.event_names())
         check(guest.watcher.is_alive() and guest.processes(), "what is outside lives on")
+
+
+@scenario("fall-back: a reboot starts it again, each time; a poweroff after that ends it for good")
+def fall_back_reboots(_test):
+    with fall_back_guest() as guest:
+        fall_back(guest)
+        for _ in range(2):
+            all_active(guest)
+            inner, begun = inner_init(guest), guest.snapshot()["boot"]["start_us"]
+            check(guest.request(REBOOT) == 0, "accepted")
+            guest.retry(lambda inner=inner: inner_init(guest) not in (None, inner), "another one")
+            guest.retry(lambda begun=begun: started(guest) not in (None, begun), "it listens")
+            check(mount_points(guest.pid).count("/proc") == 1, "its /proc reached us")
+        all_active(guest)
+        check("runs already" in fall_back(guest, code=1), "it is locked")
+        check(guest.request(POWEROFF) == 0, "accepted")
+        guest.retry(lambda: inner_init(guest) is None, "it has ended")
+        fall_back(guest)
+        all_active(guest)
+        check(guest.event_names() == ["a"] * 3, guest.event_names())
+
+
+def started(guest):
+    """When the boot began of the PID 1 that listens; None without one."""
+    try:
+        return guest.snapshot()["boot"]["start_us"]
+    except (OSError, Closed):
+        return None
+
+
+@scenario("fall-back: a session that stands in /data keeps it mounted, read-only; the next start has it writable",
+          deadline=120, skip=engine.unavailable)
+def fall_back_session_in_data(_test):
+    with engine.data_disk("64M") as disk, \
+            engine.EngineGuest(disk, init=["/bin/sleep", "1000"], masked=NO_ENGINE) as guest:
+        fall_back(guest)
+        guest.wait(lambda s: s["disk"]["state"] == "mounted", "the disk is mounted")
+        code, out, errors = guest.run("/usr/lib/keel/keel-disk", "repair", check=False)
+        check(code == 1 and "init --fallback" in out + errors, f"by hand, from a session: {code} {out} {errors}")
+        check("/data" in mount_points(guest.pid), "nothing was unmounted")
+        stander = enter(guest, "/bin/sh", "-c", "cd /data; exec sleep 1000", spaces=("mnt",))
+        try:
+            guest.retry(lambda: os.readlink(f"/proc/{stander.pid}/cwd").endswith("/data"), "a session stands in it")
+            check(guest.request(POWEROFF) == 0, "accepted")
+            guest.retry(lambda: inner_init(guest) is None, "it has ended")
+            check(os.statvfs(guest.path("/data")).f_flag & os.ST_RDONLY, "it stayed, read-only")
+            fall_back(guest)
+            guest.wait(lambda s: s["disk"]["state"] == "mounted", "mounted, not refused")
+            check(not os.statvfs(guest.path("/data")).f_flag & os.ST_RDONLY, "it is writable")
+        finally:
+            stander.kill()
+            stander.communicate()
+        check(guest.request(POWEROFF) == 0, "accepted")
+        guest.retry(lambda: inner_init(guest) is None, "it has ended")
+        check("/data" not in mount_points(guest.pid), "unmounted")
 
 
 @scenario("fall-back: mounts made in there are seen in sessions, and go for them too")
@@ -249,13 +322,13 @@ def fall_back_not_needed(_test):
         check(inner_init(guest) is None and not os.path.exists(guest.path("/run/keel/control")), "nothing was started")
 
 
-@scenario("fall-back: should PID 1 ever become keel-init beside it, that one does not start a second engine")
+@scenario("fall-back: should PID 1 ever become keel-init beside it, that one does not start a second engine",
+          skip=engine.unavailable)
 def fall_back_beside(_test):
     # The fall-back first, then keel-init is executed by PID 1, as by a WSL that tells nobody of its plans.
     units = {"a.service": unit("ready sleep")}
     go = "until [ -e /run/go ]; do :; done; exec /sbin/init"
-    with Guest(units=units, init=["/bin/sh", "-c", go], files={"/etc/test/x": ""}, root=engine.engine_root()
-               if not engine.unavailable() else None) as guest:
+    with Guest(units=units, init=["/bin/sh", "-c", go], files={"/etc/test/x": ""}, root=engine.engine_root()) as guest:
         fall_back(guest)
         guest.retry(lambda: os.path.exists(guest.path("/run/keel/control")), "it listens")
         before = guest.snapshot()["boot"]["start_us"]
@@ -352,6 +425,40 @@ def groups_of_before(_test):
     with guest:
         all_active(guest)
         check(not os.path.exists(f"{guest.cgroup}/base/containers/c1"), "the dead container's group is gone")
+    guest = Guest(units={"b.service": unit("ready sleep")})
+    os.makedirs(f"{guest.cgroup}/base/user/somebody")
+    with guest:
+        all_active(guest)
+        check(os.path.exists(f"{guest.cgroup}/base/user/somebody"), "where no keel was, a group of that name is not ours")
+        os.rmdir(f"{guest.cgroup}/base/user/somebody")
+
+
+@scenario("WSL: no control group to be had beside eight other keels: told as that")
+def too_many_neighbours(_test):
+    with Guest(units={"a.service": unit("ready sleep")}) as holder:
+        need_groups(holder)
+        base = f"{holder.cgroup}/base"
+        all_active(holder)
+        own, guest = None, Guest(units={"a.service": unit("ready sleep")})
+        own, guest.cgroup = guest.cgroup, holder.cgroup
+        sleepers = []
+        try:
+            for n in range(2, 9):
+                os.makedirs(f"{base}/keel-{n}/keel/init")
+                sleepers.append(subprocess.Popen(["sleep", "1000"]))
+                with open(f"{base}/keel-{n}/keel/init/cgroup.procs", "w", encoding="ascii") as procs:
+                    procs.write(str(sleepers[-1].pid))
+            with guest:
+                guest.wait_service("a.service", "active")
+                stage = guest.snapshot()["stages"]["cgroup"]
+                check(stage["state"] == "degraded" and "no control group to be had" in stage["reason"], stage)
+                guest.cgroup = None
+        finally:
+            for sleeper in sleepers:
+                sleeper.kill()
+                sleeper.wait()
+            for path in (f"{own}/base", own):
+                os.rmdir(path)
 
 
 @scenario("WSL: two keels in one group: the end of the one does not reach the other")

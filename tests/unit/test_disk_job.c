@@ -354,6 +354,77 @@ static void test_an_automatic_trim_gives_way(void **state)
 	LOOP_UNTIL(&loop, recorded("grow") && !disk_job_runs(&disk.job));
 }
 
+static unsigned int count_recorded(const char *word)
+{
+	char text[1024] = "";
+	FILE *file = fopen(record, "re");
+	unsigned int count = 0;
+
+	if (!file)
+		return 0;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	(void)fclose(file);
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		count++;
+	return count;
+}
+
+/* The pause is not waited for: the test sees that there is one, and ends it. */
+static void end_pause(uint64_t pause_us)
+{
+	LOOP_UNTIL(&loop, disk.release_again.at_us != 0);
+	assert_int_equal(disk.release_pause_us, pause_us);
+	assert_false(disk_job_runs(&disk.job));
+	loop_timer_set(&loop, &disk.release_again, 1, disk.release_again.fn, &disk);
+}
+
+/* A disk that went away while mounted is let go of in the end, whatever the first attempts came to. */
+static void test_a_release_is_tried_again(void **state)
+{
+	static const char *const failures[] = {
+		"echo '{\"error\":{\"code\":\"busy\",\"message\":\"a repair\"}}'; exit 1",
+		"echo '{\"error\":{\"code\":\"failed\",\"message\":\"no\"}}'; exit 1",
+		"kill -9 $$"};
+	uint64_t pause_us = USEC_PER_SEC;
+
+	(void)state;
+	/* /proc is a mount whose device is not (no longer, as it seems) in sysfs. */
+	facts.disk.state = DISK_STATE_MOUNTED;
+	(void)strcpy(facts.disk.mountpoint, "/proc");
+	write_script(failures[0]);
+	disk_update(&disk);
+	assert_true(facts.disk_seen.vanished);
+	for (size_t i = 1; i < ARRAY_SIZE(failures); i++) {
+		LOOP_UNTIL(&loop, disk.release_again.at_us != 0);
+		write_script(failures[i]);
+		end_pause(pause_us);
+		LOOP_UNTIL(&loop, count_recorded("release --json\n") == i + 1);
+		pause_us *= 2;
+	}
+	/* A job by hand in between: after it, the pause goes on. */
+	LOOP_UNTIL(&loop, disk.release_again.at_us != 0);
+	expect_error("echo '{\"error\":{\"code\":\"busy\",\"message\":\"x\"}}'; exit 1",
+		"HTTP/1.1 409 ", "busy");
+	assert_int_equal(count_recorded("release"), 3);
+	write_script("echo '{\"result\":{\"released\":true}}'");
+	end_pause(pause_us);
+	LOOP_UNTIL(&loop, count_recorded("release") == 4 && !disk_job_runs(&disk.job));
+	assert_false(disk.release_wanted);
+	assert_int_equal(disk.release_again.at_us, 0);
+	/* A life that ends takes the pause with it. */
+	write_script(failures[1]);
+	facts.disk.state = DISK_STATE_NONE;
+	disk_update(&disk);
+	facts.disk.state = DISK_STATE_MOUNTED;
+	disk_update(&disk);
+	LOOP_UNTIL(&loop, disk.release_again.at_us != 0);
+	assert_int_equal(disk.release_pause_us, USEC_PER_SEC);
+	facts.disk.state = DISK_STATE_NONE;
+	disk_update(&disk);
+	assert_int_equal(disk.release_again.at_us, 0);
+	assert_int_equal(disk.release_pause_us, 0);
+}
+
 /* An answer that is longer than what a socket takes at once. */
 static void test_a_long_answer(void **state)
 {
@@ -379,6 +450,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_lists, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_a_client_goes, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_an_automatic_trim_gives_way, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_a_release_is_tried_again, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_a_long_answer, set_up, tear_down),
 };
 

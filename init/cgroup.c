@@ -240,8 +240,8 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 		(void)snprintf(why, size,
 			"no control group to be had in %s%s: %s; services cannot be limited or stopped as a whole",
 			cgroup->mount, cgroup->path, strerror(-rc));
-	if (rc < 0)
-		return rc;
+	if (rc < 0 || cgroup->base_fd < 0)
+		return rc < 0 ? rc : -ENOTSUP;
 	/* First out of the base: a group with controllers below it may hold no process of its own. */
 	rc = join_own_group(cgroup);
 	if (rc < 0) {

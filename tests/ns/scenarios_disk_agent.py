@@ -287,3 +287,18 @@ def unmounted(test):
         equal(result.returncode, 0, f"mount: {result.stderr}")
         guest.retry(lambda: health(guest)["disk"]["situation"] == "ok", "mounted again")
         check(seen(guest)["forecast"], "it is watched again")
+        for point in ("/data", "/var/lib/docker", "/var/lib/containerd"):
+            equal(in_guest(guest, "umount", point).returncode, 0, f"umount {point}")
+        helper = subprocess.Popen(["nsenter", f"--mount=/proc/{guest.pid}/ns/mnt", "/usr/lib/keel/keel-disk", "-o",
+                                   "disk.mountpoint=/data/below"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            contains(guest.retry(lambda: immutable_line(guest, helper), "it says why"), "chattr -i /data", "the way out")
+        finally:
+            helper.kill()
+            helper.communicate()
+
+
+def immutable_line(guest, helper):
+    os.set_blocking(helper.stderr.fileno(), False)
+    text = guest.log_text() + (helper.stderr.read() or b"").decode(errors="replace")
+    return next((line for line in text.splitlines() if "is immutable" in line), None)

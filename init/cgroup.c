@@ -228,11 +228,10 @@ int cgroup_setup(struct cgroup *cgroup, char *why, size_t size)
 	rc = find_mount(cgroup);
 	if (rc == 0)
 		rc = find_base(cgroup);
-	if (rc == 0) {
+	if (rc == 0 && cgroup->base_fd >= 0)
 		rc = avoid_neighbour(cgroup);
-		if (rc == 0)
-			remove_remains(cgroup);
-	}
+	if (rc == 0 && cgroup->base_fd >= 0)
+		remove_remains(cgroup);
 	if (rc == -ENOTSUP)
 		(void)snprintf(why, size,
 			"no cgroup v2 hierarchy: services cannot be limited or stopped as a whole");

@@ -175,7 +175,7 @@ def last_resort(_test):
 def last_resort_wsl(_test):
     with Guest(units=SERVICES, enosys="epoll_create1") as guest:
         guest.retry(lambda: "cannot set up the event loop" in guest.log_text(), "the reason is in the log")
-        check("init-watcher" in [p[1] for p in guest.processes().values()], "foreign processes live")
+        guest.retry(lambda: "init-watcher" in [p[1] for p in guest.processes().values()], "foreign processes live")
         os.kill(guest.pid, signal.SIGTERM)
         check(guest.wait_end() == "signal 2", guest.end_line)
         check(not os.path.exists(f"{guest.dir}/upper/var/test/foreign-init-died"), "they lived to the end")

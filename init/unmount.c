@@ -16,6 +16,7 @@
 
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/share_point.h"
 
 /* Steps that are no mount's. IDs of mounts are small and positive. */
 #define KEY_SWAP      0x80000000U /* plus the line of /proc/swaps */
@@ -25,9 +26,6 @@
 #define KEY_SYNC      0xc0000003U
 
 #define MOUNTS "/proc/self/mountinfo"
-
-/* SHARE_POINT of agent/share/share_policy.h. */
-#define PUBLISHED "/mnt/wsl/keel/run"
 
 #define LOOPS_MAX 256 /* device numbers that are looked at */
 
@@ -378,16 +376,16 @@ static void withdraw(const struct unmount_plan *plan)
 		return;
 	at = list.len;
 	while (previous(&list, &at, &entry)) {
-		if (published.point[0] == '\0' && strcmp(entry.point, PUBLISHED) == 0)
+		if (published.point[0] == '\0' && strcmp(entry.point, SHARE_POINT) == 0)
 			published = entry;
 		if (run[0] == '\0' && strcmp(entry.point, "/run") == 0)
 			(void)snprintf(run, sizeof(run), "%s", entry.device);
 	}
 	/* Lazily: others may stand in it, and it must not stay behind. */
 	if (published.point[0] && strcmp(published.device, run) == 0 &&
-		begin(plan, published.id, "umount", PUBLISHED, "") &&
-		umount2(PUBLISHED, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
-		log_warning("cannot unmount %s: %m", PUBLISHED);
+		begin(plan, published.id, "umount", SHARE_POINT, "") &&
+		umount2(SHARE_POINT, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
+		log_warning("cannot unmount %s: %m", SHARE_POINT);
 }
 
 unsigned int unmount_all(struct unmount_plan *plan)
@@ -398,7 +396,7 @@ unsigned int unmount_all(struct unmount_plan *plan)
 		withdraw(plan);
 	/* What happens below /mnt/wsl in other distros is theirs, and theirs must not hear of ours. */
 	if (plan->mode == BOOT_MODE_WSL)
-		(void)mount(NULL, "/mnt/wsl", NULL, MS_REC | MS_SLAVE, NULL);
+		(void)mount(NULL, SHARE_TOP, NULL, MS_REC | MS_SLAVE, NULL);
 	find_devices(plan);
 	swap_off(plan);
 	done = unmount_passes(plan, &left);

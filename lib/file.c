@@ -5,6 +5,7 @@
 #include "lib/file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -103,6 +104,29 @@ int file_write_all(int fd, const void *data, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+static int write_new(const char *path, const char *text)
+{
+	_cleanup_close_ int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	return fd < 0 ? -errno : file_write_all(fd, text, strlen(text));
+}
+
+int file_replace(const char *path, const char *text)
+{
+	char beside[256];
+	int rc;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
+		return -ENAMETOOLONG;
+	rc = write_new(beside, text);
+	if (rc == 0 && rename(beside, path) < 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)unlink(beside);
+	return rc;
 }
 
 /* getdents64(2). */

@@ -21,6 +21,10 @@ int file_make_dirs(const char *path) MUST_CHECK;
 /* Writes all of the buffer, retrying short writes and EINTR (for blocking descriptors). 0 or -errno. */
 int file_write_all(int fd, const void *data, size_t len) MUST_CHECK;
 
+/* The file, mode 0644, has this text and no other from one moment to the next: it is written beside (PATH.new) and
+ * renamed. Not synced. 0 or -errno, and the file is as before. */
+int file_replace(const char *path, const char *text) MUST_CHECK;
+
 /* The names in a directory, without allocating as opendir(3) does. Begin with .fd = an open directory (it stays the
  * caller's) and the rest zeroed. Returns a name that is valid until the next call, or NULL at the end; "." and ".."
  * are left out. `type` is DT_*, DT_UNKNOWN where the file system does not tell. */

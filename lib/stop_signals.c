@@ -31,3 +31,13 @@ int stop_signals_watch(struct loop *loop, struct loop_source *source, loop_io_fn
 		(void)TAKE_FD(fd);
 	return rc;
 }
+
+void stop_signals_end_loop(struct loop_source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+	struct loop *loop = source->ctx;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
+		loop->stop = true;
+}

@@ -8,31 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/common/route_line.h"
+
 /* A shorter one is a way out, split in two or more as VPNs do, and no network. */
 #define MASK_MIN 8
 
-struct route {
-	char interface[16];
-	uint32_t destination, mask; /* network byte order, as the kernel writes them */
-};
-
-static bool is_dockers(const struct route *route)
+static bool is_dockers(const struct route_line *route)
 {
 	return strcmp(route->interface, "docker0") == 0 ||
 	       strncmp(route->interface, "br-", strlen("br-")) == 0;
 }
 
-static bool parse_route(const char *line, struct route *route)
+static bool parse_route(const char *line, struct route_line *route)
 {
-	/* Iface Destination Gateway Flags RefCnt Use Metric Mask ...; flag 1: it is up. */
-	unsigned int flags;
-
-	return sscanf(line, "%15s %8x %*8x %4x %*d %*d %*d %8x", route->interface,
-		       &route->destination, &flags, &route->mask) == 4 &&
-	       (flags & 1) != 0 && __builtin_popcount(route->mask) >= MASK_MIN;
+	return route_line_parse(line, route) && __builtin_popcount(route->mask) >= MASK_MIN;
 }
 
-static void print_route(const struct route *route, char *text, size_t size)
+static void print_route(const struct route_line *route, char *text, size_t size)
 {
 	const struct in_addr ip = {.s_addr = route->destination};
 	char address[INET_ADDRSTRLEN];
@@ -42,13 +34,13 @@ static void print_route(const struct route *route, char *text, size_t size)
 		__builtin_popcount(route->mask));
 }
 
-static bool overlap(const struct route *a, const struct route *b)
+static bool overlap(const struct route_line *a, const struct route_line *b)
 {
 	return is_dockers(a) && !is_dockers(b) &&
 	       ((a->destination ^ b->destination) & a->mask & b->mask) == 0;
 }
 
-static size_t parse_table(const char *table, struct route routes[ROUTE_OVERLAP_MAX])
+static size_t parse_table(const char *table, struct route_line routes[ROUTE_OVERLAP_MAX])
 {
 	size_t count = 0;
 
@@ -63,13 +55,13 @@ static size_t parse_table(const char *table, struct route routes[ROUTE_OVERLAP_M
 
 const char *route_overlap_find(const char *table, char text[ROUTE_OVERLAP_TEXT])
 {
-	struct route routes[ROUTE_OVERLAP_MAX];
+	struct route_line routes[ROUTE_OVERLAP_MAX];
 	size_t count = parse_table(table, routes);
 	char ours[48], other[48];
 
 	text[0] = '\0';
 	for (size_t i = 0; i < count * count; i++) {
-		const struct route *a = &routes[i / count], *b = &routes[i % count];
+		const struct route_line *a = &routes[i / count], *b = &routes[i % count];
 
 		if (!overlap(a, b))
 			continue;

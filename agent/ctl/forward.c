@@ -13,14 +13,6 @@
 #define CONNECT_MS  10000
 #define SOCKET_MODE 0600
 
-static void on_stop_signal(struct loop_source *source, uint32_t events)
-{
-	struct loop *loop = source->ctx;
-
-	(void)events;
-	loop->stop = true;
-}
-
 int ctl_forward(const struct ctl *ctl)
 {
 	static struct proxy proxy;
@@ -42,7 +34,7 @@ int ctl_forward(const struct ctl *ctl)
 		return CTL_EXIT_NO;
 	proxy_init(&proxy, &loop, &listen, SOCKET_MODE, &target, CONNECT_MS,
 		"the guest does not answer on its Docker port; keelctl status --vm ADDRESS says more");
-	rc = stop_signals_watch(&loop, &signals, on_stop_signal, &loop);
+	rc = stop_signals_watch(&loop, &signals, stop_signals_end_loop, &loop);
 	if (rc == 0)
 		rc = proxy_open(&proxy);
 	if (rc < 0) {

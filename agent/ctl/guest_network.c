@@ -6,17 +6,17 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agent/common/resolv_conf.h"
+#include "agent/common/route_line.h"
 #include "lib/file.h"
 
-#define TEXT_MAX     16384
-#define ROUTE_UP     0x1U /* RTF_UP and RTF_GATEWAY of linux/route.h */
-#define ROUTE_BEHIND 0x2U
+#define TEXT_MAX 16384
 
 /* The next line of a text, without its newline, cut to `size`; NULL at the end. */
 static const char *take_line(const char *text, char *line, size_t size)
@@ -32,20 +32,16 @@ static const char *take_line(const char *text, char *line, size_t size)
 
 bool guest_network_find_route(const char *routes, char device[16], char gateway[16])
 {
-	unsigned int to, by, flags, mask;
-	struct in_addr address;
+	struct route_line route;
 	char line[160];
 
 	while ((routes = take_line(routes, line, sizeof(line)))) {
-		/* proc(5): Iface Destination Gateway Flags RefCnt Use Metric Mask ..., numbers in hex but these three */
-		if (sscanf(line, "%15s %8x %8x %4x %*s %*s %*s %8x", device, &to, &by, &flags,
-			    &mask) != 5 ||
-			to != 0 || mask != 0 || (flags & ROUTE_UP) == 0)
+		if (!route_line_parse(line, &route) || route.destination != 0 || route.mask != 0)
 			continue;
-		address.s_addr = by;
+		memcpy(device, route.interface, sizeof(route.interface));
 		gateway[0] = '\0';
-		if ((flags & ROUTE_BEHIND) != 0)
-			(void)inet_ntop(AF_INET, &address, gateway, 16);
+		if ((route.flags & RTF_GATEWAY) != 0)
+			(void)inet_ntop(AF_INET, &route.gateway, gateway, 16);
 		return true;
 	}
 	return false;

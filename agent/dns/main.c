@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "agent/common/dockerd.h"
@@ -85,17 +84,6 @@ static int dockerd_has_us(void)
 	return dockerd_asks_keel_dns(block, len < 0 ? sizeof(block) - 1 : (size_t)len) ? 1 : 0;
 }
 
-static int write_environment(const char *text)
-{
-	_cleanup_close_ int fd = open(RESOLV_ENVIRONMENT ".new",
-		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	int rc = fd < 0 ? -errno : file_write_all(fd, text, strlen(text));
-
-	if (rc == 0 && rename(RESOLV_ENVIRONMENT ".new", RESOLV_ENVIRONMENT) < 0)
-		rc = -errno;
-	return rc;
-}
-
 /* What dockerd is started with from now on. If it runs with something else it is restarted: containers live on. */
 static void set_environment(const char *text)
 {
@@ -106,7 +94,7 @@ static void set_environment(const char *text)
 		before[0] = '\0';
 	if (strcmp(before, text) == 0)
 		return;
-	rc = write_environment(text);
+	rc = file_replace(RESOLV_ENVIRONMENT, text);
 	if (rc < 0)
 		log_error("write " RESOLV_ENVIRONMENT ": %s", strerror(-rc));
 	/* An operator's own `dns` comes with a restart of the operator's. */
@@ -289,15 +277,6 @@ static void on_events(struct loop_source *source, uint32_t events)
 			on_settled, NULL);
 }
 
-static void on_signal(struct loop_source *source, uint32_t events)
-{
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		keel_dns.loop.stop = true;
-}
-
 static int start(void)
 {
 	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), rc = loop_init(&keel_dns.loop);
@@ -305,7 +284,8 @@ static int start(void)
 	if (fd < 0 || rc < 0)
 		return fd < 0 ? -errno : rc;
 	dns_forward_init(&keel_dns.forward, &keel_dns.loop);
-	rc = stop_signals_watch(&keel_dns.loop, &keel_dns.signals, on_signal, NULL);
+	rc = stop_signals_watch(&keel_dns.loop, &keel_dns.signals, stop_signals_end_loop,
+		&keel_dns.loop);
 	if (rc == 0)
 		rc = loop_add(&keel_dns.loop, &keel_dns.events, fd, EPOLLIN, on_events, NULL);
 	return rc;

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
 #include "agent/log/collector.h"
 #include "agent/notify.h"
@@ -192,15 +191,6 @@ static void start_watchdog(void)
 		on_watchdog(&keel_log.watchdog);
 }
 
-static void on_signal(struct loop_source *source, uint32_t events)
-{
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		keel_log.loop.stop = true;
-}
-
 static int open_directory(const char *path, int *fd)
 {
 	int rc = file_make_dirs(path);
@@ -229,7 +219,8 @@ static int start(void)
 	if (rc == 0)
 		rc = open_directory(LOG_DIR, &keel_log.log_dir);
 	if (rc == 0)
-		rc = stop_signals_watch(&keel_log.loop, &keel_log.signals, on_signal, NULL);
+		rc = stop_signals_watch(&keel_log.loop, &keel_log.signals, stop_signals_end_loop,
+			&keel_log.loop);
 	if (rc == 0)
 		rc = watch_spool();
 	return rc;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -246,15 +245,6 @@ static void withdraw(void)
 
 /* ---- life ------------------------------------------------------------------------------------------- */
 
-static void on_signal(struct loop_source *source, uint32_t events)
-{
-	struct signalfd_siginfo info;
-
-	(void)events;
-	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		share.loop.stop = true;
-}
-
 /* Somebody has asked whether we live. */
 static void on_owner(struct loop_source *source, uint32_t events)
 {
@@ -359,7 +349,8 @@ int main(int argc, char **argv)
 	config_load(&share.config, on_config_warning, NULL);
 	rc = loop_init(&share.loop);
 	if (rc == 0)
-		rc = stop_signals_watch(&share.loop, &share.signals, on_signal, NULL);
+		rc = stop_signals_watch(&share.loop, &share.signals, stop_signals_end_loop,
+			&share.loop);
 	if (rc == 0 && share.config.share.enabled)
 		rc = start();
 	if (rc < 0) {

@@ -8,10 +8,8 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/share_point.h"
 
-#define SHARE_TOP   "/mnt/wsl"
-#define SHARE_HOME  SHARE_TOP "/keel"
-#define SHARE_POINT SHARE_HOME "/run" /* where it is published */
 #define SHARE_DIR   "/run/keel/share" /* what is published */
 #define SHARE_ROOT  "/keel/share" /* the same from the root of its file system, as in mountinfo(5) */
 #define SHARE_OWNER "owner"       /* a socket in it, listened on while its keel-share lives */

@@ -130,6 +130,27 @@ static void test_write_all(void **state)
 	close_p(&fds[0]);
 }
 
+static void test_replace(void **state)
+{
+	char text[8], path[300];
+
+	(void)state;
+	assert_int_equal(file_replace("word", "old"), 0);
+	assert_int_equal(file_replace("word", "new\n"), 0);
+	assert_int_equal(file_read("word", text, sizeof(text)), 4);
+	assert_string_equal(text, "new\n");
+	assert_int_equal(access("word.new", F_OK), -1);
+	assert_int_equal(unlink("word"), 0);
+	assert_int_equal(mkdir("word", 0700), 0);
+	assert_int_equal(file_replace("word", "x"), -EISDIR);
+	assert_int_equal(access("word.new", F_OK), -1);
+	assert_int_equal(rmdir("word"), 0);
+	assert_int_equal(file_replace("none/word", "x"), -ENOENT);
+	memset(path, 'a', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(file_replace(path, "x"), -ENAMETOOLONG);
+}
+
 /* ---- base.h and clock.h -------------------------------------------------------------------- */
 
 static int open_and_take(int *closed)
@@ -192,6 +213,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_write),
 	cmocka_unit_test(test_make_dirs),
 	cmocka_unit_test(test_write_all),
+	cmocka_unit_test(test_replace),
 	cmocka_unit_test(test_cleanup_of_descriptors),
 	cmocka_unit_test(test_cleanup_of_memory),
 	cmocka_unit_test(test_clock_goes_forward),

@@ -12,6 +12,7 @@ import posixpath
 import tarfile
 
 # kind: "dir", "file", "link". data: bytes of a file, target of a link. origin: name of a package.
+LINKS = 40  # that are followed on the way to a file: the kernel's limit
 Entry = collections.namedtuple("Entry", "kind mode data origin")
 
 
@@ -45,9 +46,10 @@ def add_parents(tree, origin):
                 add_directory(tree, path, origin)
 
 
-def resolve(tree, path):
-    """The entry behind a path, all links on the way followed inside the tree; None if there is none."""
-    done, rest, budget = "", path.strip("/").split("/"), 40
+def follow(path, look):
+    """The path behind a path, all links on the way followed inside the tree; None if they lead nowhere or in a circle.
+    look(path) is a link's target, False for what is no link, None for what is not there."""
+    done, rest, budget = "", path.split("/"), LINKS
     while rest:
         part = rest.pop(0)
         if part in ("", "."):
@@ -56,19 +58,30 @@ def resolve(tree, path):
             done = posixpath.dirname(done)
             continue
         current = posixpath.join(done, part)
+        target = look(current)
+        if target is None:
+            return None
+        if target is False:
+            done = current
+            continue
+        budget -= 1
+        if budget < 0:
+            return None
+        if target.startswith("/"):
+            done = ""
+        rest = target.split("/") + rest
+    return done
+
+
+def resolve(tree, path):
+    """The entry behind a path, all links on the way followed inside the tree; None if there is none."""
+    def look(current):
         entry = tree.get(current)
         if entry is None:
             return None
-        if entry.kind == "link":
-            budget -= 1
-            if budget < 0:
-                return None
-            if entry.data.startswith("/"):
-                done = ""
-            rest = entry.data.split("/") + rest
-        else:
-            done = current
-    return tree.get(done)
+        return entry.data if entry.kind == "link" else False
+
+    return tree.get(follow(path, look))
 
 
 def _member(path, entry, epoch):

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """distro.py - an archive as the root file system that it becomes: paths, links, accounts, WSL's configuration files."""
+import pathlib
 import posixpath
+import sys
 
 import archive
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "pack"))
+import tree as trees  # noqa: E402
 
 ETC = ("etc/wsl.conf", "etc/wsl-distribution.conf", "etc/passwd", "etc/group", "etc/shadow", "etc/os-release",
        "usr/lib/os-release", "etc/fstab", "etc/machine-id")
@@ -10,7 +15,6 @@ TEXT_LIMIT = 256 << 10
 ASSET_LIMIT = 1 << 20  # what WSL reads of an icon or a template
 # Where links may lead although nothing is there yet: what the kernel, WSL or the boot makes.
 RUNTIME = ("run", "proc", "sys", "dev", "mnt", "var/run")
-LINKS = 40  # the kernel's limit
 # What a tool asks of a path whose owner or mode does not matter.
 PROGRAM_DIRECTORIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 
@@ -163,28 +167,13 @@ class Distro:
 
     def _walk(self, path):
         """The path without links; None if they lead nowhere or in a circle."""
-        done, rest, budget = "", path.split("/"), LINKS
-        while rest:
-            part = rest.pop(0)
-            if part in ("", "."):
-                continue
-            if part == "..":
-                done = posixpath.dirname(done)
-                continue
-            current = posixpath.join(done, part)
+        def look(current):
             entry = self.tree.get(current)
             if entry is not None and entry.kind == "symlink":
-                budget -= 1
-                if budget < 0:
-                    return None
-                if entry.target.startswith("/"):
-                    done = ""
-                rest = entry.target.split("/") + rest
-            elif entry is None and not self._is_implied(current):
-                return None
-            else:
-                done = current
-        return done
+                return entry.target
+            return None if entry is None and not self._is_implied(current) else False
+
+        return trees.follow(path, look)
 
     def _is_implied(self, path):
         """True for a directory that has no entry of its own but something in it."""

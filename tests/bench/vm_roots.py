@@ -102,6 +102,29 @@ MASKED = ("systemd-logind.service", "getty.target", "systemd-hwdb-update.service
 
 # ---- OpenRC -----------------------------------------------------------------------------------
 
+def openrc_daemons(containerd_depends, docker_depends):
+    """The services of the daemons, alike but for what they depend on; {floor}, {notes}, {containerd}, {docker} are to be
+    filled in."""
+    return {"containerd": """supervisor=supervise-daemon
+command={floor}
+command_args="exec containerd {notes} {containerd}"
+output_log=/run/containerd.log
+error_log=/run/containerd.log
+depend() { """ + containerd_depends + """ }
+start_pre() {
+	{floor} listen /run/notify {notes}
+	export NOTIFY_SOCKET=/run/notify
+}
+""", "docker": """supervisor=supervise-daemon
+command={floor}
+command_args="exec docker {notes} {docker}"
+output_log=/run/docker.log
+error_log=/run/docker.log
+depend() { """ + docker_depends + """ }
+start_pre() { export NOTIFY_SOCKET=/run/notify; }
+"""}
+
+
 OPENRC = {
     "sysinit": {"devices": """start() {
 	mountpoint -q /dev || mount -t devtmpfs devtmpfs /dev
@@ -122,24 +145,7 @@ start() {
 	mount --bind /data/containerd /var/lib/containerd
 }
 """},
-    "default": {"containerd": """supervisor=supervise-daemon
-command={floor}
-command_args="exec containerd {notes} {containerd}"
-output_log=/run/containerd.log
-error_log=/run/containerd.log
-depend() { need localmount; }
-start_pre() {
-	{floor} listen /run/notify {notes}
-	export NOTIFY_SOCKET=/run/notify
-}
-""", "docker": """supervisor=supervise-daemon
-command={floor}
-command_args="exec docker {notes} {docker}"
-output_log=/run/docker.log
-error_log=/run/docker.log
-depend() { need localmount loopback; after containerd; }
-start_pre() { export NOTIFY_SOCKET=/run/notify; }
-""", "report": f"""depend() {{ after docker; }}
+    "default": openrc_daemons("need localmount;", "need localmount loopback; after containerd;") | {"report": f"""depend() {{ after docker; }}
 start() {{ /bin/sh /{LAB}/report-openrc </dev/null >/dev/null 2>&1 & }}
 """},
 }

@@ -93,24 +93,8 @@ def write_systemd(tar):
 
 SERVICES = {
     "boot": {"data-disk": "start() {\n\t/bin/sh /etc/data-disk\n}\n"},
-    "default": {"containerd": """supervisor=supervise-daemon
-command={floor}
-command_args="exec containerd {notes} {containerd}"
-output_log=/run/containerd.log
-error_log=/run/containerd.log
-depend() { need bench-data-disk; }
-start_pre() {
-	{floor} listen /run/notify {notes}
-	export NOTIFY_SOCKET=/run/notify
+    "default": vm_roots.openrc_daemons("need bench-data-disk;", "need bench-data-disk; after bench-containerd;"),
 }
-""", "docker": """supervisor=supervise-daemon
-command={floor}
-command_args="exec docker {notes} {docker}"
-output_log=/run/docker.log
-error_log=/run/docker.log
-depend() { need bench-data-disk; after bench-containerd; }
-start_pre() { export NOTIFY_SOCKET=/run/notify; }
-"""}}
 
 
 def openrc_files(device, cgroup):

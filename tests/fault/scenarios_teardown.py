@@ -13,7 +13,7 @@ import threading
 import time
 
 import engine
-from guest import Guest, is_real_root, unit
+from guest import Guest, in_mounts_of, is_real_root, unit
 from harness import Skip, check, scenario
 
 POWEROFF, REBOOT = 7, 8
@@ -29,19 +29,7 @@ def mount(source, target, kind, options=None):
 
 
 def inside(guest, function):
-    """Runs the function in the guest's mount namespace, in a process that the guest does not know."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setns(os.open(f"/proc/{guest.pid}/ns/mnt", os.O_RDONLY), os.CLONE_NEWNS)
-            function()
-            status = 0
-        except BaseException as error:  # pylint: disable=broad-except
-            print(f"inside: {error!r}", flush=True)
-        finally:
-            os._exit(status)
-    check(os.waitpid(child, 0)[1] == 0, "the function failed inside")
+    check(in_mounts_of(guest.pid, function), "the function failed inside")
 
 
 class Holder:

@@ -11,9 +11,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "image-build" / "pack"))
 import tree as trees  # noqa: E402
 import verify  # noqa: E402
+from points import point, status  # noqa: E402
 
 OUT = TOP / "build" / "out"
-POINTS = []
 
 
 def read(path):
@@ -30,14 +30,6 @@ def read(path):
                 entry = trees.Entry("file", member.mode, archive.extractfile(member).read(), "?")
             tree[member.name] = entry
     return tree, members
-
-
-def point(name, problems):
-    POINTS.append(not problems)
-    number = int(sys.argv[1] if len(sys.argv) > 1 else 0) + len(POINTS)
-    print(f"{'not ok' if problems else 'ok'} {number} - {name}")
-    for problem in problems[:20]:
-        print(f"# {problem}")
 
 
 def check_members(members, epoch):
@@ -141,7 +133,7 @@ def main():
     check_modules()
     size = archive.stat().st_size
     point(f"at most 100 MiB: {size / 2**20:.1f}", [] if size <= 100 * 2**20 else ["too big: make size"])
-    return 0 if all(POINTS) else 1
+    return status()
 
 
 if __name__ == "__main__":

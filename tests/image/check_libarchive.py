@@ -12,6 +12,7 @@ import tarfile
 import tempfile
 
 import check_validator as distros
+from points import point, status
 
 LIBRARY = ctypes.CDLL("libarchive.so.13")
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink", 0: "hardlink"}
@@ -61,7 +62,7 @@ def differences(path):
 
 
 def main():
-    distros.point("libarchive reads keel.wsl as the validator does", differences(distros.TOP / "build" / "out" / "keel.wsl"))
+    point("libarchive reads keel.wsl as the validator does", differences(distros.TOP / "build" / "out" / "keel.wsl"))
     long = {**distros.tiny(), "long": distros.member("etc/" + "/".join(["d" * 100] * 4), b"x")}
     forms = {"pax": tarfile.PAX_FORMAT, "gnu": tarfile.GNU_FORMAT}
     wrong = []
@@ -73,8 +74,8 @@ def main():
                                     "two members": gzip.compress(data[:5000]) + gzip.compress(data[5000:])}.items():
                 path.write_bytes(packed)
                 wrong += [f"{form}, {packing}: {one}" for one in differences(path)]
-    distros.point("and a small one as pax and GNU tar, plain, gzip, xz, in two gzip members", wrong)
-    return 0 if all(distros.POINTS) else 1
+    point("and a small one as pax and GNU tar, plain, gzip, xz, in two gzip members", wrong)
+    return status()
 
 
 if __name__ == "__main__":

@@ -24,18 +24,10 @@ import distro as distros  # noqa: E402
 import icon  # noqa: E402
 import main as validator  # noqa: E402
 import rule as rules  # noqa: E402
+from points import point, status  # noqa: E402
 
 TOOL = TOP / "image-build" / "validate-distro"
-POINTS = []
 MEMORY = 256 << 20
-
-
-def point(name, problems):
-    POINTS.append(not problems)
-    number = int(sys.argv[1] if len(sys.argv) > 1 else 0) + len(POINTS)
-    print(f"{'not ok' if problems else 'ok'} {number} - {name}")
-    for problem in problems[:20]:
-        print(f"# {problem}")
 
 
 # ---- a tiny distro ---------------------------------------------------------------------------------
@@ -398,7 +390,7 @@ def main():
         check_noise()
         check_harm(work)
         check_tool(work)
-    return 0 if all(POINTS) else 1
+    return status()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from guest import BIN, Guest, unit
+from guest import BIN, Guest, in_mounts_of, unit
 from harness import check, scenario
 from scenarios_wsl import POWEROFF, enter, mount_points
 
@@ -32,7 +32,7 @@ def other_distro(guest):
     process = enter(guest, "/usr/bin/svc", "ready", "sleep", spaces=("mnt",), copy=True)
     try:
         guest.retry(lambda: os.readlink(f"/proc/{process.pid}/exe").endswith("svc"), "it runs")
-        inside(process.pid, lambda: [call(LIBC.mount, None, point.encode(), None, 1 << 18, None)  # MS_PRIVATE
+        in_mounts_of(process.pid, lambda: [call(LIBC.mount, None, point.encode(), None, 1 << 18, None)  # MS_PRIVATE
                                      for point in set(mount_points("self")) if not point.startswith("/mnt/wsl")])
         yield process.pid
     finally:
@@ -45,24 +45,8 @@ def call(function, *arguments):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def inside(pid, function):
-    """Runs it in the mount namespace of a process; True if it did not fail."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setns(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY), 0)
-            function()
-            status = 0
-        except BaseException as error:  # pylint: disable=broad-except
-            print(f"# inside: {error!r}", flush=True)
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def unmount(pid, point=POINT):
-    check(inside(pid, lambda: call(LIBC.umount2, point.encode(), 0)), f"cannot unmount {point}")
+    check(in_mounts_of(pid, lambda: call(LIBC.umount2, point.encode(), 0)), f"cannot unmount {point}")
 
 
 def status(guest):
@@ -109,7 +93,7 @@ def publishes(_test):
         guest.retry(lambda: not os.path.exists(guest.path(f"{POINT}/docker.sock")), "a socket that is gone is gone there")
         info = os.stat(guest.path(POINT))
         check((info.st_uid, info.st_gid, info.st_mode & 0o777) == (0, 0, 0o700), f"{info}")
-        check(not inside(other, lambda: os.open(f"{POINT}/file", os.O_CREAT | os.O_WRONLY)), "others can write there")
+        check(not in_mounts_of(other, lambda: os.open(f"{POINT}/file", os.O_CREAT | os.O_WRONLY)), "others can write there")
         check(guest.request(4, "keel-share.service") == 0, "stop")
         guest.wait_service("keel-share.service", "inactive")
         check(POINT not in mount_points(other) and not os.path.exists(guest.path("/mnt/wsl/keel")), "all is gone")
@@ -151,7 +135,7 @@ def run_read_only(_test):
         call(LIBC.mount, None, POINT.encode(), None, 1 | 32, None)  # MS_RDONLY | MS_REMOUNT
 
     with guest_with_share() as guest, other_distro(guest) as other:
-        check(not inside(other, read_only), "refused")
+        check(not in_mounts_of(other, read_only), "refused")
         check(not os.statvfs(guest.path("/run")).f_flag & os.ST_RDONLY, "/run is writable")
 
 
@@ -169,7 +153,7 @@ def whose(_test):
         guest.retry(lambda: "the engine is at" in status(guest), "it knows its own")
         check(mount_points(other).count(POINT) == 1, mount_points(other))
         check("again" not in status(guest), status(guest))
-        check(inside(other, foreign), "a foreign mount")
+        check(in_mounts_of(other, foreign), "a foreign mount")
         guest.retry(lambda: "something else is mounted" in status(guest), "the foreign one is seen")
         check(mount_points(guest.pid).count(POINT) == 2, "and left alone")
         unmount(other)
@@ -185,7 +169,7 @@ def whose(_test):
             os.makedirs("/tmp/other/keel/share")
             call(LIBC.mount, b"/tmp/other/keel/share", POINT.encode(), None, 4096, None)
 
-        check(inside(guest.pid, another), "another keel's")
+        check(in_mounts_of(guest.pid, another), "another keel's")
         with serve(guest, "/tmp/other/keel/share/owner"):
             check(guest.request(3, "keel-share.service") == 0, "start")
             guest.retry(lambda: "another keel is at" in status(guest), "it lives")
@@ -204,7 +188,7 @@ def withdrawn_by_init(_test):
         call(LIBC.mount, b"t", b"/mnt/wsl/shared", b"tmpfs", 0, None)
 
     with guest_with_share() as guest, other_distro(guest) as other:
-        check(inside(other, more), "somebody else's")
+        check(in_mounts_of(other, more), "somebody else's")
         pid = guest.snapshot()["services"]["keel-share.service"]["pid"]
         guest.kill(pid, signal.SIGSTOP)
         check(guest.request(POWEROFF) == 0, "accepted")

@@ -1,5 +1,6 @@
 """WSL: the end within its grace, and the fall-back where WSL's own init stays PID 1."""
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import time
 
 import engine
 from control import Closed
-from guest import Guest, cgroup2_mount, unit
+from guest import Guest, cgroup2_mount, in_mounts_of, unit
 from harness import Skip, check, scenario
 
 POWEROFF, REBOOT = 7, 8
@@ -297,16 +298,13 @@ def fall_back_mounts(_test):
 
 def mount_in(pid, target):
     """A tmpfs on target, made in the mount namespace of a process."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        with contextlib.suppress(BaseException):
-            import ctypes  # pylint: disable=import-outside-toplevel
-            libc = ctypes.CDLL(None, use_errno=True)
-            os.setns(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY), 0)
-            status = 0 if libc.mount(b"t", target.encode(), b"tmpfs", 0, None) == 0 else ctypes.get_errno()
-        os._exit(status)
-    check(os.waitpid(child, 0)[1] == 0, f"cannot mount on {target}")
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def mount():
+        if libc.mount(b"t", target.encode(), b"tmpfs", 0, None) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    check(in_mounts_of(pid, mount), f"cannot mount on {target}")
 
 
 @scenario("fall-back: not where PID 1 is keel-init, or is about to be (systemd=true runs the command too)")

@@ -25,9 +25,9 @@ import workload  # noqa: E402
 from cut import Cut  # noqa: E402
 
 # Phase, kind of disk, cuts. The long ones first: two lots run at a time.
-PLAN = (("work", "cache", 4), ("work", "vhdx", 4), ("trim", "cache", 3), ("mkfs", "cache", 6), ("check", "cache", 3),
-        ("replay", "cache", 3), ("growth", "cache", 4), ("adopt", "cache", 4), ("mkfs", "vhdx", 2),
-        ("growth", "vhdx", 2))
+PLAN = (("work", "cache", 3), ("work", "vhdx", 3), ("trim", "cache", 2), ("mkfs", "cache", 4), ("check", "cache", 2),
+        ("replay", "cache", 2), ("growth", "cache", 2), ("adopt", "cache", 2), ("mkfs", "vhdx", 1),
+        ("growth", "vhdx", 1))
 CUTS = int(os.environ.get("KEEL_CUTS") or sum(cuts for _, _, cuts in PLAN))
 SEED = os.environ.get("KEEL_CUT_SEED")
 LINES = harness.TOP / "build" / "test" / "powercut.cuts"

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "agent/api.h"
@@ -32,6 +31,7 @@
 #include "agent/report.h"
 #include "agent/state_file.h"
 #include "lib/clock.h"
+#include "lib/descriptors.h"
 #include "lib/log.h"
 #include "lib/stop_signals.h"
 
@@ -303,16 +303,6 @@ static void on_signal(struct loop_source *source, uint32_t events)
 	}
 }
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void init_parts(const struct agent_options *options)
 {
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
@@ -377,7 +367,7 @@ int agent_run(const struct agent_options *options)
 {
 	int rc;
 
-	raise_descriptor_limit();
+	descriptors_raise(DESCRIPTORS);
 	rc = loop_init(&agent.loop);
 	if (rc < 0)
 		return rc;

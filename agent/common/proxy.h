@@ -19,6 +19,8 @@
 
 /* Twice as many descriptors, and a page of memory each. */
 #define PROXY_CONNECTIONS_MAX 1024
+/* What a program with one proxy may need: two each, RELAY_PIPES_MAX pipes, and some. */
+#define PROXY_DESCRIPTORS 3072
 /* Kept for the next connections when theirs are over. */
 #define PROXY_SPARES_MAX 16
 /* An answer of which nothing came for so long is not under way. */

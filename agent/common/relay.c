@@ -34,7 +34,7 @@ static void side_gone(struct relay_side *side)
 	side_drop_waiting(side);
 }
 
-/* Writes what it can; returns the number of bytes taken. A broken pipe ends only this direction:
+/* Writes what it can, of its pipe if it has one; returns the number of bytes taken. A broken pipe ends only this direction:
  * the side may still have an answer for us to read. */
 static size_t side_write(struct relay_side *side, const char *data, size_t len)
 {
@@ -84,7 +84,8 @@ static void side_keep(struct relay_side *side, const char *data, size_t len)
 
 static void side_flush(struct relay_side *side)
 {
-	size_t done = side_write(side, side->waiting + side->waiting_start, side->waiting_len);
+	const char *data = side->waiting ? side->waiting + side->waiting_start : NULL;
+	size_t done = side_write(side, data, side->waiting_len);
 
 	if (side->write_done)
 		return;

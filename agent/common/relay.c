@@ -174,11 +174,16 @@ static void side_read(struct relay_side *side)
 	}
 }
 
+/* What it said before it went is still to be read, unless nobody hears it. A side to which all was said already is not asked:
+ * its own end is found by reading. */
 static void side_check_alive(struct relay_side *side)
 {
-	if (send(side->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
-		errno != EINTR)
-		side_gone(side);
+	if (side->write_done || send(side->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+		errno == EAGAIN || errno == EINTR)
+		return;
+	side->write_done = true;
+	side->read_done |= side->peer->write_done;
+	side_drop_waiting(side);
 }
 
 static uint32_t side_events(const struct relay_side *side)

@@ -6,7 +6,8 @@
  *  - An end of input on one side becomes shutdown(SHUT_WR) on the other, after everything that was
  *    read before it; the other direction goes on (Docker's attach and exec need that).
  *  - A side that takes nothing stops the reading of its peer: at most RELAY_CHUNK bytes wait for it.
- *  - A side that is gone (not just half-closed) ends its direction at once, also while nothing flows.
+ *  - A side that is gone (not just half-closed) is noticed at once, also while nothing flows. What it said before is
+ *    still passed on.
  *  - An idle relay costs no buffer: bytes pass through one shared chunk or a shared pipe, and a side gets a
  *    buffer or a pipe of its own only while it could not take all at once.
  *

@@ -202,6 +202,55 @@ static void test_back_pressure(void **state)
 	LOOP_UNTIL(&loop, done == 1);
 }
 
+/* The answer ends and its sayer goes while the hearer takes nothing: all of it arrives nevertheless. */
+static void test_all_arrives_of_one_that_went(void **state)
+{
+	static unsigned char chunk[50000];
+	size_t sent = 0, got = 0;
+
+	for (int i = 0; i < 200; i++) {
+		ssize_t n;
+
+		for (size_t j = 0; j < sizeof(chunk); j++)
+			chunk[j] = pattern(sent + j);
+		n = send(left, chunk, sizeof(chunk), MSG_DONTWAIT);
+		sent += n > 0 ? (size_t)n : 0;
+		(void)loop_test_step(&loop);
+	}
+	assert_true(relay.side[1].waiting_len > 0);
+	if (*state) { /* its request was over before */
+		assert_int_equal(shutdown(right, SHUT_WR), 0);
+		expect_end(left);
+	}
+	close_p(&left);
+	while (loop_test_step(&loop))
+		;
+	for (;;) {
+		ssize_t n = recv(right, chunk, sizeof(chunk), MSG_DONTWAIT);
+
+		if (n < 0) {
+			assert_int_equal(errno, EAGAIN);
+			assert_int_equal(loop_once(&loop), 0);
+			continue;
+		}
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(chunk[i], pattern(got + (size_t)i));
+		got += (size_t)n;
+		if (n == 0)
+			break;
+	}
+	assert_int_equal(got, sent);
+	close_p(&right);
+	LOOP_UNTIL(&loop, done == 1);
+}
+
+static void test_all_arrives_after_a_half_close(void **state)
+{
+	void *yes = state;
+
+	test_all_arrives_of_one_that_went(&yes);
+}
+
 /* A full side whose peer hung up must not make the loop spin. */
 static void test_no_spin_while_blocked(void **state)
 {
@@ -378,6 +427,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_death_after_half_close, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_early_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_back_pressure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_all_arrives_of_one_that_went, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_all_arrives_after_a_half_close, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_no_spin_while_blocked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bulk_is_spliced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_death_with_a_full_pipe, set_up, tear_down),

@@ -37,7 +37,8 @@ typedef int engine_dial_fn(void *ctx, int *fd);
 struct engine_probe {
 	struct loop *loop;
 	struct address address;
-	engine_dial_fn *dial; /* instead of a connection to the address; NULL after engine_probe_init */
+	engine_dial_fn
+		*dial; /* instead of a connection to the address; NULL after engine_probe_init */
 	void *dial_ctx;
 	const struct engine_question *question;
 	unsigned int deadline_ms;

@@ -124,13 +124,15 @@ static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 	add_daemons(doc, item, facts);
 }
 
-static void add_docker_api(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct docker_facts *docker)
+static void add_docker_api(yyjson_mut_doc *doc, yyjson_mut_val *root,
+	const struct docker_facts *docker)
 {
 	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "docker_api");
 
 	(void)yyjson_mut_obj_add_str(doc, item, "state", docker_api_state_name(docker->state));
 	(void)yyjson_mut_obj_add_str(doc, item, "address", docker->address);
-	(void)yyjson_mut_obj_add_str(doc, item, "reason", docker->error < 0 ? strerror(-docker->error) : "");
+	(void)yyjson_mut_obj_add_str(doc, item, "reason",
+		docker->error < 0 ? strerror(-docker->error) : "");
 }
 
 /* The check is another program's file: it is parsed, so that what is not JSON cannot break ours. */

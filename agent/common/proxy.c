@@ -47,9 +47,8 @@ static struct proxy_connection *connection_new(struct proxy *proxy)
 		if (connection == MAP_FAILED)
 			return NULL;
 	}
-	*connection = (struct proxy_connection){.proxy = proxy,
-		.next = proxy->connections,
-		.link = &proxy->connections};
+	*connection = (struct proxy_connection){
+		.proxy = proxy, .next = proxy->connections, .link = &proxy->connections};
 	if (connection->next)
 		connection->next->link = &connection->next;
 	proxy->connections = connection;
@@ -221,7 +220,8 @@ void proxy_close(struct proxy *proxy)
 			transport_cancel(&connection->transport);
 		close_p(&connection->client_fd);
 		connection_free(connection);
-	}	while (proxy->spares) {
+	}
+	while (proxy->spares) {
 		struct proxy_connection *spare = proxy->spares;
 
 		proxy->spares = spare->next;

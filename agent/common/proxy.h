@@ -38,7 +38,8 @@ struct proxy {
 	void *ctx;
 	struct proxy_connection *connections, *spares;
 	unsigned int count, spare_count;
-	struct loop_timer quiet_timer; /* armed while the target stops and there may be quiet answers */
+	struct loop_timer
+		quiet_timer; /* armed while the target stops and there may be quiet answers */
 	int dial_error;
 };
 

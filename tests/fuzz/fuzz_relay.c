@@ -27,7 +27,16 @@
 /* So that little fills a path, and bulk is possible still. */
 #define SEND_BUFFER (24 * 1024)
 
-enum act { ACT_SAY, ACT_SAY_MUCH, ACT_HEAR, ACT_HEAR_MUCH, ACT_END, ACT_GO, ACT_TURN, ACT_END_INPUT };
+enum act {
+	ACT_SAY,
+	ACT_SAY_MUCH,
+	ACT_HEAR,
+	ACT_HEAR_MUCH,
+	ACT_END,
+	ACT_GO,
+	ACT_TURN,
+	ACT_END_INPUT
+};
 
 struct end {
 	int fd; /* -1: gone */

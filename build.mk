@@ -26,7 +26,7 @@ agent_src   := $(wildcard agent/*.c agent/memory/*.c) $(common_src)
 ctl_src     := $(wildcard agent/ctl/*.c) $(common_src)
 log_src     := $(wildcard agent/log/*.c) agent/notify.c agent/common/log_line.c
 dns_src     := $(wildcard agent/dns/*.c) agent/notify.c agent/ctl/control_link.c \
-	$(addprefix agent/common/,dockerd.c facts.c farewell.c problem.c relay.c resolv_conf.c)
+	$(addprefix agent/common/,dockerd.c facts.c farewell.c problem.c relay.c relay_pipe.c resolv_conf.c)
 share_src   := $(wildcard agent/share/*.c) agent/notify.c
 own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) \
 	$(log_src) $(dns_src) $(share_src))

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "agent/api.h"
@@ -32,6 +31,7 @@
 #include "agent/report.h"
 #include "agent/state_file.h"
 #include "lib/clock.h"
+#include "lib/descriptors.h"
 #include "lib/log.h"
 #include "lib/stop_signals.h"
 
@@ -89,6 +89,17 @@ static void log_open_error(const struct address *address, int rc, bool last_word
 			strerror(-rc));
 }
 
+/* The host's way to dockerd is a fact. Also tries again what is closed: who had the address may be gone. */
+static void look_at_docker_listeners(void)
+{
+	struct docker_facts docker = {0};
+
+	for (int i = 0; i < AGENT_LISTENERS_MAX; i++)
+		docker_facts_add(&docker, &agent.proxies[i].listener.address,
+			proxy_open(&agent.proxies[i]));
+	agent.facts.docker = docker;
+}
+
 /* Opens what is not open yet. Returns the first error of a socket that must be there. */
 static int open_listeners(bool last_word)
 {
@@ -107,6 +118,7 @@ static int open_listeners(bool last_word)
 		if (rc < 0 && fatal == 0 && agent.proxies[i].listener.address.kind != ADDRESS_VSOCK)
 			fatal = rc;
 	}
+	look_at_docker_listeners();
 	return fatal;
 }
 
@@ -138,9 +150,21 @@ static void look_for_crashes(void)
 		NULL);
 }
 
+/* dockerd waits for answers that never end, unless they are ended. */
+static void tell_proxies(void)
+{
+	const struct control_service *dockerd =
+		facts_find_service(&agent.facts, engine_daemon_unit(ENGINE_DOCKERD));
+
+	for (int i = 0; i < AGENT_LISTENERS_MAX; i++)
+		proxy_target_stops(&agent.proxies[i],
+			dockerd && dockerd->state == SERVICE_STATE_STOPPING);
+}
+
 static void agent_spread_facts(void *ctx)
 {
 	(void)ctx;
+	tell_proxies();
 	engine_update(&agent.engine);
 	disk_update(&agent.disk);
 	image_sync_update(&agent.image_sync);
@@ -178,6 +202,10 @@ static void on_disk_job_heard(void *ctx)
 static void on_engine_tick(void *ctx)
 {
 	(void)ctx;
+	if (agent.facts.docker.state == DOCKER_API_CLOSED) {
+		look_at_docker_listeners();
+		tell_change();
+	}
 	disk_tick(&agent.disk);
 	memory_tick(&agent.memory);
 	image_sync_update(&agent.image_sync);
@@ -202,6 +230,12 @@ static int on_engine_restart(void *ctx, const char *unit)
 {
 	(void)ctx;
 	return control_client_send(&agent.control, CONTROL_VERB_RESTART, unit);
+}
+
+/* The probe goes the way that the host goes. */
+static int on_engine_dial(void *ctx, int *fd)
+{
+	return proxy_dial(ctx, fd);
 }
 
 /* A client of the proxy that could not reach dockerd knows more than the last probe. */
@@ -269,16 +303,6 @@ static void on_signal(struct loop_source *source, uint32_t events)
 	}
 }
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void init_parts(const struct agent_options *options)
 {
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
@@ -292,6 +316,7 @@ static void init_parts(const struct agent_options *options)
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
 	agent.engine.tick = on_engine_tick;
+	engine_ask_through(&agent.engine, on_engine_dial, &agent.proxies[0]);
 	disk_init(&agent.disk, &agent.loop, &options->disk, &agent.facts, on_fact_change,
 		on_disk_job_heard, NULL);
 	engine_events_init(&agent.ending_events, &agent.loop,
@@ -342,7 +367,7 @@ int agent_run(const struct agent_options *options)
 {
 	int rc;
 
-	raise_descriptor_limit();
+	descriptors_raise(DESCRIPTORS);
 	rc = loop_init(&agent.loop);
 	if (rc < 0)
 		return rc;

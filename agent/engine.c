@@ -264,6 +264,12 @@ void engine_init(struct engine *engine, struct loop *loop, const struct engine_o
 	}
 }
 
+void engine_ask_through(struct engine *engine, engine_dial_fn *dial, void *ctx)
+{
+	engine->daemons[ENGINE_DOCKERD].probe.dial = dial;
+	engine->daemons[ENGINE_DOCKERD].probe.dial_ctx = ctx;
+}
+
 void engine_update(struct engine *engine)
 {
 	for (size_t i = 0; i < ENGINE_DAEMONS; i++) {

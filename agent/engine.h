@@ -55,6 +55,8 @@ struct engine {
 
 void engine_init(struct engine *engine, struct loop *loop, const struct engine_options *options,
 	struct facts *facts, engine_change_fn *changed, engine_restart_fn *restart, void *ctx);
+/* dockerd is asked through a connection that `dial` makes, not at its address. */
+void engine_ask_through(struct engine *engine, engine_dial_fn *dial, void *ctx);
 /* The records of the services or of the boot have changed. */
 void engine_update(struct engine *engine);
 /* Somebody wants to know, or met a dead end: asks again unless the last answer is fresh. */

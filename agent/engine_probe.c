@@ -163,6 +163,12 @@ void engine_probe_start(struct engine_probe *probe)
 	/* The deadline is armed first: it covers connecting as well, and an answer may come at once. */
 	loop_timer_set(probe->loop, &probe->deadline,
 		clock_now_us() + probe->deadline_ms * USEC_PER_MSEC, on_probe_deadline, probe);
+	if (probe->dial) {
+		int fd, rc = probe->dial(probe->dial_ctx, &fd);
+
+		on_probe_connected(probe, fd, rc);
+		return;
+	}
 	transport_start(&probe->transport, probe->loop, &probe->address, 2 * probe->deadline_ms,
 		on_probe_connected, probe);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * engine_probe.h - one question to one daemon: connect, ask, read the answer, all before one deadline; never
- * blocking. Caller: engine.c.
+ * blocking. Caller: engine.c. dockerd is asked through the proxy, as the host asks it (`dial`).
  */
 #pragma once
 
@@ -31,9 +31,15 @@ extern const struct engine_question engine_question_containerd; /* grpc.health.v
 /* `error` 0: the daemon is well. Else `reason` says what went wrong. The probe is free for reuse. */
 typedef void engine_probe_fn(void *ctx, int error, const char *detail, const char *reason);
 
+/* Makes the connection: 0 and a non-blocking *fd, or -errno. */
+typedef int engine_dial_fn(void *ctx, int *fd);
+
 struct engine_probe {
 	struct loop *loop;
 	struct address address;
+	engine_dial_fn
+		*dial; /* instead of a connection to the address; NULL after engine_probe_init */
+	void *dial_ctx;
 	const struct engine_question *question;
 	unsigned int deadline_ms;
 	bool busy;

@@ -75,4 +75,9 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm
+## bench-proxy: Docker's API through keel's proxy against a direct socket and socat (root; T=--quick shows that it works)
+bench-proxy: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_proxy.py $(T)
+
+.PHONY: bench bench-disk bench-init bench-memory bench-proxy bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

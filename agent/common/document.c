@@ -124,6 +124,17 @@ static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 	add_daemons(doc, item, facts);
 }
 
+static void add_docker_api(yyjson_mut_doc *doc, yyjson_mut_val *root,
+	const struct docker_facts *docker)
+{
+	yyjson_mut_val *item = yyjson_mut_obj_add_obj(doc, root, "docker_api");
+
+	(void)yyjson_mut_obj_add_str(doc, item, "state", docker_api_state_name(docker->state));
+	(void)yyjson_mut_obj_add_str(doc, item, "address", docker->address);
+	(void)yyjson_mut_obj_add_str(doc, item, "reason",
+		docker->error < 0 ? strerror(-docker->error) : "");
+}
+
 /* The check is another program's file: it is parsed, so that what is not JSON cannot break ours. */
 static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct system_facts *system,
 	bool with_check)
@@ -194,6 +205,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	add_services(doc, root, facts);
 	document_fill_disk(doc, yyjson_mut_obj_add_obj(doc, root, "disk"), facts);
 	add_engine(doc, root, facts);
+	add_docker_api(doc, root, &facts->docker);
 	document_fill_memory(doc, yyjson_mut_obj_add_obj(doc, root, "memory"), facts,
 		&system->memory, false);
 	add_machine(doc, root, system);

@@ -270,6 +270,24 @@ static bool engine_objects(const struct facts *facts, struct health *health)
 		"the engine is in a state that this agent does not know");
 }
 
+/* dockerd is well, but the host does not reach it. */
+static bool docker_objects(const struct facts *facts, struct health *health)
+{
+	const struct docker_facts *docker = &facts->docker;
+
+	if (docker->state != DOCKER_API_CLOSED)
+		return false;
+	if (docker->error == -EADDRINUSE)
+		return object(health, HEALTH_STATUS_DEGRADED,
+			"Docker's API is not offered to the host: something else in this VM (another "
+			"distro with keel?) listens on %s; stop it, or set docker_port in [vsock] of "
+			"/etc/keel/keel.conf and run: keelctl restart keel-agent",
+			docker->address);
+	return object(health, HEALTH_STATUS_DEGRADED,
+		"Docker's API is not offered to the host: %s: listen: %s; then: keelctl restart keel-agent",
+		docker->address, strerror(-docker->error));
+}
+
 /* Of keel's own, or for want of memory in the whole VM: what limits and the reserve are to prevent. A container that was
  * killed at its limit is that container's matter: told in memory{}, and no blemish of the guest. */
 static bool oom_kill_is_ours(const struct memory_oom_kill *kill)
@@ -362,7 +380,8 @@ void health_judge(const struct facts *facts, struct health *health)
 	*health = (struct health){.status = HEALTH_STATUS_READY};
 	if (boot_objects(facts, health) || rescue_objects(facts, health) ||
 		disk_objects(facts, health) || policy_objects(facts, health) ||
-		services_object(facts, health) || engine_objects(facts, health))
+		services_object(facts, health) || engine_objects(facts, health) ||
+		docker_objects(facts, health))
 		return;
 	health->ready = true;
 	if (mounted_blemish(facts, health) || memory_blemish(facts, health) ||

@@ -10,7 +10,8 @@
  *   stopping   on the way down
  *
  * `ready` is true only if the boot is not stopping, PID 1 answers, the data disk is mounted, there and writable (or
- * configured away), every essential service is active, and dockerd answered a ping.
+ * configured away), every essential service is active, dockerd answered a ping that went through the proxy, and the proxy
+ * listens for the host (docker_facts.h; a guest without vsock is excused).
  *
  * Of the data disk: one that is refused, not there in time, or mounted for rescue only leaves the guest degraded,
  * without the engine: people or a late disk can change that while it runs. One that is lost under the running engine (gone,

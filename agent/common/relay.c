@@ -9,38 +9,52 @@
  */
 #include "agent/common/relay.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "agent/common/farewell.h"
+#include "lib/clock.h"
 
 /* Chunks a side may read in one wake-up before others get their turn. */
 #define READ_BURST 4
 
 static char shared_chunk[RELAY_CHUNK];
 
-static void side_gone(struct relay_side *side)
+static void side_drop_waiting(struct relay_side *side)
 {
-	side->read_done = side->write_done = true;
+	relay_pipe_give(&side->pipe, side->waiting_len == 0);
 	side->waiting_len = 0;
 }
 
-/* Writes what it can; returns the number of bytes taken. A broken pipe ends only this direction:
+static void side_gone(struct relay_side *side)
+{
+	side->read_done = side->write_done = true;
+	side_drop_waiting(side);
+}
+
+/* Writes what it can, of its pipe if it has one; returns the number of bytes taken. A broken pipe ends only this direction:
  * the side may still have an answer for us to read. */
 static size_t side_write(struct relay_side *side, const char *data, size_t len)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = send(side->fd, data + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n;
 
+		if (side->pipe.out >= 0)
+			n = splice(side->pipe.out, NULL, side->fd, NULL, len - done,
+				SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		else
+			n = send(side->fd, data + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			break;
-		if (n < 0) {
+		if (n <= 0) {
 			side->write_done = true;
+			side_drop_waiting(side);
 			return len;
 		}
 		done += (size_t)n;
@@ -70,10 +84,15 @@ static void side_keep(struct relay_side *side, const char *data, size_t len)
 
 static void side_flush(struct relay_side *side)
 {
-	size_t done = side_write(side, side->waiting + side->waiting_start, side->waiting_len);
+	const char *data = side->waiting ? side->waiting + side->waiting_start : NULL;
+	size_t done = side_write(side, data, side->waiting_len);
 
+	if (side->write_done)
+		return;
 	side->waiting_start += done;
 	side->waiting_len -= done;
+	if (side->waiting_len == 0)
+		relay_pipe_give(&side->pipe, true);
 }
 
 static bool side_readable(const struct relay_side *side)
@@ -81,37 +100,90 @@ static bool side_readable(const struct relay_side *side)
 	return !side->read_done && !side->peer->write_done && side->peer->waiting_len == 0;
 }
 
+static void side_speaks(struct relay_side *side, const char *data, size_t len)
+{
+	struct relay *relay = side->relay;
+
+	if (relay->speaker != side && relay->turn)
+		relay->turn(relay->ctx, (int)(side - relay->side), data, len);
+	relay->speaker = side;
+	relay->moved_us = clock_now_us();
+}
+
+/* Both reads pass on what they read. The number of bytes, 0 at the end, or -errno. */
+static ssize_t side_copy(struct relay_side *side)
+{
+	ssize_t n = recv(side->fd, shared_chunk, sizeof(shared_chunk), MSG_DONTWAIT);
+	size_t done;
+
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	side_speaks(side, shared_chunk, (size_t)n);
+	done = side_write(side->peer, shared_chunk, (size_t)n);
+	if (done < (size_t)n)
+		side_keep(side->peer, shared_chunk + done, (size_t)n - done);
+	return n;
+}
+
+static ssize_t side_splice(struct relay_side *side)
+{
+	struct relay_side *peer = side->peer;
+	ssize_t n;
+	int rc;
+
+	if (!relay_pipe_take(&peer->pipe))
+		return side_copy(side);
+	n = splice(side->fd, NULL, peer->pipe.in, NULL, RELAY_CHUNK,
+		SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n <= 0) {
+		rc = n < 0 ? -errno : 0;
+		relay_pipe_give(&peer->pipe, true);
+		side->copies = rc == -EINVAL;
+		return side->copies ? side_copy(side) : rc;
+	}
+	side_speaks(side, "", 0);
+	peer->waiting_start = 0;
+	peer->waiting_len = (size_t)n;
+	side_flush(peer);
+	return n;
+}
+
 static void side_read(struct relay_side *side)
 {
-	for (int i = 0; i < READ_BURST && side_readable(side); i++) {
-		ssize_t n = recv(side->fd, shared_chunk, sizeof(shared_chunk), MSG_DONTWAIT);
-		size_t done;
+	struct relay *relay = side->relay;
 
-		if (n < 0 && errno == EINTR)
+	for (int i = 0; i < READ_BURST && side_readable(side); i++) {
+		ssize_t n;
+
+		/* An answer after a request begins small, and is looked at: turn(). */
+		if (relay->speaker != side && !side->peer->bulk)
+			side->bulk = false;
+		n = side->bulk && !side->copies ? side_splice(side) : side_copy(side);
+		if (n == -EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
 			side_gone(side);
 			return;
 		}
-		if (n == 0) {
-			side->read_done = true;
-			return;
-		}
-		done = side_write(side->peer, shared_chunk, (size_t)n);
-		if (done < (size_t)n)
-			side_keep(side->peer, shared_chunk + done, (size_t)n - done);
-		if ((size_t)n < sizeof(shared_chunk))
+		side->read_done = n == 0;
+		side->bulk = n >= RELAY_BULK;
+		if (!side->bulk)
 			return;
 	}
 }
 
+/* What it said before it went is still to be read, unless nobody hears it. A side to which all was said already is not asked:
+ * its own end is found by reading. */
 static void side_check_alive(struct relay_side *side)
 {
-	if (send(side->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
-		errno != EINTR)
-		side_gone(side);
+	if (side->write_done || send(side->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+		errno == EAGAIN || errno == EINTR)
+		return;
+	side->write_done = true;
+	side->read_done |= side->peer->write_done;
+	side_drop_waiting(side);
 }
 
 static uint32_t side_events(const struct relay_side *side)
@@ -128,6 +200,7 @@ static void side_close(struct relay_side *side)
 {
 	loop_remove(side->relay->loop, &side->source);
 	close_p(&side->fd);
+	side_drop_waiting(side);
 	if (side->waiting)
 		(void)munmap(side->waiting, RELAY_CHUNK);
 	side->waiting = NULL;
@@ -163,18 +236,9 @@ static void relay_finish(struct relay *relay)
 	relay->fn(relay->ctx);
 }
 
-static void on_relay_event(struct loop_source *source, uint32_t events)
+/* After anything may have changed. The relay may be over when this returns. */
+static void relay_settle(struct relay *relay)
 {
-	struct relay_side *side = source->ctx;
-	struct relay *relay = side->relay;
-	bool was_readable = side_readable(side);
-
-	if (side->waiting_len > 0 && !side->write_done)
-		side_flush(side);
-	if (was_readable)
-		side_read(side);
-	else if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-		side_check_alive(side);
 	if (relay_pass_ends(relay)) {
 		relay_finish(relay);
 		return;
@@ -189,6 +253,20 @@ static void on_relay_event(struct loop_source *source, uint32_t events)
 	}
 }
 
+static void on_relay_event(struct loop_source *source, uint32_t events)
+{
+	struct relay_side *side = source->ctx;
+	bool was_readable = side_readable(side);
+
+	if (side->waiting_len > 0 && !side->write_done)
+		side_flush(side);
+	if (was_readable)
+		side_read(side);
+	else if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		side_check_alive(side);
+	relay_settle(side->relay);
+}
+
 int relay_start(struct relay *relay, struct loop *loop, int fd0, int fd1, relay_done_fn *fn,
 	void *ctx)
 {
@@ -201,6 +279,7 @@ int relay_start(struct relay *relay, struct loop *loop, int fd0, int fd1, relay_
 		relay->side[i].peer = &relay->side[1 - i];
 		relay->side[i].fd = fds[i];
 		relay->side[i].source.fd = -1;
+		relay->side[i].pipe = RELAY_PIPE_NONE;
 	}
 	for (int i = 0; i < 2 && rc == 0; i++)
 		rc = loop_add(loop, &relay->side[i].source, fds[i], EPOLLIN, on_relay_event,
@@ -208,6 +287,17 @@ int relay_start(struct relay *relay, struct loop *loop, int fd0, int fd1, relay_
 	if (rc < 0)
 		relay_abort(relay);
 	return rc;
+}
+
+void relay_end_input(struct relay *relay, int side)
+{
+	struct relay_side *to = &relay->side[side];
+
+	if (to->write_done || to->waiting_len > 0)
+		return;
+	(void)shutdown(to->fd, SHUT_WR);
+	to->write_done = true;
+	relay_settle(relay);
 }
 
 void relay_abort(struct relay *relay)

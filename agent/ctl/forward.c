@@ -7,6 +7,7 @@
 
 #include "agent/common/proxy.h"
 #include "agent/ctl/ctl.h"
+#include "lib/descriptors.h"
 #include "lib/log.h"
 #include "lib/stop_signals.h"
 
@@ -29,6 +30,7 @@ int ctl_forward(const struct ctl *ctl)
 		return CTL_EXIT_USAGE;
 	}
 	log_open("keelctl", STDERR_FILENO, false);
+	descriptors_raise(PROXY_DESCRIPTORS);
 	rc = loop_init(&loop);
 	if (rc < 0)
 		return CTL_EXIT_NO;

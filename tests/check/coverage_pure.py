@@ -12,7 +12,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/shutdown_plan", "init/disk/disk_policy",
         "init/disk/disk_judge", "init/disk/superblock", "init/disk/marker", "init/disk/format_intent", "init/disk/e2fsck",
         "lib/uuid", "lib/memory_limits",
-        "agent/common/health", "agent/common/engine_policy",
+        "agent/common/health", "agent/common/engine_policy", "agent/common/docker_facts",
         "agent/common/space_policy", "agent/common/trim_policy", "agent/common/kernel_message", "agent/common/mount_flags",
         "agent/common/resolv_conf", "agent/common/proxy_settings", "agent/common/route_overlap", "agent/common/route_line",
         "agent/memory/group_kind",

@@ -137,6 +137,12 @@ def daemon_config(root):
     return json.dumps(config)
 
 
+def vsock_ports():
+    """AF_VSOCK is the machine's: two guests cannot listen on the same port."""
+    first = 1 << 16 | secrets.randbelow(1 << 28) << 1
+    return f"[vsock]\napi_port = {first}\ndocker_port = {first + 1}\n"
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("keel", timeout=10)
@@ -154,7 +160,7 @@ class EngineGuest(ns.Guest):
         that replace the root's; root: another than the shipped one."""
         section = f"[disk]\ndata = LABEL={disk.label}\n" if disk else "[disk]\nenabled = no\n"
         files = dict(files or {})
-        files.setdefault("/etc/keel/keel.conf", section + config)
+        files.setdefault("/etc/keel/keel.conf", section + vsock_ports() + config)
         root = root or engine_root()
         files.setdefault("/etc/docker/daemon.json", daemon_config(root))
         super().__init__(files=files, root=root, seconds=seconds,

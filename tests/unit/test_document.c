@@ -155,6 +155,8 @@ static void set_example(void)
 	facts.disk.size_bytes = 8589934592ULL;
 	facts.engine.state = ENGINE_STATE_READY;
 	strcpy(facts.engine.api_version, "1.45");
+	facts.docker = (struct docker_facts){.state = DOCKER_API_CLOSED, .error = -EADDRINUSE};
+	strcpy(facts.docker.address, "vsock:701");
 	health.status = HEALTH_STATUS_DEGRADED;
 	health.ready = true;
 	strcpy(health.reason, "because");
@@ -226,6 +228,10 @@ static void check_example(yyjson_val *root)
 				 "size_bytes")),
 		8589934592ULL);
 	assert_string_equal(string_at(yyjson_obj_get(root, "engine"), "api_version"), "1.45");
+	assert_string_equal(string_at(yyjson_obj_get(root, "docker_api"), "state"), "closed");
+	assert_string_equal(string_at(yyjson_obj_get(root, "docker_api"), "address"), "vsock:701");
+	assert_string_equal(string_at(yyjson_obj_get(root, "docker_api"), "reason"),
+		strerror(EADDRINUSE));
 	assert_int_equal(yyjson_get_int(yyjson_obj_get(yyjson_obj_get(root, "memory"),
 				 "total_bytes")),
 		2048);

@@ -413,6 +413,39 @@ static void test_shutdown_ends_the_probing(void **state)
 	assert_int_equal(restarts, 0);
 }
 
+static int dial_error, dials;
+
+/* What the proxy does: a connection of its own, or why there is none. */
+static int on_dial(void *ctx, int *fd)
+{
+	dials++;
+	assert_ptr_equal(ctx, &options);
+	*fd = -1;
+	return dial_error ? dial_error : address_connect(&options.address[ENGINE_DOCKERD], fd);
+}
+
+/* dockerd is asked through what the host goes through; why that has no dockerd is the reason. */
+static void test_asks_through_the_proxy(void **state)
+{
+	(void)state;
+	dials = 0;
+	dial_error = -ECONNREFUSED;
+	engine_ask_through(&engine, on_dial, &options);
+	set_service(ENGINE_DOCKERD, SERVICE_STATE_ACTIVE, 1000);
+	LOOP_UNTIL(&loop, changes == 1);
+	assert_int_equal(facts.engine.state, ENGINE_STATE_UNREACHABLE);
+	assert_string_equal(facts.engine.reason, "Connection refused");
+	assert_int_equal(dials, 1);
+	dial_error = 0;
+	listen_as(ENGINE_DOCKERD);
+	answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"); /* the proxy's own, of a connection that took too long */
+	LOOP_UNTIL(&loop, changes == 2);
+	assert_int_equal(facts.engine.state, ENGINE_STATE_UNREACHABLE);
+	answer(good);
+	LOOP_UNTIL(&loop, facts.engine.state == ENGINE_STATE_READY);
+	assert_int_equal(dials, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -430,6 +463,7 @@ int main(void)
 		TEST(test_restarts_are_limited),
 		TEST(test_restart_switched_off_or_refused),
 		TEST(test_shutdown_ends_the_probing),
+		TEST(test_asks_through_the_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static bool should_be_ready(const struct facts *facts)
 	       facts->boot.state != BOOT_STATE_STOPPING &&
 	       (facts->disk.state == DISK_STATE_MOUNTED || facts->disk.state == DISK_STATE_NONE) &&
 	       up(&facts->services[0]) && up(&facts->services[1]) &&
-	       facts->engine.state == ENGINE_STATE_READY;
+	       facts->engine.state == ENGINE_STATE_READY &&
+	       facts->docker.state != DOCKER_API_CLOSED;
 }
 
 static void check_promises(const struct facts *facts)
@@ -344,6 +345,43 @@ static void test_engine_words(void **state)
 	expect(&facts, HEALTH_STATUS_DEGRADED, false, "no answer to a ping within 10 s");
 }
 
+/* dockerd is well; can the host get there? */
+static void test_docker_api_words(void **state)
+{
+	static const struct address vsock = {
+		.kind = ADDRESS_VSOCK, .cid = (unsigned int)-1, .port = 701};
+	static const struct address local = {.kind = ADDRESS_UNIX, .path = "/x"};
+	static const struct address nowhere = {.kind = ADDRESS_NONE};
+	struct facts facts = well();
+
+	(void)state;
+	docker_facts_add(&facts.docker, &nowhere, 0);
+	assert_int_equal(facts.docker.state, DOCKER_API_NONE);
+	docker_facts_add(&facts.docker, &local, 0);
+	assert_int_equal(facts.docker.state, DOCKER_API_OPEN);
+	check_promises(&facts);
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	/* A guest without vsock is as well as it can be. */
+	docker_facts_add(&facts.docker, &vsock, -EAFNOSUPPORT);
+	assert_int_equal(facts.docker.state, DOCKER_API_ABSENT);
+	assert_string_equal(facts.docker.address, "vsock:701");
+	check_promises(&facts);
+	expect(&facts, HEALTH_STATUS_READY, true, "");
+	docker_facts_add(&facts.docker, &vsock, -EADDRINUSE);
+	check_promises(&facts);
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "listens on vsock:701");
+	/* The first of the worst is told, and a dockerd that does not answer before all of them. */
+	docker_facts_add(&facts.docker, &local, -EACCES);
+	assert_int_equal(facts.docker.error, -EADDRINUSE);
+	facts.docker.error = -EACCES;
+	check_promises(&facts);
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "vsock:701: listen: Permission denied");
+	facts.engine.state = ENGINE_STATE_UNREACHABLE;
+	expect(&facts, HEALTH_STATUS_DEGRADED, false, "dockerd does not answer");
+	assert_string_equal(docker_api_state_name(DOCKER_API_ABSENT), "absent");
+	assert_string_equal(docker_api_state_name((enum docker_api_state)9), "?");
+}
+
 /* The reason of a restart by policy outlives the daemon that gave it. */
 static void test_restart_by_policy(void **state)
 {
@@ -544,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_failed_boot),
 		cmocka_unit_test(test_service_words),
 		cmocka_unit_test(test_engine_words),
+		cmocka_unit_test(test_docker_api_words),
 		cmocka_unit_test(test_restart_by_policy),
 		cmocka_unit_test(test_words_that_are_missing),
 		cmocka_unit_test(test_no_engine_at_all),

@@ -3,6 +3,7 @@
  * test_proxy.c - listener, transport and proxy together on real unix sockets: the way through with
  * half-close, no target, the hybrid-vsock handshake, out of descriptors.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,224 @@ static void test_out_of_descriptors(void **state)
 	LOOP_UNTIL(&loop, proxy.count == 0);
 }
 
+/* ---- many, and more ---------------------------------------------------------------------------- */
+
+/* More at once than the target's queue holds: they wait, none is lost, and nothing is kept of them. */
+static void test_burst_beyond_the_targets_queue(void **state)
+{
+	enum { BURST = 50 };
+	int clients[BURST], target = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	unsigned int served = 0;
+
+	(void)state;
+	memcpy(name.sun_path, back.path, sizeof(back.path));
+	assert_int_equal(bind(target, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(target, 1), 0);
+	for (int i = 0; i < BURST; i++) {
+		clients[i] = dial(&front);
+		assert_int_equal(send(clients[i], "x", 1, 0), 1);
+	}
+	LOOP_UNTIL(&loop, proxy.count == BURST);
+	while (served < BURST) {
+		int engine = -1;
+		char byte = 0;
+
+		LOOP_UNTIL(&loop, (engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+		LOOP_UNTIL(&loop, recv(engine, &byte, 1, MSG_DONTWAIT) == 1);
+		assert_int_equal(send(engine, "y", 1, 0), 1);
+		close_p(&engine);
+		served++;
+	}
+	for (int i = 0; i < BURST; i++) {
+		char byte = 0;
+
+		LOOP_UNTIL(&loop, recv(clients[i], &byte, 1, MSG_DONTWAIT) == 1);
+		assert_int_equal(byte, 'y');
+		close_p(&clients[i]);
+	}
+	LOOP_UNTIL(&loop, proxy.count == 0);
+	assert_int_equal(proxy.spare_count, PROXY_SPARES_MAX);
+	close_p(&target);
+}
+
+/* The limit is told politely, and when one is closed the next is served. Our own connection does not count. */
+static void test_limit(void **state)
+{
+	static int clients[PROXY_CONNECTIONS_MAX];
+	int target = listen_back(), late, own, engine = -1;
+	struct rlimit limit;
+	char text[2048];
+	size_t len = 0;
+	bool end = false;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur < 4 * PROXY_CONNECTIONS_MAX)
+		skip();
+	for (unsigned int i = 0; i < PROXY_CONNECTIONS_MAX; i++) {
+		clients[i] = dial(&front);
+		if (i % 32 == 31)
+			LOOP_UNTIL(&loop, proxy.count == i + 1);
+	}
+	late = dial(&front);
+	LOOP_UNTIL(&loop, read_text(late, text, sizeof(text), &len, &end));
+	assert_memory_equal(text, "HTTP/1.1 503 ", 13);
+	assert_non_null(strstr(text, "\"code\":\"too_many_connections\""));
+	close_p(&late);
+	assert_int_equal(proxy_dial(&proxy, &own), 0);
+	assert_int_equal(proxy.count, PROXY_CONNECTIONS_MAX + 1);
+	close_p(&own);
+	LOOP_UNTIL(&loop, proxy.count == PROXY_CONNECTIONS_MAX);
+	close_p(&clients[0]);
+	LOOP_UNTIL(&loop, proxy.count == PROXY_CONNECTIONS_MAX - 1);
+	clients[0] = dial(&front);
+	assert_int_equal(send(clients[0], "again", 5, 0), 5);
+	LOOP_UNTIL(&loop, proxy.count == PROXY_CONNECTIONS_MAX);
+	len = 0;
+	for (unsigned int i = 0; i < PROXY_CONNECTIONS_MAX; i++)
+		close_p(&clients[i]);
+	while (len != 5) {
+		end = false;
+		len = 0;
+		LOOP_UNTIL(&loop, (engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+		LOOP_UNTIL(&loop, read_text(engine, text, sizeof(text), &len, &end));
+		close_p(&engine);
+	}
+	assert_string_equal(text, "again");
+	close_p(&target);
+	LOOP_UNTIL(&loop, proxy.count == 0);
+}
+
+/* ---- our own connection ------------------------------------------------------------------------- */
+
+static unsigned int unavailable;
+
+static void on_unavailable(void *ctx)
+{
+	(void)ctx;
+	unavailable++;
+}
+
+static void test_dial(void **state)
+{
+	char text[64];
+	size_t len = 0;
+	bool end = false;
+	int target, client, engine = -1;
+
+	(void)state;
+	unavailable = 0;
+	proxy.on_unavailable = on_unavailable;
+	assert_int_equal(proxy_dial(&proxy, &client), -ENOENT);
+	assert_int_equal(client, -1);
+	assert_int_equal(unavailable, 0);
+	target = listen_back();
+	assert_int_equal(proxy_dial(&proxy, &client), 0);
+	assert_int_equal(send(client, "ping", 4, 0), 4);
+	LOOP_UNTIL(&loop, (engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	LOOP_UNTIL(&loop, (read_text(engine, text, sizeof(text), &len, &end), len == 4));
+	assert_int_equal(send(engine, "pong", 4, 0), 4);
+	close_p(&engine);
+	len = 0;
+	LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
+	assert_string_equal(text, "pong");
+	close_p(&client);
+	LOOP_UNTIL(&loop, proxy.count == 0);
+	close_p(&target);
+	assert_int_equal(proxy_dial(&proxy, &client), -ECONNREFUSED);
+	client = dial(&front);
+	LOOP_UNTIL(&loop, unavailable == 1);
+	close_p(&client);
+}
+
+/* ---- the target stops ---------------------------------------------------------------------------- */
+
+struct talk {
+	int client, engine;
+};
+
+static void begin_talk(struct talk *talk, int target, const char *request, const char *reply)
+{
+	char text[128];
+	size_t len = 0;
+	bool end = false;
+
+	talk->client = dial(&front);
+	talk->engine = -1;
+	LOOP_UNTIL(&loop, (talk->engine = accept4(target, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+	assert_int_equal(send(talk->client, request, strlen(request), 0), strlen(request));
+	LOOP_UNTIL(&loop,
+		(read_text(talk->engine, text, sizeof(text), &len, &end), len == strlen(request)));
+	len = 0;
+	assert_int_equal(send(talk->engine, reply, strlen(reply), 0), strlen(reply));
+	LOOP_UNTIL(&loop,
+		(read_text(talk->client, text, sizeof(text), &len, &end), len == strlen(reply)));
+}
+
+static void end_talk(struct talk *talk)
+{
+	close_p(&talk->client);
+	close_p(&talk->engine);
+}
+
+static bool ended(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+/* Only what is quiet after an answer's beginning is ended: not a request without an answer, nor what was upgraded. */
+static void test_target_stops(void **state)
+{
+	struct talk events, waiting, attached, typed;
+	int target = listen_back();
+	char text[64];
+	size_t len = 0;
+	bool end = false;
+
+	(void)state;
+	begin_talk(&events, target, "GET /events", "HTTP/1.1 200 OK");
+	begin_talk(&waiting, target, "POST /stop", "");
+	begin_talk(&attached, target, "POST /attach", "HTTP/1.1 101 UPGRADED");
+	begin_talk(&typed, target, "POST /attach", "HTTP/1.1 101 UPGRADED");
+	assert_int_equal(send(typed.client, "ls\n", 3, 0), 3);
+	LOOP_UNTIL(&loop, (read_text(typed.engine, text, sizeof(text), &len, &end), len == 3));
+	assert_int_equal(send(typed.engine, "file\n", 5, 0), 5);
+	len = 0;
+	LOOP_UNTIL(&loop, (read_text(typed.client, text, sizeof(text), &len, &end), len == 5));
+	proxy_target_stops(&proxy, false);
+	assert_null(loop.timers);
+	proxy_target_stops(&proxy, true);
+	proxy_target_stops(&proxy, true);
+	LOOP_UNTIL(&loop, ended(events.engine));
+	/* The target ends its answer, the client has all of it. */
+	assert_false(ended(events.client));
+	assert_int_equal(send(events.engine, "0\r\n", 3, 0), 3);
+	close_p(&events.engine);
+	len = 0;
+	end = false;
+	LOOP_UNTIL(&loop, read_text(events.client, text, sizeof(text), &len, &end));
+	assert_string_equal(text, "0\r\n");
+	/* An answer that begins only now is ended as well, once it is quiet. */
+	assert_false(ended(waiting.engine));
+	assert_int_equal(send(waiting.engine, "HTTP/1.1 204", 12, 0), 12);
+	LOOP_UNTIL(&loop, ended(waiting.engine));
+	assert_false(ended(attached.engine));
+	assert_false(ended(typed.engine));
+	end_talk(&events);
+	end_talk(&waiting);
+	LOOP_UNTIL(&loop, proxy.count == 2);
+	LOOP_UNTIL(&loop, proxy.quiet_timer.at_us == 0); /* there is nobody left to look after */
+	end_talk(&attached);
+	end_talk(&typed);
+	LOOP_UNTIL(&loop, proxy.count == 0);
+	close_p(&target);
+}
+
 static int answer_fd, answer_error, answers;
 
 static void on_answer(void *ctx, int fd, int error)
@@ -289,10 +508,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_target_restarts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_socket_mode_and_stale_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_burst_beyond_the_targets_queue, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dial, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_target_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hybrid_vsock_handshake, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_transport_deadline_and_cancel, set_up,
 			tear_down),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

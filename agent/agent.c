@@ -23,6 +23,7 @@
 #include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/engine_events.h"
+#include "agent/events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
@@ -67,6 +68,7 @@ static struct agent {
 	struct report report;
 	struct api api;
 	struct http_server http;
+	struct events events;
 	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
@@ -288,6 +290,7 @@ static void init_parts(const struct agent_options *options)
 		.disk = &agent.disk,
 		.memory = &agent.memory,
 		.http = &agent.http};
+	events_init(&agent.events, &agent.loop, &agent.http);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
@@ -325,6 +328,7 @@ static void agent_finish(void)
 		listener_close(&agent.listeners[i]);
 		proxy_close(&agent.proxies[i]);
 	}
+	events_stop(&agent.events);
 	http_server_close(&agent.http);
 	power_button_stop(&agent.power_button);
 	control_client_stop(&agent.control);

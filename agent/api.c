@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/clock_api.h"
 #include "agent/common/document.h"
 #include "agent/disk_api.h"
 #include "agent/memory_api.h"
@@ -206,6 +207,19 @@ static void post_memory_mode(struct api *api, const struct http_request *request
 		respond_memory(api, response);
 }
 
+static void get_clock(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)request;
+	clock_api_get(api->clock, api->facts, response);
+}
+
+static void post_clock(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	clock_api_post(api->clock, request, response);
+}
+
 static void get_metrics(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
@@ -240,6 +254,8 @@ static const struct {
 	{"/v1/memory/reclaim", "POST", "POST", post_memory_reclaim},
 	{"/v1/memory/target", "POST", "POST", post_memory_target},
 	{"/v1/memory/mode", "POST", "POST", post_memory_mode},
+	{"/v1/clock", "GET", "GET, HEAD, POST", get_clock},
+	{"/v1/clock", "POST", "GET, HEAD, POST", post_clock},
 	{"/metrics", "GET", "GET, HEAD", get_metrics},
 	{"/livez", "GET", "GET, HEAD", get_livez},
 	{"/readyz", "GET", "GET, HEAD", get_readyz},

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "agent/clock_keeper.h"
 #include "agent/common/facts.h"
 #include "agent/disk.h"
 #include "agent/http.h"
@@ -21,6 +22,7 @@ struct api {
 	struct log_streams *logs; /* NULL: there are none */
 	struct disk *disk;        /* NULL: no jobs */
 	struct memory *memory;    /* NULL: nobody looks after it */
+	struct clock_keeper *clock; /* NULL: nobody looks after it */
 	struct http_server *http; /* the one that is served; with `memory` */
 	void *ctx;
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/common/document_clock.h"
 #include "agent/common/document_disk.h"
 #include "agent/common/document_memory.h"
 
@@ -201,6 +202,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
 	document_add_ms(doc, clock, "boottime_ms", system->uptime_us);
+	document_fill_clock(doc, clock, &facts->clock);
 }
 
 static yyjson_mut_val *open_object(yyjson_mut_doc *doc)
@@ -273,6 +275,20 @@ const char *document_write_memory(const struct facts *facts, const struct system
 	yyjson_mut_val *root = open_object(doc);
 
 	document_fill_memory(doc, root, facts, &system->memory, true);
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_clock(const struct facts *facts, uint64_t realtime_us,
+	uint64_t boottime_us, size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	(void)yyjson_mut_obj_add_uint(doc, root, "realtime_ms", realtime_us / 1000);
+	(void)yyjson_mut_obj_add_uint(doc, root, "realtime_us", realtime_us);
+	document_add_ms(doc, root, "boottime_ms", boottime_us);
+	document_fill_clock(doc, root, &facts->clock);
 	return write_document(doc, &alc, len);
 }
 

@@ -18,6 +18,8 @@
  * nearly full (`critical`), are degraded and ready. `low` is no blemish: it is the time to act, not a fault.
  * A process that the kernel killed for want of memory in the whole VM, or one of the engine's or keel's own, is a blemish
  * for HEALTH_OOM_US; one that was killed at its container's limit is none.
+ * A wall clock that is off by more than HEALTH_CLOCK_US, and could not be put right, is a blemish: certificates and registries
+ * refuse it. One that is left so because clock.manage=no is none.
  * `reason` is "" when the status is ready, else one sentence that names the first cause, in the order in
  * which things depend on each other.
  */
@@ -41,7 +43,8 @@ struct health {
 	char reason[320];
 };
 
-#define HEALTH_OOM_US (5 * 60 * USEC_PER_SEC)
+#define HEALTH_OOM_US   (5 * 60 * USEC_PER_SEC)
+#define HEALTH_CLOCK_US ((int64_t)USEC_PER_SEC)
 
 void health_judge(const struct facts *facts, struct health *health);
 /* What is the matter with the data disk: what the agent sees of it before what PID 1 said at boot. */

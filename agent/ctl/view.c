@@ -68,10 +68,21 @@ static const char *colour_of(const struct page *page, const char *state)
 	return "\033[33m";
 }
 
+static bool colour_always, colour_never;
+
+int view_set_colour(const char *when)
+{
+	colour_always = strcmp(when, "always") == 0;
+	colour_never = strcmp(when, "never") == 0;
+	return colour_always || colour_never || strcmp(when, "auto") == 0 ? 0 : -EINVAL;
+}
+
 bool view_wants_colour(FILE *out)
 {
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
 
+	if (colour_always || colour_never)
+		return colour_always;
 	return isatty(fileno(out)) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "agent/common/component_facts.h"
 #include "agent/common/disk_facts.h"
 #include "agent/common/engine_policy.h"
 #include "agent/common/memory_facts.h"
@@ -69,6 +70,7 @@ struct facts {
 	struct disk_seen disk_seen;
 	struct memory_seen memory_seen;
 	struct facts_engine engine;
+	struct component_since since[COMPONENTS]; /* component_follow keeps it */
 };
 
 /* The units of the daemons, and what people call them. The first one's socket is the engine's API. */

@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 
 #include "agent/api.h"
+#include "agent/common/component.h"
 #include "agent/common/crash_log.h"
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
@@ -112,8 +113,14 @@ static int open_listeners(bool last_word)
 	return fatal;
 }
 
+static void note_components(void)
+{
+	component_follow(&agent.facts, clock_now_us(), clock_realtime_ms());
+}
+
 static void tell_change(void)
 {
+	note_components();
 	state_file_update(&agent.facts);
 	report_send_change(&agent.report);
 }
@@ -322,6 +329,7 @@ static void init_parts(const struct agent_options *options)
 static void agent_finish(void)
 {
 	agent.facts.agent_stopping = true;
+	note_components();
 	(void)notify_send("STOPPING=1");
 	report_finish(&agent.report, FINISH_MS);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {

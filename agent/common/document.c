@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "agent/common/document_clock.h"
+#include "agent/common/document_components.h"
 #include "agent/common/document_disk.h"
 #include "agent/common/document_memory.h"
 
@@ -189,6 +190,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
 	(void)yyjson_mut_obj_add_bool(doc, root, "ready", health->ready);
 	(void)yyjson_mut_obj_add_str(doc, root, "reason", health->reason);
+	document_fill_components(doc, yyjson_mut_obj_add_arr(doc, root, "components"), facts);
 	document_add_ms(doc, root, "uptime_ms", system->uptime_us);
 	document_add_ms(doc, root, "init_ms", facts->boot.start_us);
 	add_stages(doc, root, facts, system->uptime_us);
@@ -203,6 +205,9 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
 	document_add_ms(doc, clock, "boottime_ms", system->uptime_us);
 	document_fill_clock(doc, clock, &facts->clock);
+	document_add_ms(doc, clock, "monotonic_ms", system->monotonic_us);
+	(void)yyjson_mut_obj_add_sint(doc, clock, "boot_realtime_ms",
+		(int64_t)system->realtime_ms - (int64_t)(system->uptime_us / USEC_PER_MSEC));
 }
 
 static yyjson_mut_val *open_object(yyjson_mut_doc *doc)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent/common/clock_facts.h"
+#include "agent/common/component_facts.h"
 #include "agent/common/disk_facts.h"
 #include "agent/common/engine_policy.h"
 #include "agent/common/memory_facts.h"
@@ -71,6 +72,7 @@ struct facts {
 	struct memory_seen memory_seen;
 	struct facts_engine engine;
 	struct clock_seen clock;
+	struct component_since since[COMPONENTS]; /* component_follow keeps it */
 };
 
 /* The units of the daemons, and what people call them. The first one's socket is the engine's API. */

@@ -17,6 +17,7 @@
 
 #include "agent/api.h"
 #include "agent/common/component.h"
+#include "agent/clock_keeper.h"
 #include "agent/common/crash_log.h"
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
@@ -64,6 +65,7 @@ static struct agent {
 	struct disk disk;
 	struct image_sync image_sync;
 	struct memory memory;
+	struct clock_keeper clock;
 	struct oom_watch oom_watch;
 	struct engine_events ending_events;
 	struct report report;
@@ -159,6 +161,7 @@ static void agent_spread_facts(void *ctx)
 		agent.modules_over = true;
 		(void)open_listeners(true);
 		report_retry_now(&agent.report);
+		clock_keeper_search(&agent.clock);
 	}
 	report_start(&agent.report);
 	tell_change();
@@ -175,6 +178,17 @@ static void on_engine_change(void *ctx)
 static void on_fact_change(void *ctx)
 {
 	(void)ctx;
+	tell_change();
+}
+
+/* After a sleep the host is told at once, and what may have changed meanwhile is looked at. */
+static void on_clock_change(void *ctx, bool resumed)
+{
+	(void)ctx;
+	if (resumed) {
+		engine_kick(&agent.engine);
+		disk_look(&agent.disk);
+	}
 	tell_change();
 }
 
@@ -238,13 +252,20 @@ static void on_power_button(void *ctx, enum control_verb verb)
 		(void)kill(1, verb == CONTROL_VERB_POWEROFF ? SIGTERM : SIGINT);
 }
 
+/* As PID 1 tells its services. */
+static bool is_vm(void)
+{
+	const char *mode = getenv("KEEL_MODE");
+
+	return mode && strcmp(mode, "vm") == 0;
+}
+
 /* A VM's only: WSL has no such devices, and ends in its own way. */
 static void start_power_button(void)
 {
-	const char *mode = getenv("KEEL_MODE");
 	int rc;
 
-	if (!mode || strcmp(mode, "vm") != 0)
+	if (!is_vm())
 		return;
 	rc = power_button_start(&agent.power_button, &agent.loop, "/dev/input", on_power_button,
 		NULL);
@@ -296,6 +317,7 @@ static void init_parts(const struct agent_options *options)
 		.logs = &agent.logs,
 		.disk = &agent.disk,
 		.memory = &agent.memory,
+		.clock = &agent.clock,
 		.http = &agent.http};
 	events_init(&agent.events, &agent.loop, &agent.http);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
@@ -309,6 +331,8 @@ static void init_parts(const struct agent_options *options)
 		&agent.facts, on_ending_event, NULL);
 	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_fact_change,
 		NULL);
+	clock_keeper_init(&agent.clock, &agent.loop, &clock_effects_real, &options->clock, is_vm(),
+		&agent.facts.clock, &agent.events, on_clock_change, NULL);
 	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
 		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen, on_fact_change,
 		NULL);
@@ -345,6 +369,7 @@ static void agent_finish(void)
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
+	clock_keeper_stop(&agent.clock);
 	oom_watch_stop(&agent.oom_watch);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
@@ -376,6 +401,7 @@ int agent_run(const struct agent_options *options)
 		log_warning("sd_notify: %s", strerror(-rc));
 	memory_start(&agent.memory);
 	oom_watch_start(&agent.oom_watch);
+	clock_keeper_start(&agent.clock);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

@@ -275,29 +275,39 @@ static bool is_for(const struct http_request *request, const char *path)
 static void run_route(struct api *api, size_t i, const struct http_request *request,
 	struct http_response *response)
 {
-	bool known = http_request_method_is(request, routes[i].method) ||
-		     (request->head && strcmp(routes[i].method, "GET") == 0);
-
-	if (!known) {
-		http_response_problem(response, 405, "method_not_allowed",
-			"this path does not know that method; see the Allow header");
-		response->allow = routes[i].allow;
-	} else if (routes[i].query == NO_QUERY && request->query_len > 0) {
+	if (routes[i].query == NO_QUERY && request->query_len > 0) {
 		http_response_problem(response, 400, "bad_query", "this path knows no query");
 	} else {
 		routes[i].fn(api, request, response);
 	}
 }
 
+static bool knows_method(size_t i, const struct http_request *request)
+{
+	return http_request_method_is(request, routes[i].method) ||
+	       (request->head && strcmp(routes[i].method, "GET") == 0);
+}
+
+/* A path with two methods has two lines. */
 void api_handle_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
 {
+	const char *allow = NULL;
+
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (is_for(request, routes[i].path)) {
+		if (!is_for(request, routes[i].path))
+			continue;
+		if (knows_method(i, request)) {
 			run_route(ctx, i, request, response);
 			return;
 		}
+		allow = routes[i].allow;
 	}
-	http_response_problem(response, 404, "not_found",
-		"no such path; see docs/api.md for those there are");
+	if (allow)
+		http_response_problem(response, 405, "method_not_allowed",
+			"this path does not know that method; see the Allow header");
+	else
+		http_response_problem(response, 404, "not_found",
+			"no such path; see docs/api.md for those there are");
+	response->allow = allow;
 }

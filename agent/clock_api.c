@@ -22,13 +22,11 @@ void clock_api_get(struct clock_keeper *keeper, const struct facts *facts,
 	text = document_write_clock(facts, (uint64_t)clock_effects_real.now(CLOCK_REALTIME),
 		(uint64_t)clock_effects_real.now(CLOCK_BOOTTIME), &len);
 	if (!text)
-		http_response_problem(
-			response, 500, "too_large", "the document does not fit its buffer");
+		http_response_problem(response, 500, "too_large",
+			"the document does not fit its buffer");
 	else
-		*response = (struct http_response){.status = 200,
-			.type = "application/json",
-			.body = text,
-			.body_len = len};
+		*response = (struct http_response){
+			.status = 200, .type = "application/json", .body = text, .body_len = len};
 }
 
 void clock_api_post(struct clock_keeper *keeper, const struct http_request *request,

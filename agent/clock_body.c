@@ -22,10 +22,11 @@ static int take_members(yyjson_val *root, struct body *body)
 	if (!yyjson_obj_iter_init(root, &iter))
 		return -EINVAL;
 	while ((key = yyjson_obj_iter_next(&iter))) {
-		yyjson_val **member = yyjson_equals_str(key, "realtime_ms")      ? &body->ms
-				      : yyjson_equals_str(key, "realtime_us")    ? &body->us
-				      : yyjson_equals_str(key, "uncertainty_ms") ? &body->uncertainty
-										 : NULL;
+		yyjson_val **member = yyjson_equals_str(key, "realtime_ms")   ? &body->ms
+				      : yyjson_equals_str(key, "realtime_us") ? &body->us
+				      : yyjson_equals_str(key, "uncertainty_ms")
+					      ? &body->uncertainty
+					      : NULL;
 
 		if (!member || *member)
 			return -EINVAL;

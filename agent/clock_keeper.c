@@ -136,8 +136,7 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 	bool news;
 	int rc;
 
-	clock_policy_decide(
-		&keeper->options.limits, &question, &decision.action, &decision.reason);
+	clock_policy_decide(&keeper->limits, &question, &decision.action, &decision.reason);
 	rc = act(keeper, &decision);
 	if (rc < 0) {
 		log_warning("adjtimex: %s", strerror(-rc));
@@ -196,7 +195,7 @@ static void look_at_discipline(struct clock_keeper *keeper)
 		seen->discipline = CLOCK_DISCIPLINE_OTHER;
 	else
 		seen->discipline = seen->source != CLOCK_SOURCE_NONE ? CLOCK_DISCIPLINE_KEEL
-								      : CLOCK_DISCIPLINE_NOBODY;
+								     : CLOCK_DISCIPLINE_NOBODY;
 	if (seen->discipline != before)
 		keeper->fn(keeper->ctx, false);
 }
@@ -226,8 +225,8 @@ static void take_edge(struct clock_keeper *keeper)
 {
 	int64_t offset_us = keeper->rtc.edge.offset_us;
 	uint64_t uncertainty_us = keeper->rtc.edge.uncertainty_us;
-	bool near = offset_us <= (int64_t)CLOCK_RTC_NEAR_US &&
-		    offset_us >= -(int64_t)CLOCK_RTC_NEAR_US;
+	bool near =
+		offset_us <= (int64_t)CLOCK_RTC_NEAR_US && offset_us >= -(int64_t)CLOCK_RTC_NEAR_US;
 	int64_t drift_us = offset_us - keeper->rtc.bias;
 	bool other = keeper->seen->discipline == CLOCK_DISCIPLINE_OTHER;
 
@@ -235,8 +234,8 @@ static void take_edge(struct clock_keeper *keeper)
 	if (!keeper->rtc.known) {
 		keeper->rtc.known = true;
 		keeper->rtc.bias = near && !keeper->rtc.as_it_is ? 0 : offset_us;
-	} else if (other && drift_us <= (int64_t)keeper->options.limits.other_us &&
-		   drift_us >= -(int64_t)keeper->options.limits.other_us) {
+	} else if (other && drift_us <= (int64_t)keeper->limits.other_us &&
+		   drift_us >= -(int64_t)keeper->limits.other_us) {
 		keeper->rtc.bias = offset_us; /* who disciplines ours knows better */
 	}
 	offset_us -= keeper->rtc.bias;
@@ -330,8 +329,7 @@ static int arm_set_watch(int fd)
 
 static void look_at_setting(struct clock_keeper *keeper)
 {
-	int64_t base =
-		keeper->effects->now(CLOCK_REALTIME) - keeper->effects->now(CLOCK_BOOTTIME);
+	int64_t base = keeper->effects->now(CLOCK_REALTIME) - keeper->effects->now(CLOCK_BOOTTIME);
 	int64_t jump = base - keeper->set_base;
 
 	if (jump < (int64_t)CLOCK_JUMP_MIN_US && jump > -(int64_t)CLOCK_JUMP_MIN_US)
@@ -388,19 +386,20 @@ void clock_keeper_take_host(struct clock_keeper *keeper, int64_t realtime_us,
 /* ---- life --------------------------------------------------------------------------------------------- */
 
 void clock_keeper_init(struct clock_keeper *keeper, struct loop *loop,
-	const struct clock_effects *effects, const struct clock_options *options,
+	const struct clock_effects *effects, const struct clock_limits *limits, bool with_rtc,
 	struct clock_seen *seen, struct events *events, clock_keeper_fn *fn, void *ctx)
 {
 	*keeper = (struct clock_keeper){.loop = loop,
 		.effects = effects,
-		.options = *options,
+		.limits = *limits,
+		.with_rtc = with_rtc,
 		.seen = seen,
 		.events = events,
 		.fn = fn,
 		.ctx = ctx,
 		.set_watch.fd = -1,
 		.reference.fd = -1};
-	*seen = (struct clock_seen){.known = true, .manage = options->limits.manage};
+	*seen = (struct clock_seen){.known = true, .manage = limits->manage};
 }
 
 static void start_set_watch(struct clock_keeper *keeper)
@@ -423,7 +422,7 @@ void clock_keeper_search(struct clock_keeper *keeper)
 
 	if (!seen->may_set || seen->manage == CLOCK_MANAGE_NO)
 		return;
-	keeper->effects->find(&keeper->reference, keeper->options.rtc);
+	keeper->effects->find(&keeper->reference, keeper->with_rtc);
 	if (keeper->reference.kind == seen->source)
 		return;
 	seen->source = keeper->reference.kind;

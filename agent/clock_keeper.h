@@ -36,18 +36,14 @@
 /* Found ahead by so much without anybody having set ours: we were paused. */
 #define CLOCK_PAUSE_MIN_US (1 * USEC_PER_SEC)
 
-struct clock_options {
-	struct clock_limits limits;
-	bool rtc; /* may be compared with: a virtual machine's own kernel */
-};
-
 /* A fact has changed that is worth telling; `resumed`: the machine slept, and what was known may be old. */
 typedef void clock_keeper_fn(void *ctx, bool resumed);
 
 struct clock_keeper {
 	struct loop *loop;
 	const struct clock_effects *effects;
-	struct clock_options options;
+	struct clock_limits limits;
+	bool with_rtc;
 	struct clock_seen *seen;
 	struct events *events; /* NULL: nobody is told */
 	clock_keeper_fn *fn;
@@ -56,23 +52,24 @@ struct clock_keeper {
 	struct loop_timer timer;
 	struct clock_reference reference;
 	struct clock_budget budget;
-	int64_t set_base;   /* CLOCK_REALTIME - CLOCK_BOOTTIME: changes when the clock is set, and never else */
+	int64_t set_base; /* CLOCK_REALTIME - CLOCK_BOOTTIME: changes when the clock is set, and never else */
 	int64_t sleep_base; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC: grows while the machine is suspended */
-	uint64_t other_us;  /* when another's discipline was seen last */
-	uint64_t trust_us;  /* until then the host's word holds */
+	uint64_t other_us; /* when another's discipline was seen last */
+	uint64_t trust_us; /* until then the host's word holds */
 	struct {
 		bool hunting;
-		bool known;       /* `bias` is */
-		bool as_it_is;    /* the next measurement is its bias, however large */
-		int64_t bias;     /* what it is ahead of the right time */
-		uint64_t due_us;  /* the next exact measurement */
+		bool known;        /* `bias` is */
+		bool as_it_is;     /* the next measurement is its bias, however large */
+		int64_t bias;      /* what it is ahead of the right time */
+		uint64_t due_us;   /* the next exact measurement */
 		uint64_t until_us; /* of this hunt */
 		struct clock_edge edge;
 	} rtc;
 };
 
+/* `with_rtc`: it may be compared with a real-time clock, because the kernel is a virtual machine's, and ours. */
 void clock_keeper_init(struct clock_keeper *keeper, struct loop *loop,
-	const struct clock_effects *effects, const struct clock_options *options,
+	const struct clock_effects *effects, const struct clock_limits *limits, bool with_rtc,
 	struct clock_seen *seen, struct events *events, clock_keeper_fn *fn, void *ctx);
 void clock_keeper_start(struct clock_keeper *keeper);
 void clock_keeper_stop(struct clock_keeper *keeper);

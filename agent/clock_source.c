@@ -36,8 +36,9 @@ static void take_sample(struct best *best, const struct ptp_clock_time *before,
 	/* Our clock was set in between. */
 	if (window < 0 || (best->any && window >= best->window_ns))
 		return;
-	*best = (struct best){
-		.any = true, .offset_ns = to_ns(device) - (start + window / 2), .window_ns = window};
+	*best = (struct best){.any = true,
+		.offset_ns = to_ns(device) - (start + window / 2),
+		.window_ns = window};
 }
 
 /* Both clocks at one moment, as the processor has them: KVM's can. */
@@ -70,7 +71,8 @@ static int measure_plain(int fd, clock_ioctl_fn *call, struct best *best)
 	if (call(fd, PTP_SYS_OFFSET, &samples) < 0)
 		return -errno;
 	for (size_t i = 0; i < SAMPLES; i++)
-		take_sample(best, &samples.ts[2 * i], &samples.ts[2 * i + 1], &samples.ts[2 * i + 2]);
+		take_sample(best, &samples.ts[2 * i], &samples.ts[2 * i + 1],
+			&samples.ts[2 * i + 2]);
 	return 0;
 }
 

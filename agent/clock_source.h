@@ -9,7 +9,8 @@
 #include "lib/base.h"
 
 #define CLOCK_PTP_CLASS "/sys/class/ptp"
-#define CLOCK_RTC       "/sys/class/rtc/rtc0/since_epoch" /* unlike /dev/rtc0 it can be read by several at a time */
+#define CLOCK_RTC \
+	"/sys/class/rtc/rtc0/since_epoch" /* unlike /dev/rtc0 it can be read by several at a time */
 
 struct clock_reference {
 	enum clock_source kind;

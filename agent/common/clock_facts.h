@@ -40,16 +40,16 @@ enum clock_action {
 };
 
 enum clock_reason {
-	CLOCK_REASON_WITHIN,  /* the offset is within the dead band */
-	CLOCK_REASON_UNSURE,  /* it is smaller than its own uncertainty */
-	CLOCK_REASON_OTHER,   /* somebody else keeps the clock, and will do */
-	CLOCK_REASON_SMALL,   /* slewed: below clock.step_ms */
-	CLOCK_REASON_LARGE,   /* stepped */
-	CLOCK_REASON_MANAGE,  /* clock.manage=no */
-	CLOCK_REASON_RIGHTS,  /* this process may not set the clock: a container's agent */
-	CLOCK_REASON_ABSURD,  /* that would be before 2020 or after 2100 */
+	CLOCK_REASON_WITHIN,    /* the offset is within the dead band */
+	CLOCK_REASON_UNSURE,    /* it is smaller than its own uncertainty */
+	CLOCK_REASON_OTHER,     /* somebody else keeps the clock, and will do */
+	CLOCK_REASON_SMALL,     /* slewed: below clock.step_ms */
+	CLOCK_REASON_LARGE,     /* stepped */
+	CLOCK_REASON_MANAGE,    /* clock.manage=no */
+	CLOCK_REASON_RIGHTS,    /* this process may not set the clock: a container's agent */
+	CLOCK_REASON_ABSURD,    /* that would be before 2020 or after 2100 */
 	CLOCK_REASON_TOO_OFTEN, /* the clock was stepped too often lately */
-	CLOCK_REASON_FAILED,  /* the kernel said no */
+	CLOCK_REASON_FAILED,    /* the kernel said no */
 };
 
 /* What adjtimex(2) tells; times in microseconds. */

@@ -15,12 +15,13 @@ static bool is_sane(int64_t realtime_us, int64_t offset_us)
 {
 	int64_t target;
 
-	return !__builtin_add_overflow(realtime_us, offset_us, &target) && target >= CLOCK_EARLIEST_US &&
-	       target < CLOCK_LATEST_US;
+	return !__builtin_add_overflow(realtime_us, offset_us, &target) &&
+	       target >= CLOCK_EARLIEST_US && target < CLOCK_LATEST_US;
 }
 
 /* The order is what people are told when several things are true. */
-static enum clock_reason judge(const struct clock_limits *limits, const struct clock_question *question)
+static enum clock_reason judge(const struct clock_limits *limits,
+	const struct clock_question *question)
 {
 	uint64_t off = magnitude(question->offset_us);
 

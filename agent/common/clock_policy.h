@@ -40,8 +40,8 @@ struct clock_question {
 	int64_t realtime_us; /* our clock, microseconds since 1970 */
 	int64_t offset_us;
 	uint64_t uncertainty_us;
-	bool other;   /* somebody else keeps it */
-	bool may_set; /* CAP_SYS_TIME */
+	bool other;    /* somebody else keeps it */
+	bool may_set;  /* CAP_SYS_TIME */
 	bool may_step; /* the budget allows it */
 };
 

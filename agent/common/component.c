@@ -111,6 +111,10 @@ static void rest(const struct facts *facts, enum component_id id, struct compone
 		if (!facts->memory_seen.known)
 			set(component, COMPONENT_STATE_UNKNOWN, "nobody has looked at it yet");
 		break;
+	case COMPONENT_CLOCK:
+		if (!facts->clock.known)
+			set(component, COMPONENT_STATE_UNKNOWN, "nobody looks after it");
+		break;
 	case COMPONENT_CONTAINERD:
 		rest_daemon(facts, ENGINE_CONTAINERD, component);
 		break;
@@ -178,6 +182,9 @@ static void find_hints(const struct facts *facts, enum component_id id, enum com
 			hints_for_memory(hints);
 		hint_stages(facts, id, hints);
 		break;
+	case COMPONENT_CLOCK:
+		hints_for_clock(hints);
+		break;
 	case COMPONENT_CONTAINERD:
 	case COMPONENT_DOCKER:
 		hint_daemon(facts, id, state, hints);
@@ -219,7 +226,7 @@ static enum component_state state_of(enum health_status status)
 static bool is_unknown(const struct facts *facts, enum component_id id)
 {
 	return (facts->link != FACTS_LINK_UP || !facts->boot_known) && id != COMPONENT_AGENT &&
-	       id != COMPONENT_MEMORY;
+	       id != COMPONENT_MEMORY && id != COMPONENT_CLOCK;
 }
 
 static void judge_state(const struct facts *facts, enum component_id id,
@@ -284,8 +291,8 @@ void component_follow(struct facts *facts, uint64_t boot_us, uint64_t realtime_m
 
 const char *component_name(enum component_id id)
 {
-	static const char *const names[] = {
-		"agent", "boot", "disk", "network", "memory", "containerd", "docker", "services"};
+	static const char *const names[] = {"agent", "boot", "disk", "network", "memory", "clock",
+		"containerd", "docker", "services"};
 
 	static_assert(ARRAY_SIZE(names) == COMPONENTS, "a name for each component");
 	return (unsigned int)id < ARRAY_SIZE(names) ? names[id] : "?";

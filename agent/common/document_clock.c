@@ -71,8 +71,8 @@ static void add_kernel(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct c
 	(void)yyjson_mut_obj_add_bool(doc, item, "synchronised", kernel->synchronised);
 	document_add_ms(doc, item, "max_error_ms", kernel->max_error_us);
 	document_add_ms(doc, item, "estimated_error_ms", kernel->est_error_us);
-	(void)yyjson_mut_obj_add_real(
-		doc, item, "frequency_ppm", (double)kernel->frequency / 65536.0);
+	(void)yyjson_mut_obj_add_real(doc, item, "frequency_ppm",
+		(double)kernel->frequency / 65536.0);
 }
 
 void document_fill_clock(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct clock_seen *seen)
@@ -81,8 +81,8 @@ void document_fill_clock(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct
 		return;
 	(void)yyjson_mut_obj_add_str(doc, item, "manage", clock_manage_name(seen->manage));
 	(void)yyjson_mut_obj_add_bool(doc, item, "may_set", seen->may_set);
-	(void)yyjson_mut_obj_add_str(
-		doc, item, "disciplined_by", clock_discipline_name(seen->discipline));
+	(void)yyjson_mut_obj_add_str(doc, item, "disciplined_by",
+		clock_discipline_name(seen->discipline));
 	(void)yyjson_mut_obj_add_str(doc, item, "source", clock_source_name(seen->source));
 	(void)yyjson_mut_obj_add_str(doc, item, "source_name", seen->source_name);
 	add_offset(doc, item, seen);

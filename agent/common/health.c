@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "agent/common/clock_policy.h"
 #include "agent/common/component.h"
 #include "agent/common/health_disk.h"
 
@@ -231,6 +232,24 @@ static bool memory_blemish(const struct facts *facts, struct health *health)
 		kill->process, whose[0] ? of : "", whose);
 }
 
+/* It is known to be far off, and could not be put right. */
+static bool clock_blemish(const struct facts *facts, struct health *health)
+{
+	const struct clock_seen *seen = &facts->clock;
+	const struct clock_decision *judged = &seen->judged;
+	int64_t offset_us = judged->offset_us;
+
+	if (judged->action != CLOCK_ACTION_REFUSED || judged->reason == CLOCK_REASON_MANAGE ||
+		judged->reason == CLOCK_REASON_ABSURD ||
+		(offset_us <= HEALTH_CLOCK_US && offset_us >= -HEALTH_CLOCK_US))
+		return false;
+	return health_object(health, HEALTH_STATUS_DEGRADED,
+		"the clock is %.0f s %s what the %s says: %s; see keelctl clock",
+		(double)(offset_us < 0 ? -offset_us : offset_us) / 1e6,
+		offset_us < 0 ? "ahead of" : "behind", clock_source_name(judged->source),
+		clock_reason_text(judged->reason));
+}
+
 static bool stage_blemish(const struct facts *facts, enum component_id of, struct health *health)
 {
 	for (size_t i = 0; i < CONTROL_STAGES_MAX; i++) {
@@ -297,6 +316,8 @@ static bool find_blemish(const struct facts *facts, enum component_id of, struct
 		return blame(health, COMPONENT_DISK);
 	if (concerns(of, COMPONENT_MEMORY) && memory_blemish(facts, health))
 		return blame(health, COMPONENT_MEMORY);
+	if (concerns(of, COMPONENT_CLOCK) && clock_blemish(facts, health))
+		return blame(health, COMPONENT_CLOCK);
 	return !deaf && (stage_blemish(facts, of, health) || service_blemish(facts, of, health));
 }
 

@@ -101,6 +101,12 @@ void hints_for_memory(struct hints *hints)
 	add(hints, "keelctl memory", "", "what uses the memory, and what was killed");
 }
 
+void hints_for_clock(struct hints *hints)
+{
+	add(hints, "keelctl clock", "", "how far it is off, and why it is left so");
+	add(hints, "keelctl clock sync", "", "on the host, with --vm: sets it by the host's");
+}
+
 void hints_for_start(struct hints *hints)
 {
 	add(hints, "keelctl wait", "", "comes back when the engine is ready");

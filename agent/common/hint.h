@@ -33,6 +33,7 @@ void hints_for_service(struct hints *hints, const char *name, const char *state,
 void hints_for_daemon(struct hints *hints, const char *name);
 void hints_for_stage(struct hints *hints, const char *name, const char *state);
 void hints_for_memory(struct hints *hints);
+void hints_for_clock(struct hints *hints);
 /* It is all on its way. */
 void hints_for_start(struct hints *hints);
 

@@ -74,6 +74,7 @@ int ctl_docker_context(const struct ctl *ctl);
 int ctl_logs(const struct ctl *ctl);
 int ctl_disk(const struct ctl *ctl);
 int ctl_memory(const struct ctl *ctl);
+int ctl_clock(const struct ctl *ctl);
 int ctl_proxy(const struct ctl *ctl);
 int ctl_help(const struct ctl *ctl);
 /* `keelctl __complete WORD...`, for the shells' completion files. */

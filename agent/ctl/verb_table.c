@@ -86,6 +86,9 @@ static const struct ctl_word memory_words[] = {
 	{"mode", "how reclaim decides: adaptive, gradual, dropcache or off",
 		"adaptive gradual dropcache off"},
 	{0}};
+static const struct ctl_word clock_words[] = {
+	{"status", "what time it is there, how far that is off, who keeps it (the default)", NULL},
+	{"sync", "on the host, with --vm: set it by the host's clock", NULL}, {0}};
 static const struct ctl_word proxy_words[] = {
 	{"show", "those of dockerd and where they come from (the default)", NULL},
 	{"from-environment", "this session's, from now on", NULL},
@@ -175,6 +178,13 @@ const struct ctl_verb ctl_verbs[] = {
 		.most = 2,
 		.words = memory_words,
 		.options = memory_options},
+	{.word = "clock",
+		.operands = "[VERB]",
+		.help = "the guest's wall clock, and what became of it in a sleep",
+		.fn = ctl_clock,
+		.most = 1,
+		.words = clock_words,
+		.options = json_options},
 	{.word = "proxy",
 		.operands = "[VERB]",
 		.help = "the proxies that dockerd fetches images through",

@@ -83,7 +83,7 @@ static void print_offset(FILE *out, yyjson_val *clock)
 	double ms = number(offset, "ms");
 	char text[64], sure[64];
 
-	if (!offset) {
+	if (!yyjson_is_obj(offset)) {
 		(void)fprintf(out, LABEL "not known: nothing to compare it with\n", "Offset");
 		return;
 	}

@@ -44,7 +44,9 @@ static void pass(int64_t us)
 
 static int64_t fake_now(clockid_t clock)
 {
-	return clock == CLOCK_REALTIME ? world.real : clock == CLOCK_BOOTTIME ? world.boot : world.mono;
+	return clock == CLOCK_REALTIME   ? world.real
+	       : clock == CLOCK_BOOTTIME ? world.boot
+					 : world.mono;
 }
 
 static void fake_read(struct clock_kernel *kernel)
@@ -83,8 +85,8 @@ static void fake_find(struct clock_reference *reference, bool rtc)
 		reference->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static int fake_measure(
-	const struct clock_reference *reference, int64_t *offset_us, uint64_t *uncertainty_us)
+static int fake_measure(const struct clock_reference *reference, int64_t *offset_us,
+	uint64_t *uncertainty_us)
 {
 	assert_int_equal(reference->kind, CLOCK_SOURCE_PTP);
 	world.reads++;
@@ -101,8 +103,8 @@ static int fake_seconds(int64_t *seconds)
 	return world.seconds_error;
 }
 
-static const struct clock_effects effects = {fake_now, fake_read, fake_step, fake_slew, fake_may_set,
-	fake_find, fake_measure, fake_seconds};
+static const struct clock_effects effects = {fake_now, fake_read, fake_step, fake_slew,
+	fake_may_set, fake_find, fake_measure, fake_seconds};
 
 static void on_change(void *ctx, bool resumed)
 {

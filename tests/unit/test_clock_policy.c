@@ -46,8 +46,8 @@ static void check(const struct clock_limits *limits, const struct clock_question
 		assert_true(question->may_set);
 		assert_int_not_equal(limits->manage, CLOCK_MANAGE_NO);
 		assert_true(off > limits->dead_us && off > question->uncertainty_us);
-		assert_false(__builtin_add_overflow(
-			question->realtime_us, question->offset_us, &target));
+		assert_false(__builtin_add_overflow(question->realtime_us, question->offset_us,
+			&target));
 		assert_true(target >= CLOCK_EARLIEST_US && target < CLOCK_LATEST_US);
 		if (foreign)
 			assert_true(off > limits->other_us);
@@ -195,7 +195,8 @@ static void test_budget(void **state)
 	assert_int_equal(budget.left, CLOCK_STEPS_MAX);
 }
 
-static bool other(struct clock_kernel before, struct clock_kernel now, uint64_t now_us, uint64_t *seen)
+static bool other(struct clock_kernel before, struct clock_kernel now, uint64_t now_us,
+	uint64_t *seen)
 {
 	return clock_policy_other(&before, &now, now_us, seen);
 }

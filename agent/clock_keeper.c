@@ -219,28 +219,23 @@ static void hunt_end(struct clock_keeper *keeper)
 	keeper->rtc.due_us = boot_now(keeper) + CLOCK_EXACT_US;
 }
 
-/* It is a stopwatch, not an authority: it may run on local time, or be off. Only what it tells of time that went by counts,
- * and at the start, when the kernel's own time is its, that it is more exact. */
+/* It is a stopwatch, not an authority: its zone may be another, and QEMU's ticks up to a second late for ever (its seconds
+ * begin when QEMU did). What counts is what it tells of time that went by. */
 static void take_edge(struct clock_keeper *keeper)
 {
 	int64_t offset_us = keeper->rtc.edge.offset_us;
-	uint64_t uncertainty_us = keeper->rtc.edge.uncertainty_us;
-	bool near =
-		offset_us <= (int64_t)CLOCK_RTC_NEAR_US && offset_us >= -(int64_t)CLOCK_RTC_NEAR_US;
 	int64_t drift_us = offset_us - keeper->rtc.bias;
+	int64_t other_us = (int64_t)keeper->limits.other_us;
 	bool other = keeper->seen->discipline == CLOCK_DISCIPLINE_OTHER;
 
 	hunt_end(keeper);
-	if (!keeper->rtc.known) {
-		keeper->rtc.known = true;
-		keeper->rtc.bias = near && !keeper->rtc.as_it_is ? 0 : offset_us;
-	} else if (other && drift_us <= (int64_t)keeper->limits.other_us &&
-		   drift_us >= -(int64_t)keeper->limits.other_us) {
-		keeper->rtc.bias = offset_us; /* who disciplines ours knows better */
-	}
+	/* Who disciplines our clock knows better. */
+	if (!keeper->rtc.known || (other && drift_us <= other_us && drift_us >= -other_us))
+		keeper->rtc.bias = offset_us;
+	keeper->rtc.known = true;
 	offset_us -= keeper->rtc.bias;
 	look_for_pause(keeper, offset_us);
-	treat(keeper, CLOCK_SOURCE_RTC, offset_us, uncertainty_us);
+	treat(keeper, CLOCK_SOURCE_RTC, offset_us, keeper->rtc.edge.uncertainty_us);
 }
 
 static void hunt_begin(struct clock_keeper *keeper)
@@ -277,7 +272,6 @@ static void look_at_rtc(struct clock_keeper *keeper)
 static void rtc_forget(struct clock_keeper *keeper)
 {
 	keeper->rtc.known = keeper->rtc.hunting = false;
-	keeper->rtc.as_it_is = true;
 	keeper->rtc.bias = 0;
 }
 
@@ -377,6 +371,8 @@ void clock_keeper_take_host(struct clock_keeper *keeper, int64_t realtime_us,
 		*after_us = realtime_us + (effects->now(CLOCK_BOOTTIME) - then_us) -
 			    effects->now(CLOCK_REALTIME);
 	keeper->seen->offset_us = *after_us;
+	if (decision->action == CLOCK_ACTION_SLEWED)
+		keeper->rtc.bias -= offset_us;
 	if (decision->action != CLOCK_ACTION_STEPPED)
 		return;
 	keeper->trust_us = boot_now(keeper) + CLOCK_HOST_TRUST_US;

@@ -25,8 +25,6 @@
 #define CLOCK_HUNT_MAX_US (5 * USEC_PER_SEC)
 /* The real-time clock is measured exactly so often, to slew by. */
 #define CLOCK_EXACT_US (15 * 60 * USEC_PER_SEC)
-/* At the start a real-time clock that is so near is taken to be right: the kernel set its own by whole seconds of it. */
-#define CLOCK_RTC_NEAR_US (2 * USEC_PER_SEC)
 /* So long the host's word is worth more than what the guest sees itself: Hyper-V's PTP clock goes by a sample that the host
  * sends every 5 s, and so knows of a sleep later (drivers/hv/hv_util.c). */
 #define CLOCK_HOST_TRUST_US (15 * USEC_PER_SEC)
@@ -59,7 +57,6 @@ struct clock_keeper {
 	struct {
 		bool hunting;
 		bool known;        /* `bias` is */
-		bool as_it_is;     /* the next measurement is its bias, however large */
 		int64_t bias;      /* what it is ahead of the right time */
 		uint64_t due_us;   /* the next exact measurement */
 		uint64_t until_us; /* of this hunt */

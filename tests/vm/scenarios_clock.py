@@ -91,8 +91,10 @@ def services(guest):
     return [(s["name"], s["pid"], s["restarts"], s["state"]) for s in health(guest)["services"]]
 
 
-def pause(guest, clock, move):
-    """The host sleeps for an hour. Returns when the machine runs again."""
+def pause(guest, api, clock, move):
+    """The host sleeps for an hour. Returns when the machine runs again. The lab's vsock device loses its connections when
+    QEMU stops it."""
+    api.close()
     disk_verbs.qmp(guest, "stop")
     if move:
         clock.off += HOUR
@@ -118,7 +120,7 @@ def check_by_hand(t, guest, api, clock):
 def check_by_itself(t, guest, api, clock):
     """Through the machine's real-time clock, within two seconds."""
     sleeps = api.ask()["sleeps"]["count"]
-    pause(guest, clock, True)
+    pause(guest, api, clock, True)
     resumed = time.monotonic()
     harness.retry_until(RESUME_SECONDS, lambda: abs(api.sample(clock)[1]) <= ERROR_MS, "the right time")
     t.note(f"paused for an hour, by itself: {time.monotonic() - resumed:.2f} s after the resume")
@@ -134,7 +136,7 @@ def check_by_itself(t, guest, api, clock):
 
 def check_by_host(t, guest, api, clock):
     """The host tells at once. No clock of the machine's has moved: only the host knows."""
-    pause(guest, clock, False)
+    pause(guest, api, clock, False)
     resumed = time.monotonic()
     clock.off += HOUR
     trip = min(api.sample(clock) for _ in range(3))[0]
@@ -157,11 +159,12 @@ def clock_story(t):
     up(t, guest, "--no-data", "--mem", "1G", "--clock", str(clock.path), append="keel.disk.wait=1", wait="degraded")
     api = Api(guest)
     t.cleanup(api.close)
-    with t.step("it is compared with the real-time clock, and right from the boot on"):
+    with t.step("it is compared with the real-time clock, which is no authority: nothing is set by it"):
         facts = harness.retry_until(20, lambda: (found := api.ask())["offset"] and found, "a measurement")
         equal((facts["source"], facts["source_name"], facts["disciplined_by"], facts["manage"]),
               ("rtc", "rtc0", "keel", "auto"), "facts")
-        right(t, api, clock, "after the boot")
+        equal((facts["steps"], facts["last"], facts["jumps"]["count"]), (0, None, 0), "what was done")
+        t.note(f"after the boot: off by {api.offset(clock)[1]:+.1f} ms")
     with t.step("an hour wrong either way: keelctl clock sync, nobody notices"):
         check_by_hand(t, guest, api, clock)
     with t.step("a pause of an hour: right within 2 s, by itself"):

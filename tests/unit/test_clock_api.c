@@ -15,6 +15,7 @@
 #include "agent/clock_source.h"
 #include "agent/common/document.h"
 #include "agent/ctl/clock_view.h"
+#include "agent/metrics_clock.h"
 
 /* ---- bodies ------------------------------------------------------------------------------------------ */
 
@@ -244,6 +245,42 @@ static void test_page_of_nonsense(void **state)
 		free(page(documents[i], strlen(documents[i])));
 }
 
+/* ---- metrics ----------------------------------------------------------------------------------------- */
+
+static void test_metrics(void **state)
+{
+	static char buffer[16 * 1024];
+	struct metrics_text text = {.buffer = buffer, .size = sizeof(buffer)};
+	struct clock_seen seen = {0};
+
+	(void)state;
+	metrics_put_clock(&text, &seen);
+	assert_int_equal(text.len, 0);
+	seen.known = true;
+	metrics_put_clock(&text, &seen);
+	assert_null(strstr(buffer, "node_timex"));
+	assert_null(strstr(buffer, "keel_clock_offset"));
+	assert_non_null(strstr(buffer, "keel_clock_source{source=\"none\"} 1\n"));
+	text.len = 0;
+	seen.source = seen.offset_source = CLOCK_SOURCE_PTP;
+	seen.offset_us = -1500000;
+	seen.discipline = CLOCK_DISCIPLINE_OTHER;
+	seen.kernel = (struct clock_kernel){
+		.known = true, .synchronised = true, .max_error_us = 500, .offset_us = -3};
+	seen.steps = 7;
+	seen.sleeps.total_us = 3600000000U;
+	metrics_put_clock(&text, &seen);
+	assert_false(text.full);
+	assert_non_null(strstr(buffer, "\nnode_timex_sync_status 1\n"));
+	assert_non_null(strstr(buffer, "\nnode_timex_offset_seconds -0.000003\n"));
+	assert_non_null(strstr(buffer, "\nnode_timex_maxerror_seconds 0.000500\n"));
+	assert_non_null(strstr(buffer, "\nkeel_clock_offset_seconds -1.500000\n"));
+	assert_non_null(strstr(buffer, "keel_clock_disciplined_by{by=\"other\"} 1\n"));
+	assert_non_null(strstr(buffer, "keel_clock_source{source=\"ptp\"} 1\n"));
+	assert_non_null(strstr(buffer, "\nkeel_clock_steps_total 7\n"));
+	assert_non_null(strstr(buffer, "\nkeel_clock_slept_seconds_total 3600.000000\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_ptp),
 		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_page_of_nonsense),
+		cmocka_unit_test(test_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,15 +7,25 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/common/facts.h"
 #include "agent/ctl/view.h"
 
 #define LABEL "%-12s"
 
+/* The guest's words, which are not to control the host's terminal. Valid until WORDS calls later. */
+#define WORDS    8
+#define WORD_MAX 128
+
 static const char *word(yyjson_val *object, const char *key)
 {
+	static char words[WORDS][WORD_MAX];
+	static unsigned int next;
 	const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+	char *clean = words[next++ % WORDS];
 
-	return text ? text : "";
+	(void)snprintf(clean, WORD_MAX, "%s", text ? text : "");
+	text_sanitize(clean);
+	return clean;
 }
 
 static double number(yyjson_val *object, const char *key)

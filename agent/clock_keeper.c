@@ -116,6 +116,17 @@ static bool is_news(const struct clock_decision *old, const struct clock_decisio
 	       old->reason != now->reason;
 }
 
+/* Found behind, although nobody set our clock and it was right: the host had paused us, for so long. 0: it had not. */
+static uint64_t paused_us(const struct clock_seen *seen, int64_t offset_us)
+{
+	const int64_t least = (int64_t)CLOCK_PAUSE_MIN_US;
+
+	if (seen->offset_source == CLOCK_SOURCE_NONE || offset_us < least ||
+		seen->offset_us >= least || seen->offset_us <= -least)
+		return 0;
+	return (uint64_t)(offset_us - seen->offset_us);
+}
+
 /* Judges the offset and does what is to be done. The decision is kept in the facts. */
 static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t offset_us,
 	uint64_t uncertainty_us)
@@ -133,6 +144,7 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 		.offset_us = offset_us,
 		.uncertainty_us = uncertainty_us,
 		.at_us = boot_now(keeper)};
+	uint64_t pause_us = paused_us(seen, offset_us);
 	bool news;
 	int rc;
 
@@ -153,17 +165,8 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 	seen->offset_at_us = decision.at_us;
 	if (news)
 		tell_decision(keeper, &decision);
-}
-
-/* Found behind, although nobody set our clock and it was right: the host had paused us. */
-static void look_for_pause(struct clock_keeper *keeper, int64_t offset_us)
-{
-	const struct clock_seen *seen = keeper->seen;
-
-	if (seen->offset_source != CLOCK_SOURCE_NONE && offset_us >= (int64_t)CLOCK_PAUSE_MIN_US &&
-		seen->offset_us < (int64_t)CLOCK_PAUSE_MIN_US &&
-		seen->offset_us > -(int64_t)CLOCK_PAUSE_MIN_US)
-		note_sleep(keeper, (uint64_t)(offset_us - seen->offset_us), true);
+	if (decision.action == CLOCK_ACTION_STEPPED && pause_us > 0)
+		note_sleep(keeper, pause_us, true);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------ */
@@ -207,7 +210,6 @@ static void look_at_ptp(struct clock_keeper *keeper)
 
 	if (keeper->effects->measure(&keeper->reference, &offset_us, &uncertainty_us) < 0)
 		return;
-	look_for_pause(keeper, offset_us);
 	treat(keeper, CLOCK_SOURCE_PTP, offset_us, uncertainty_us);
 }
 
@@ -234,7 +236,6 @@ static void take_edge(struct clock_keeper *keeper)
 		keeper->rtc.bias = offset_us;
 	keeper->rtc.known = true;
 	offset_us -= keeper->rtc.bias;
-	look_for_pause(keeper, offset_us);
 	treat(keeper, CLOCK_SOURCE_RTC, offset_us, keeper->rtc.edge.uncertainty_us);
 }
 
@@ -363,7 +364,6 @@ void clock_keeper_take_host(struct clock_keeper *keeper, int64_t realtime_us,
 		offset_us = realtime_us < 0 ? INT64_MIN : INT64_MAX;
 	look_at_own(keeper);
 	look_at_discipline(keeper);
-	look_for_pause(keeper, offset_us);
 	treat(keeper, CLOCK_SOURCE_HOST, offset_us, uncertainty_us);
 	*decision = keeper->seen->judged;
 	*after_us = offset_us;

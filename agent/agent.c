@@ -15,6 +15,8 @@
 #include <sys/signalfd.h>
 
 #include "agent/api.h"
+#include "agent/common/component.h"
+#include "agent/clock_keeper.h"
 #include "agent/common/crash_log.h"
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
@@ -22,6 +24,7 @@
 #include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/engine_events.h"
+#include "agent/events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
@@ -62,11 +65,13 @@ static struct agent {
 	struct disk disk;
 	struct image_sync image_sync;
 	struct memory memory;
+	struct clock_keeper clock;
 	struct oom_watch oom_watch;
 	struct engine_events ending_events;
 	struct report report;
 	struct api api;
 	struct http_server http;
+	struct events events;
 	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
@@ -122,8 +127,14 @@ static int open_listeners(bool last_word)
 	return fatal;
 }
 
+static void note_components(void)
+{
+	component_follow(&agent.facts, clock_now_us(), clock_realtime_ms());
+}
+
 static void tell_change(void)
 {
+	note_components();
 	state_file_update(&agent.facts);
 	report_send_change(&agent.report);
 }
@@ -174,6 +185,7 @@ static void agent_spread_facts(void *ctx)
 		agent.modules_over = true;
 		(void)open_listeners(true);
 		report_retry_now(&agent.report);
+		clock_keeper_search(&agent.clock);
 	}
 	report_start(&agent.report);
 	tell_change();
@@ -190,6 +202,17 @@ static void on_engine_change(void *ctx)
 static void on_fact_change(void *ctx)
 {
 	(void)ctx;
+	tell_change();
+}
+
+/* After a sleep the host is told at once, and what may have changed meanwhile is looked at. */
+static void on_clock_change(void *ctx, bool resumed)
+{
+	(void)ctx;
+	if (resumed) {
+		engine_kick(&agent.engine);
+		disk_look(&agent.disk);
+	}
 	tell_change();
 }
 
@@ -263,13 +286,20 @@ static void on_power_button(void *ctx, enum control_verb verb)
 		(void)kill(1, verb == CONTROL_VERB_POWEROFF ? SIGTERM : SIGINT);
 }
 
+/* As PID 1 tells its services. */
+static bool is_vm(void)
+{
+	const char *mode = getenv("KEEL_MODE");
+
+	return mode && strcmp(mode, "vm") == 0;
+}
+
 /* A VM's only: WSL has no such devices, and ends in its own way. */
 static void start_power_button(void)
 {
-	const char *mode = getenv("KEEL_MODE");
 	int rc;
 
-	if (!mode || strcmp(mode, "vm") != 0)
+	if (!is_vm())
 		return;
 	rc = power_button_start(&agent.power_button, &agent.loop, "/dev/input", on_power_button,
 		NULL);
@@ -311,7 +341,9 @@ static void init_parts(const struct agent_options *options)
 		.logs = &agent.logs,
 		.disk = &agent.disk,
 		.memory = &agent.memory,
+		.clock = &agent.clock,
 		.http = &agent.http};
+	events_init(&agent.events, &agent.loop, &agent.http);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
@@ -324,6 +356,8 @@ static void init_parts(const struct agent_options *options)
 		&agent.facts, on_ending_event, NULL);
 	memory_init(&agent.memory, &agent.loop, &options->memory, &agent.facts, on_fact_change,
 		NULL);
+	clock_keeper_init(&agent.clock, &agent.loop, &clock_effects_real, &options->clock, is_vm(),
+		&agent.facts.clock, &agent.events, on_clock_change, NULL);
 	oom_watch_init(&agent.oom_watch, &agent.loop, agent.memory.paths.base,
 		&options->engine.address[ENGINE_DOCKERD], &agent.facts.memory_seen, on_fact_change,
 		NULL);
@@ -344,12 +378,14 @@ static void init_parts(const struct agent_options *options)
 static void agent_finish(void)
 {
 	agent.facts.agent_stopping = true;
+	note_components();
 	(void)notify_send("STOPPING=1");
 	report_finish(&agent.report, FINISH_MS);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
 		listener_close(&agent.listeners[i]);
 		proxy_close(&agent.proxies[i]);
 	}
+	events_stop(&agent.events);
 	http_server_close(&agent.http);
 	power_button_stop(&agent.power_button);
 	control_client_stop(&agent.control);
@@ -358,6 +394,7 @@ static void agent_finish(void)
 	image_sync_stop(&agent.image_sync);
 	engine_events_stop(&agent.ending_events);
 	memory_stop(&agent.memory);
+	clock_keeper_stop(&agent.clock);
 	oom_watch_stop(&agent.oom_watch);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
@@ -389,6 +426,7 @@ int agent_run(const struct agent_options *options)
 		log_warning("sd_notify: %s", strerror(-rc));
 	memory_start(&agent.memory);
 	oom_watch_start(&agent.oom_watch);
+	clock_keeper_start(&agent.clock);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

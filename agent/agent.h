@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/common/address.h"
+#include "agent/clock_keeper.h"
 #include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/memory/memory.h"
@@ -19,6 +20,7 @@ struct agent_options {
 	struct engine_options engine;
 	struct disk_options disk;
 	struct memory_options memory;
+	struct clock_limits clock;
 	struct address report;
 	const char *control; /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/clock_api.h"
 #include "agent/common/document.h"
 #include "agent/disk_api.h"
 #include "agent/memory_api.h"
@@ -206,6 +207,19 @@ static void post_memory_mode(struct api *api, const struct http_request *request
 		respond_memory(api, response);
 }
 
+static void get_clock(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)request;
+	clock_api_get(api->clock, api->facts, response);
+}
+
+static void post_clock(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	clock_api_post(api->clock, request, response);
+}
+
 static void get_metrics(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
@@ -224,25 +238,28 @@ static const struct {
 	const char *path;
 	const char *method, *allow;
 	void (*fn)(struct api *, const struct http_request *, struct http_response *);
+	enum { NO_QUERY, QUERY } query; /* NO_QUERY: one that is not empty is refused */
 } routes[] = {
-	{"/v1/health", "GET", "GET, HEAD", get_health},
-	{"/v1/services", "GET", "GET, HEAD", get_services},
-	{LOG_QUERY_PREFIX, "GET", "GET, HEAD", get_log},
-	{"/v1/shutdown", "POST", "POST", post_shutdown},
-	{"/v1/disk", "GET", "GET, HEAD", get_disk},
-	{DISK_API_PREFIX "list", "GET", "GET, HEAD", run_disk},
-	{DISK_API_PREFIX "trim", "POST", "POST", run_disk},
-	{DISK_API_PREFIX "grow", "POST", "POST", run_disk},
-	{DISK_API_PREFIX "repair", "POST", "POST", run_disk},
-	{DISK_API_PREFIX "init", "POST", "POST", run_disk},
-	{DISK_API_PREFIX "adopt", "POST", "POST", run_disk},
-	{"/v1/memory", "GET", "GET, HEAD", get_memory},
-	{"/v1/memory/reclaim", "POST", "POST", post_memory_reclaim},
-	{"/v1/memory/target", "POST", "POST", post_memory_target},
-	{"/v1/memory/mode", "POST", "POST", post_memory_mode},
-	{"/metrics", "GET", "GET, HEAD", get_metrics},
-	{"/livez", "GET", "GET, HEAD", get_livez},
-	{"/readyz", "GET", "GET, HEAD", get_readyz},
+	{"/v1/health", "GET", "GET, HEAD", get_health, NO_QUERY},
+	{"/v1/services", "GET", "GET, HEAD", get_services, NO_QUERY},
+	{LOG_QUERY_PREFIX, "GET", "GET, HEAD", get_log, QUERY},
+	{"/v1/shutdown", "POST", "POST", post_shutdown, NO_QUERY},
+	{"/v1/disk", "GET", "GET, HEAD", get_disk, NO_QUERY},
+	{DISK_API_PREFIX "list", "GET", "GET, HEAD", run_disk, QUERY},
+	{DISK_API_PREFIX "trim", "POST", "POST", run_disk, QUERY},
+	{DISK_API_PREFIX "grow", "POST", "POST", run_disk, QUERY},
+	{DISK_API_PREFIX "repair", "POST", "POST", run_disk, QUERY},
+	{DISK_API_PREFIX "init", "POST", "POST", run_disk, QUERY},
+	{DISK_API_PREFIX "adopt", "POST", "POST", run_disk, QUERY},
+	{"/v1/memory", "GET", "GET, HEAD", get_memory, NO_QUERY},
+	{"/v1/memory/reclaim", "POST", "POST", post_memory_reclaim, NO_QUERY},
+	{"/v1/memory/target", "POST", "POST", post_memory_target, NO_QUERY},
+	{"/v1/memory/mode", "POST", "POST", post_memory_mode, NO_QUERY},
+	{"/v1/clock", "GET", "GET, HEAD, POST", get_clock, NO_QUERY},
+	{"/v1/clock", "POST", "GET, HEAD, POST", post_clock, NO_QUERY},
+	{"/metrics", "GET", "GET, HEAD", get_metrics, NO_QUERY},
+	{"/livez", "GET", "GET, HEAD", get_livez, NO_QUERY},
+	{"/readyz", "GET", "GET, HEAD", get_readyz, NO_QUERY},
 };
 
 /* A route whose path ends in a slash has everything below it. */
@@ -255,24 +272,42 @@ static bool is_for(const struct http_request *request, const char *path)
 	return http_request_path_is(request, path);
 }
 
+static void run_route(struct api *api, size_t i, const struct http_request *request,
+	struct http_response *response)
+{
+	if (routes[i].query == NO_QUERY && request->query_len > 0) {
+		http_response_problem(response, 400, "bad_query", "this path knows no query");
+	} else {
+		routes[i].fn(api, request, response);
+	}
+}
+
+static bool knows_method(size_t i, const struct http_request *request)
+{
+	return http_request_method_is(request, routes[i].method) ||
+	       (request->head && strcmp(routes[i].method, "GET") == 0);
+}
+
+/* A path with two methods has two lines. */
 void api_handle_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
 {
-	struct api *api = ctx;
+	const char *allow = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (!is_for(request, routes[i].path))
 			continue;
-		if (http_request_method_is(request, routes[i].method) ||
-			(request->head && strcmp(routes[i].method, "GET") == 0)) {
-			routes[i].fn(api, request, response);
+		if (knows_method(i, request)) {
+			run_route(ctx, i, request, response);
 			return;
 		}
+		allow = routes[i].allow;
+	}
+	if (allow)
 		http_response_problem(response, 405, "method_not_allowed",
 			"this path does not know that method; see the Allow header");
-		response->allow = routes[i].allow;
-		return;
-	}
-	http_response_problem(response, 404, "not_found",
-		"no such path; see docs/api.md for those there are");
+	else
+		http_response_problem(response, 404, "not_found",
+			"no such path; see docs/api.md for those there are");
+	response->allow = allow;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "agent/clock_keeper.h"
 #include "agent/common/facts.h"
 #include "agent/disk.h"
 #include "agent/http.h"
@@ -18,10 +19,11 @@ typedef int api_command_fn(void *ctx, enum control_verb verb);
 struct api {
 	const struct facts *facts;
 	api_command_fn *command;
-	struct log_streams *logs; /* NULL: there are none */
-	struct disk *disk;        /* NULL: no jobs */
-	struct memory *memory;    /* NULL: nobody looks after it */
-	struct http_server *http; /* the one that is served; with `memory` */
+	struct log_streams *logs;   /* NULL: there are none */
+	struct disk *disk;          /* NULL: no jobs */
+	struct memory *memory;      /* NULL: nobody looks after it */
+	struct clock_keeper *clock; /* NULL: nobody looks after it */
+	struct http_server *http;   /* the one that is served; with `memory` */
 	void *ctx;
 };
 

@@ -113,7 +113,8 @@ static int give_answer(void *ctx, struct http_response *response)
 	return 0;
 }
 
-static const struct http_stream lines_ops = {.read = read_lines, .close = close_answer};
+static const struct http_stream lines_ops = {
+	.read = read_lines, .close = close_answer, .brief = true};
 static const struct http_stream answer_ops = {.close = close_answer, .answer = give_answer};
 
 /* ---- requests ------------------------------------------------------------------------------------ */

@@ -27,6 +27,8 @@ struct http_connection {
 	bool close_after;                 /* the answer in `out` is the last one */
 	bool continued;                   /* "100 Continue" was said for the request in `in` */
 	bool peer_done;                   /* the peer will send no more */
+	bool counted;                     /* the stream is one of HTTP_STREAMS_MAX */
+	uint64_t silent_us;               /* since when its next request is waited for */
 	const struct http_stream *stream; /* the body that is being sent, NULL: none */
 	void *stream_ctx;
 	size_t in_len, out_start, out_len;
@@ -48,6 +50,8 @@ static void end_stream(struct http_connection *connection)
 {
 	if (connection->stream)
 		connection->stream->close(connection->stream_ctx);
+	connection->server->streams -= connection->counted;
+	connection->counted = false;
 	connection->stream = NULL;
 }
 
@@ -129,14 +133,31 @@ static void limit_body(struct http_response *response)
 			"the answer is larger than this server can send");
 }
 
+/* A stream takes one of the places that there are for streams, or is none. */
+static void begin_stream(struct http_connection *connection, struct http_response *response)
+{
+	struct http_server *server = connection->server;
+	bool counts = response->stream && !response->stream->answer && !response->stream->brief;
+
+	if (counts && server->streams >= HTTP_STREAMS_MAX) {
+		response->stream->close(response->stream_ctx);
+		http_response_problem(response, 503, "too_many_streams",
+			"too many answers without an end at once; try again when some are closed");
+		counts = false;
+	}
+	connection->stream = response->stream;
+	connection->stream_ctx = response->stream_ctx;
+	connection->counted = counts;
+	server->streams += counts;
+}
+
 static void respond(struct http_connection *connection, const struct http_request *request)
 {
 	struct http_response response = {0};
 
 	connection->server->fn(connection->server->ctx, request, &response);
 	limit_body(&response);
-	connection->stream = response.stream;
-	connection->stream_ctx = response.stream_ctx;
+	begin_stream(connection, &response);
 	/* A body without a length ends with the connection. */
 	connection->close_after = !request->keep_alive || response.stream;
 	if (request->head || !response.stream || !response.stream->answer)
@@ -194,6 +215,7 @@ static bool answer_one(struct http_connection *connection)
 		refuse(connection, rc);
 		return true;
 	}
+	connection->silent_us = clock_now_us();
 	respond(connection, &request);
 	memmove(connection->in, connection->in + used, connection->in_len - used);
 	connection->in_len -= used;
@@ -354,10 +376,38 @@ void http_server_init(struct http_server *server, struct loop *loop, http_handle
 	*server = (struct http_server){.loop = loop, .fn = fn, .ctx = ctx};
 }
 
+/* Everybody who waits for an answer or takes one is let be. */
+static struct http_connection *find_most_silent(const struct http_server *server)
+{
+	struct http_connection *found = NULL;
+	uint64_t now_us = clock_now_us();
+
+	for (struct http_connection *connection = server->connections; connection;
+		connection = connection->next) {
+		if (connection->out_len > 0 || connection->stream ||
+			now_us - connection->silent_us < HTTP_SILENT_S * USEC_PER_SEC)
+			continue;
+		if (!found || connection->silent_us < found->silent_us)
+			found = connection;
+	}
+	return found;
+}
+
+static void make_room(struct http_server *server)
+{
+	struct http_connection *connection = find_most_silent(server);
+
+	/* Its time is up a bit earlier. */
+	if (connection)
+		on_http_deadline(&connection->timer);
+}
+
 void http_server_accept(struct http_server *server, int fd)
 {
 	struct http_connection *connection = MAP_FAILED;
 
+	if (server->count >= HTTP_CONNECTIONS_MAX)
+		make_room(server);
 	if (server->count < HTTP_CONNECTIONS_MAX)
 		connection = mmap(NULL, sizeof(*connection), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -369,6 +419,7 @@ void http_server_accept(struct http_server *server, int fd)
 	connection->server = server;
 	connection->fd = fd;
 	connection->source.fd = -1;
+	connection->silent_us = clock_now_us();
 	connection->next = server->connections;
 	connection->link = &server->connections;
 	if (connection->next)

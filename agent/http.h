@@ -3,7 +3,7 @@
  * http.h - a small HTTP/1.1 server for a few trusted peers: keep-alive, pipelining, deadlines, bounds.
  *
  * A connection is one anonymous mapping that the kernel takes back when it closes. No connection waits for
- * another: a peer that sends or reads slowly meets its own deadline.
+ * another: a peer that sends or reads slowly meets its own deadline, and makes room when all connections are taken.
  */
 #pragma once
 
@@ -11,10 +11,17 @@
 #include "lib/base.h"
 #include "lib/loop.h"
 
-#define HTTP_CONNECTIONS_MAX 32
+/* A host has a handful of clients, each with a connection or two and a stream; a page of figures and a page of events are kept
+ * per connection, so that all of them cost less than 1 MiB while nothing large is asked for. Half of them may be streams,
+ * which last as long as their client likes: the others are for who asks a question and goes. */
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_STREAMS_MAX     32
 #define HTTP_REQUEST_S       10 /* from the first byte of a request to its last */
 #define HTTP_IDLE_S          60 /* between requests */
 #define HTTP_WRITE_S         10 /* for the peer to take an answer */
+/* With all connections taken, the one whose client has been silent longest makes room for a new one: it is idle, or slow with
+ * its request. One younger than this never does, or a crowd would push each other out. */
+#define HTTP_SILENT_S 1
 
 struct http_response;
 
@@ -29,6 +36,8 @@ struct http_stream {
 	/* Not NULL: instead of `read`, an answer that is known only later. Fills in the whole response (with a body)
 	 * and returns 0; -EAGAIN: not yet, see http_server_wake. */
 	int (*answer)(void *ctx, struct http_response *response);
+	/* It ends by itself, and there are few: not one of the HTTP_STREAMS_MAX. An `answer` never is. */
+	bool brief;
 };
 
 #define HTTP_STREAM_PIECE_MIN (16 * 1024) /* `size` is never less */
@@ -60,11 +69,12 @@ struct http_server {
 	void *ctx;
 	struct http_connection *connections;
 	unsigned int count;
+	unsigned int streams; /* of HTTP_STREAMS_MAX */
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, http_handler_fn *fn,
 	void *ctx);
-/* Serves a connection; takes the (non-blocking) fd. With HTTP_CONNECTIONS_MAX open it gets a 503. */
+/* Serves a connection; takes the (non-blocking) fd. With HTTP_CONNECTIONS_MAX open and all of them busy it gets a 503. */
 void http_server_accept(struct http_server *server, int fd);
 /* Streams that had nothing may have something now. */
 void http_server_wake(struct http_server *server);

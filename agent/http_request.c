@@ -71,6 +71,19 @@ static int parse_length(const struct phr_header *header, struct framing *framing
 	return length > HTTP_BODY_MAX ? 413 : 0;
 }
 
+/* Letters, digits and what RFC 3986 lets a host and a port have: nothing that could end a URI's authority. "" is one too. */
+static bool host_is_valid(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+			(c == '\0' || !strchr("-._~%!$&'()*+,;=:[]", c)))
+			return false;
+	}
+	return true;
+}
+
 static int take_header(const struct phr_header *header, struct http_request *request,
 	struct framing *framing)
 {
@@ -83,7 +96,7 @@ static int take_header(const struct phr_header *header, struct http_request *req
 	if (token_is(header->name, header->name_len, "transfer-encoding"))
 		return 501;
 	if (token_is(header->name, header->name_len, "host")) {
-		if (framing->has_host)
+		if (framing->has_host || !host_is_valid(header->value, header->value_len))
 			return 400;
 		framing->has_host = true;
 	} else if (token_is(header->name, header->name_len, "connection")) {
@@ -97,25 +110,56 @@ static int take_header(const struct phr_header *header, struct http_request *req
 	return 0;
 }
 
-/* Parts path and query; a proxy's absolute form loses its scheme and host (RFC 9112 3.2.2). */
+bool http_request_path_is(const struct http_request *request, const char *path)
+{
+	return request->path_len == strlen(path) &&
+	       memcmp(request->path, path, request->path_len) == 0;
+}
+
+bool http_request_method_is(const struct http_request *request, const char *method)
+{
+	return request->method_len == strlen(method) &&
+	       memcmp(request->method, method, request->method_len) == 0;
+}
+
+/* A proxy's absolute form loses its scheme and host; without a path it is the root's (RFC 9112 3.2.2). */
+static void take_absolute(struct http_request *request)
+{
+	static const char scheme[] = "http://";
+	const size_t skip = sizeof(scheme) - 1;
+	size_t at = skip;
+
+	if (request->path_len <= skip || strncasecmp(request->path, scheme, skip) != 0)
+		return;
+	while (at < request->path_len && request->path[at] != '/' && request->path[at] != '?')
+		at++;
+	if (at == skip)
+		return; /* no host: not a target */
+	request->path += at;
+	request->path_len -= at;
+}
+
+/* Parts path and query. */
 static int take_target(struct http_request *request)
 {
-	const char *query, *slash;
+	const char *target = request->path, *query;
 
-	if (request->path_len > 7 && strncasecmp(request->path, "http://", 7) == 0) {
-		slash = memchr(request->path + 7, '/', request->path_len - 7);
-		if (!slash)
-			return 400;
-		request->path_len -= (size_t)(slash - request->path);
-		request->path = slash;
-	}
-	if (request->path_len == 0 || request->path[0] != '/')
+	/* Of the whole server (RFC 9112 3.2.4). */
+	if (request->path_len == 1 && request->path[0] == '*' &&
+		http_request_method_is(request, "OPTIONS"))
+		return 0;
+	take_absolute(request);
+	if (request->path == target && (request->path_len == 0 || request->path[0] != '/'))
 		return 400;
 	query = memchr(request->path, '?', request->path_len);
 	if (query) {
 		request->query = query + 1;
-		request->query_len = request->path_len - (size_t)(request->query - request->path);
+		request->query_len = request->path_len - (size_t)(query - request->path) - 1;
 		request->path_len = (size_t)(query - request->path);
+	}
+	if (request->path_len == 0) {
+		request->path = "/";
+		request->path_len = 1;
 	}
 	return 0;
 }
@@ -147,6 +191,9 @@ int http_request_parse(const char *data, size_t len, struct http_request *reques
 	}
 	if (minor >= 1 && !framing.has_host)
 		return 400;
+	/* RFC 9110 10.1.1: an expectation in HTTP/1.0 is nothing. */
+	if (minor == 0)
+		request->expect_continue = false;
 	status = take_target(request);
 	if (status != 0)
 		return status;
@@ -156,16 +203,4 @@ int http_request_parse(const char *data, size_t len, struct http_request *reques
 	request->body_len = framing.length;
 	*used = (size_t)header_len + framing.length;
 	return 0;
-}
-
-bool http_request_path_is(const struct http_request *request, const char *path)
-{
-	return request->path_len == strlen(path) &&
-	       memcmp(request->path, path, request->path_len) == 0;
-}
-
-bool http_request_method_is(const struct http_request *request, const char *method)
-{
-	return request->method_len == strlen(method) &&
-	       memcmp(request->method, method, request->method_len) == 0;
 }

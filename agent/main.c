@@ -5,6 +5,7 @@
  * PID 1 starts it as a Type=notify service; it may crash and is started again. Exit codes:
  * 0 stopped by a signal, 1 could not start or lost its event loop, 2 wrong usage.
  */
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,11 @@ static void on_config_warning(void *ctx, const char *where, const char *message)
 	log_warning("%s: %s", where, message);
 }
 
+static_assert((int)CONFIG_CLOCK_AUTO == (int)CLOCK_MANAGE_AUTO &&
+		      (int)CONFIG_CLOCK_YES == (int)CLOCK_MANAGE_YES &&
+		      (int)CONFIG_CLOCK_NO == (int)CLOCK_MANAGE_NO,
+	"the configuration's words are the policy's");
+
 static void set_defaults(struct agent_options *options)
 {
 	static struct config config;
@@ -78,6 +84,12 @@ static void set_defaults(struct agent_options *options)
 		.reserve = (uint64_t)config.memory.reserve_mib << 20,
 		.zram_percent = config.memory.zram_percent,
 		.swap = config.memory.swap,
+	};
+	options->clock = (struct clock_limits){
+		.manage = (enum clock_manage)config.clock.manage,
+		.step_us = config.clock.step_ms * USEC_PER_MSEC,
+		.dead_us = config.clock.dead_ms * USEC_PER_MSEC,
+		.other_us = config.clock.other_ms * USEC_PER_MSEC,
 	};
 	if (config.vsock.report_port != 0)
 		options->report = (struct address){.kind = ADDRESS_VSOCK,

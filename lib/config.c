@@ -28,6 +28,7 @@ struct key {
 static const char *const format_words[] = {"never", "blank", NULL};
 static const char *const damaged_words[] = {"refuse", "read-only", NULL};
 static const char *const net_words[] = {"auto", "dhcp", "static", "none", NULL};
+static const char *const clock_words[] = {"auto", "yes", "no", NULL};
 
 #define OFFSET(member)    offsetof(struct config, member)
 #define STRING_OF(member) KEY_STRING, OFFSET(member), sizeof(((struct config *)0)->member), NULL
@@ -71,6 +72,10 @@ static const struct key keys[] = {
 	{"memory", "zram", KEY_UINT, OFFSET(memory.zram_percent), 200, NULL},
 	{"memory", "zswap", KEY_BOOL, OFFSET(memory.zswap), 0, NULL},
 	{"memory", "swap", KEY_BOOL, OFFSET(memory.swap), 0, NULL},
+	{"clock", "manage", KEY_WORD, OFFSET(clock.manage), 0, clock_words},
+	{"clock", "step_ms", KEY_INTERVAL, OFFSET(clock.step_ms), 3600000, NULL},
+	{"clock", "dead_ms", KEY_UINT, OFFSET(clock.dead_ms), 3600000, NULL},
+	{"clock", "other_ms", KEY_UINT, OFFSET(clock.other_ms), 3600000, NULL},
 	{"boot", "console_shell", KEY_BOOL, OFFSET(boot.console_shell), 0, NULL},
 	{"boot", "shutdown", KEY_UINT, OFFSET(boot.shutdown_s), 3600, NULL},
 	{"boot", "grace", KEY_UINT, OFFSET(boot.grace_s), 3600, NULL},
@@ -98,6 +103,7 @@ void config_set_defaults(struct config *config)
 			.reporting_order = 5,
 			.pids_percent = 90,
 			.swap = true},
+		.clock = {.step_ms = 128, .dead_ms = 5, .other_ms = 1000},
 		.boot = {.console_shell = true, .shutdown_s = 60, .grace_s = 25},
 		.share = {.enabled = true},
 	};

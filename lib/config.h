@@ -18,6 +18,8 @@
 #define CONFIG_ENGINE_RESTARTS_MAX 16
 #define CONFIG_MIB_MAX             (16 << 20) /* 16 TiB */
 
+enum config_clock_manage { CONFIG_CLOCK_AUTO, CONFIG_CLOCK_YES, CONFIG_CLOCK_NO };
+
 enum config_disk_format {
 	CONFIG_DISK_FORMAT_NEVER,
 	CONFIG_DISK_FORMAT_BLANK, /* a provably blank single candidate may be formatted */
@@ -93,6 +95,12 @@ struct config {
 		bool zswap;                /* compressed cache before swap, default false */
 		bool swap;                 /* containers may be swapped out, default true */
 	} memory;
+	struct {
+		enum config_clock_manage manage;
+		unsigned int step_ms;  /* from here on it is stepped, default 128 */
+		unsigned int dead_ms;  /* up to here it is left alone, default 5 */
+		unsigned int other_ms; /* what another's discipline may be off, default 1000 */
+	} clock;
 	struct {
 		bool console_shell;      /* login shell on the console in VM mode, default true */
 		unsigned int shutdown_s; /* upper bound for stopping services, default 60 */

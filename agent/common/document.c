@@ -10,6 +10,8 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "agent/common/document_clock.h"
+#include "agent/common/document_components.h"
 #include "agent/common/document_disk.h"
 #include "agent/common/document_memory.h"
 
@@ -199,6 +201,7 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	(void)yyjson_mut_obj_add_str(doc, root, "status", health_status_name(health->status));
 	(void)yyjson_mut_obj_add_bool(doc, root, "ready", health->ready);
 	(void)yyjson_mut_obj_add_str(doc, root, "reason", health->reason);
+	document_fill_components(doc, yyjson_mut_obj_add_arr(doc, root, "components"), facts);
 	document_add_ms(doc, root, "uptime_ms", system->uptime_us);
 	document_add_ms(doc, root, "init_ms", facts->boot.start_us);
 	add_stages(doc, root, facts, system->uptime_us);
@@ -213,6 +216,10 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
 	(void)yyjson_mut_obj_add_uint(doc, clock, "realtime_ms", system->realtime_ms);
 	document_add_ms(doc, clock, "boottime_ms", system->uptime_us);
+	document_fill_clock(doc, clock, &facts->clock);
+	document_add_ms(doc, clock, "monotonic_ms", system->monotonic_us);
+	(void)yyjson_mut_obj_add_sint(doc, clock, "boot_realtime_ms",
+		(int64_t)system->realtime_ms - (int64_t)(system->uptime_us / USEC_PER_MSEC));
 }
 
 static yyjson_mut_val *open_object(yyjson_mut_doc *doc)
@@ -285,6 +292,20 @@ const char *document_write_memory(const struct facts *facts, const struct system
 	yyjson_mut_val *root = open_object(doc);
 
 	document_fill_memory(doc, root, facts, &system->memory, true);
+	return write_document(doc, &alc, len);
+}
+
+const char *document_write_clock(const struct facts *facts, uint64_t realtime_us,
+	uint64_t boottime_us, size_t *len)
+{
+	yyjson_alc alc;
+	yyjson_mut_doc *doc = open_document(&alc);
+	yyjson_mut_val *root = open_object(doc);
+
+	(void)yyjson_mut_obj_add_uint(doc, root, "realtime_ms", realtime_us / 1000);
+	(void)yyjson_mut_obj_add_uint(doc, root, "realtime_us", realtime_us);
+	document_add_ms(doc, root, "boottime_ms", boottime_us);
+	document_fill_clock(doc, root, &facts->clock);
 	return write_document(doc, &alc, len);
 }
 

@@ -24,6 +24,9 @@ const char *document_write_disk(const struct facts *facts, size_t *len);
 /* The document's member "memory" alone, with the history. */
 const char *document_write_memory(const struct facts *facts, const struct system_facts *system,
 	size_t *len);
+/* The document's member "clock" alone, with "realtime_us", which is exact. */
+const char *document_write_clock(const struct facts *facts, uint64_t realtime_us,
+	uint64_t boottime_us, size_t *len);
 
 /* The lines of the report to the host, without their newline. */
 const char *document_write_report_hello(const struct facts *facts,

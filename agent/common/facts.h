@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "agent/common/clock_facts.h"
+#include "agent/common/component_facts.h"
 #include "agent/common/disk_facts.h"
 #include "agent/common/docker_facts.h"
 #include "agent/common/engine_policy.h"
@@ -71,6 +73,8 @@ struct facts {
 	struct memory_seen memory_seen;
 	struct facts_engine engine;
 	struct docker_facts docker;
+	struct clock_seen clock;
+	struct component_since since[COMPONENTS]; /* component_follow keeps it */
 };
 
 /* The units of the daemons, and what people call them. The first one's socket is the engine's API. */

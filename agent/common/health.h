@@ -19,11 +19,14 @@
  * nearly full (`critical`), are degraded and ready. `low` is no blemish: it is the time to act, not a fault.
  * A process that the kernel killed for want of memory in the whole VM, or one of the engine's or keel's own, is a blemish
  * for HEALTH_OOM_US; one that was killed at its container's limit is none.
+ * A wall clock that is off by more than HEALTH_CLOCK_US, and could not be put right, is a blemish: certificates and registries
+ * refuse it. One that is left so because clock.manage=no is none.
  * `reason` is "" when the status is ready, else one sentence that names the first cause, in the order in
  * which things depend on each other.
  */
 #pragma once
 
+#include "agent/common/component_facts.h"
 #include "agent/common/facts.h"
 #include "lib/base.h"
 #include "lib/clock.h"
@@ -36,15 +39,22 @@ enum health_status {
 	HEALTH_STATUS_STOPPING,
 };
 
+#define HEALTH_REASON_MAX 320
+
 struct health {
 	enum health_status status;
 	bool ready;
-	char reason[320];
+	enum component_id cause; /* whose matter the reason is; COMPONENTS: there is none */
+	char reason[HEALTH_REASON_MAX];
 };
 
-#define HEALTH_OOM_US (5 * 60 * USEC_PER_SEC)
+#define HEALTH_OOM_US   (5 * 60 * USEC_PER_SEC)
+#define HEALTH_CLOCK_US ((int64_t)USEC_PER_SEC)
 
 void health_judge(const struct facts *facts, struct health *health);
+/* The same checks, only those of one component: what it says against readiness, else its blemish, else ready. While PID 1 is
+ * silent, nothing is said of what only it knows. component.h makes a component's state of it. */
+void health_judge_component(const struct facts *facts, enum component_id of, struct health *health);
 /* What is the matter with the data disk: what the agent sees of it before what PID 1 said at boot. */
 enum disk_situation health_disk_situation(const struct facts *facts);
 /* The blemish above is there; it goes by with time, which only a look at memory tells. */

@@ -64,17 +64,19 @@ void system_read_facts(struct system_facts *facts, const struct facts *known)
 {
 	char meminfo[4096];
 	struct utsname name;
-	struct timespec now;
+	struct timespec monotonic;
 	ssize_t n;
 
 	memset(facts, 0, offsetof(struct system_facts, kernel_check));
 	facts->uptime_us = clock_now_us();
-	(void)clock_gettime(CLOCK_REALTIME, &now);
+	facts->realtime_ms = clock_realtime_ms();
+	(void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	facts->monotonic_us =
+		(uint64_t)monotonic.tv_sec * USEC_PER_SEC + (uint64_t)monotonic.tv_nsec / 1000;
 	facts->cpus = count_cpus("/sys/devices/system/cpu/online");
 	facts->cpus_usable = count_usable_cpus();
 	facts->cpus_present = count_cpus("/sys/devices/system/cpu/present");
 	network_read_facts(&facts->network, known);
-	facts->realtime_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));
 	if (n < 0)
 		facts->boot_id[0] = '\0';

@@ -16,8 +16,9 @@
 #define SYSTEM_KERNEL_CHECK_MAX (32 * 1024)
 
 struct system_facts {
-	uint64_t uptime_us;   /* CLOCK_BOOTTIME */
-	uint64_t realtime_ms; /* Unix time */
+	uint64_t uptime_us;    /* CLOCK_BOOTTIME */
+	uint64_t realtime_ms;  /* Unix time */
+	uint64_t monotonic_us; /* CLOCK_MONOTONIC: the kernel's log, without the time asleep */
 	char boot_id[40];
 	char release[65];
 	unsigned int cpus;         /* that are online */

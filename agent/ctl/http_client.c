@@ -145,22 +145,39 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 	}
 }
 
+static int send_request(int fd, const char *method, const char *path, const char *body,
+	const char *connection, uint64_t end_us)
+{
+	char request[1024];
+	int len = snprintf(request, sizeof(request),
+		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: %s\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		method, path, connection, body ? strlen(body) : 0, body ? body : "");
+
+	if (len < 0 || (size_t)len >= sizeof(request))
+		return -EFBIG;
+	return send_all(fd, request, (size_t)len, end_us);
+}
+
+int http_client_exchange(int fd, const char *method, const char *path, const char *body,
+	unsigned int timeout_ms, struct http_answer *answer)
+{
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	int rc;
+
+	memset(answer, 0, sizeof(*answer));
+	rc = send_request(fd, method, path, body, "keep-alive", end_us);
+	return rc < 0 ? rc : receive(fd, end_us, answer);
+}
+
 static int open_request(const struct address *address, const char *method, const char *path,
 	const char *body, unsigned int timeout_ms, uint64_t end_us)
 {
 	_cleanup_close_ int fd = -1;
-	char request[1024];
-	int len, rc;
+	int rc = transport_connect(address, timeout_ms, &fd);
 
-	len = snprintf(request, sizeof(request),
-		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: close\r\n"
-		"Content-Length: %zu\r\n\r\n%s",
-		method, path, body ? strlen(body) : 0, body ? body : "");
-	if (len < 0 || (size_t)len >= sizeof(request))
-		return -EFBIG;
-	rc = transport_connect(address, timeout_ms, &fd);
 	if (rc == 0)
-		rc = send_all(fd, request, (size_t)len, end_us);
+		rc = send_request(fd, method, path, body, "close", end_us);
 	return rc < 0 ? rc : TAKE_FD(fd);
 }
 

@@ -20,6 +20,10 @@ struct http_answer {
 int http_client_ask(const struct address *address, const char *method, const char *path,
 	const char *body, unsigned int timeout_ms, struct http_answer *answer) MUST_CHECK;
 
+/* The same on a connection (transport_connect) that stays open for more, as long as each gets its answer. */
+int http_client_exchange(int fd, const char *method, const char *path, const char *body,
+	unsigned int timeout_ms, struct http_answer *answer) MUST_CHECK;
+
 /* A piece of a body, as it comes. Not 0 ends it. */
 typedef int http_client_piece_fn(void *ctx, int status, const char *data, size_t len);
 

@@ -24,22 +24,6 @@
 
 /* ---- questions -------------------------------------------------------------------------------------- */
 
-static int refused(const struct ctl *ctl, const struct http_answer *answer)
-{
-	yyjson_doc *doc = yyjson_read(answer->body, answer->body_len, YYJSON_READ_NOFLAG);
-	const char *detail = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
-
-	if (ctl->json)
-		(void)printf("%s", answer->body);
-	if (detail)
-		(void)fprintf(stderr, "keelctl: memory: %s\n", detail);
-	else
-		(void)fprintf(stderr, "keelctl: memory: the guest answers with status %d\n",
-			answer->status);
-	yyjson_doc_free(doc);
-	return CTL_EXIT_NO;
-}
-
 /* 0 and the answer, to be freed; else an exit code, and it has been said why. With --json the body has been printed. */
 static int ask(const struct ctl *ctl, const char *path, const char *body, unsigned int seconds,
 	yyjson_doc **doc)
@@ -54,7 +38,7 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 		return ctl_unreachable(ctl, rc);
 	}
 	if (answer.status != 200) {
-		rc = refused(ctl, &answer);
+		rc = ctl_refused(ctl, answer.status, answer.body, answer.body_len);
 		free(answer.body);
 		return rc;
 	}
@@ -64,19 +48,12 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 	free(answer.body);
 	if (*doc)
 		return CTL_EXIT_OK;
-	(void)fputs("keelctl: the answer is not JSON; is this the keel API?\n", stderr);
-	return CTL_EXIT_UNREACHABLE;
+	return ctl_not_the_api(ctl);
 }
 
 static unsigned int answer_s(const struct ctl *ctl)
 {
 	return ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S;
-}
-
-static int usage(const char *what)
-{
-	(void)fprintf(stderr, "keelctl: memory %s; see --help\n", what);
-	return CTL_EXIT_USAGE;
 }
 
 /* ---- status ----------------------------------------------------------------------------------------- */
@@ -163,7 +140,7 @@ static int show_status(const struct ctl *ctl)
 	int rc;
 
 	if (ctl->argc > 1)
-		return usage("status takes no operands");
+		return ctl_usage(ctl, "%s: it takes no operands", ctl->argv[1]);
 	if (ctl->watch && !ctl->json && isatty(STDOUT_FILENO))
 		return watch(ctl);
 	rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc);
@@ -200,9 +177,9 @@ static int reclaim(const struct ctl *ctl)
 	int rc;
 
 	if (ctl->argc > 2 || (!all && bytes_parse(ctl->argv[1], &bytes) < 0))
-		return usage("reclaim takes a number of bytes (512M) or all");
+		return ctl_usage(ctl, "it takes a number of bytes (512M) or all");
 	if (seconds > RECLAIM_S_MAX)
-		return usage("reclaim takes at most --timeout 600");
+		return ctl_usage(ctl, "--timeout: at most 600");
 	if (!all)
 		(void)snprintf(word, sizeof(word), "%llu", (unsigned long long)bytes);
 	(void)snprintf(body, sizeof(body), "{\"bytes\":%s,\"timeout_ms\":%u}", word,
@@ -235,7 +212,7 @@ static int set_target(const struct ctl *ctl)
 	char body[64] = "{\"bytes\":null}";
 
 	if (ctl->argc != 2 || (!none && bytes_parse(ctl->argv[1], &bytes) < 0))
-		return usage("target needs a number of bytes (2G) or none");
+		return ctl_usage(ctl, "it needs a number of bytes (2G) or none");
 	if (!none)
 		(void)snprintf(body, sizeof(body), "{\"bytes\":%llu}", (unsigned long long)bytes);
 	return set(ctl, "/v1/memory/target", body);
@@ -247,7 +224,7 @@ static int set_mode(const struct ctl *ctl)
 	enum memory_mode mode;
 
 	if (ctl->argc != 2 || memory_mode_find(ctl->argv[1], strlen(ctl->argv[1]), &mode) < 0)
-		return usage("mode needs one of: adaptive gradual dropcache off");
+		return ctl_usage(ctl, "it needs one of: adaptive gradual dropcache off");
 	(void)snprintf(body, sizeof(body), "{\"mode\":\"%s\"}", memory_mode_name(mode));
 	return set(ctl, "/v1/memory/mode", body);
 }
@@ -268,5 +245,5 @@ int ctl_memory(const struct ctl *ctl)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(word, verbs[i].word) == 0)
 			return verbs[i].fn(ctl);
-	return usage("status, reclaim, target or mode");
+	return ctl_unknown_word(ctl, word);
 }

@@ -68,10 +68,21 @@ static const char *colour_of(const struct page *page, const char *state)
 	return "\033[33m";
 }
 
+static bool colour_always, colour_never;
+
+int view_set_colour(const char *when)
+{
+	colour_always = strcmp(when, "always") == 0;
+	colour_never = strcmp(when, "never") == 0;
+	return colour_always || colour_never || strcmp(when, "auto") == 0 ? 0 : -EINVAL;
+}
+
 bool view_wants_colour(FILE *out)
 {
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
 
+	if (colour_always || colour_never)
+		return colour_always;
 	return isatty(fileno(out)) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
 }
 
@@ -501,7 +512,7 @@ static void print_all_last_words(struct page *page, yyjson_val *root)
 		print_last_words(page, service);
 }
 
-static void print_advice(struct page *page, const struct advice *advice, size_t count)
+static void print_advice(struct page *page, const struct hint *advice, size_t count)
 {
 	unsigned int wide = 0;
 
@@ -594,8 +605,7 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 	struct page page = {.out = out, .style = *style};
 	yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
 	yyjson_val *root = yyjson_doc_get_root(doc);
-	struct advice advice[ADVICE_MAX] = {0};
-	size_t count;
+	struct hints hints;
 
 	if (!yyjson_is_str(yyjson_obj_get(root, "status"))) {
 		yyjson_doc_free(doc);
@@ -618,8 +628,8 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 		print_stages(&page, root);
 	}
 	print_all_last_words(&page, root);
-	count = advice_give(root, notes->agent && !is_agent_on_its_way(root), advice);
-	print_advice(&page, advice, count);
+	advice_give(root, notes->agent && !is_agent_on_its_way(root), &hints);
+	print_advice(&page, hints.hint, hints.count);
 	yyjson_doc_free(doc);
 	return 0;
 }
@@ -627,7 +637,7 @@ int view_print_status(FILE *out, const char *json, size_t len, const struct view
 void view_print_silence(FILE *out, const char *init, const struct view_style *style,
 	const struct view_notes *notes)
 {
-	static const struct advice advice[] = {
+	static const struct hint advice[] = {
 		{"journalctl -k -n 30", "what PID 1 and the kernel said"},
 		{"ps", "what runs; PID 1 should be init"},
 		{"docker ps", "the engine may work all the same"},

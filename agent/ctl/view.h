@@ -33,7 +33,9 @@ int view_print_services(FILE *out, const char *json, size_t len, bool colour) MU
 
 /* Colours and width for `out`; not brief. */
 struct view_style view_get_style(FILE *out);
-/* True for a terminal that wants colours (no-color.org). */
+/* "auto", "always" or "never", for view_wants_colour. 0 or -EINVAL. */
+int view_set_colour(const char *when) MUST_CHECK;
+/* True for a terminal that wants colours (no-color.org), unless view_set_colour says otherwise. */
 bool view_wants_colour(FILE *out);
 /* 8589934592 -> "8.0 GiB". Returns `buffer`. */
 const char *view_format_bytes(uint64_t bytes, char *buffer, size_t size);

@@ -115,6 +115,7 @@ static void follow_kills(struct memory *memory)
 static void look(struct memory *memory)
 {
 	struct memory_seen *seen = &memory->facts->memory_seen;
+	const bool first = !seen->known;
 
 	memory_gather(&memory->paths, &seen->abilities, &memory->now, &memory->names, seen);
 	seen->known = true;
@@ -124,6 +125,8 @@ static void look(struct memory *memory)
 	follow_kills(memory);
 	add_estimates(memory);
 	take_sample(memory);
+	if (first)
+		memory->changed(memory->ctx); /* health knows of it now */
 }
 
 /* ---- steps --------------------------------------------------------------------------------------- */

@@ -104,6 +104,7 @@ static void mount_like_wsl(void)
 static void enter_root(const struct options *options)
 {
 	lab_make_private();
+	lab_give_up_clock();
 	lab_mount_root(&options->lab, options->root);
 	lab_mount_dev(&options->lab);
 	lab_mount_sys();

@@ -11,6 +11,7 @@ sys.path[:0] = [HERE, *(os.path.join(os.path.dirname(HERE), name) for name in ("
 
 import harness  # noqa: E402
 import scenarios_boot  # noqa: E402,F401
+import scenarios_clock  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
 import scenarios_crash  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401

@@ -70,6 +70,10 @@ static void test_defaults(void **state)
 	assert_true(config.engine.restart);
 	assert_int_equal(config.engine.hung_after_s, 30);
 	assert_int_equal(config.engine.restarts_per_hour, 3);
+	assert_int_equal(config.clock.manage, CONFIG_CLOCK_AUTO);
+	assert_int_equal(config.clock.step_ms, 128);
+	assert_int_equal(config.clock.dead_ms, 5);
+	assert_int_equal(config.clock.other_ms, 1000);
 	assert_true(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 60);
 	assert_int_equal(config.boot.grace_s, 25);
@@ -90,6 +94,7 @@ static void test_file_sets_every_key(void **state)
 		   "[health]\nheartbeat=5\nprobe=86400\n"
 		   "[engine]\nrestart=no\nhung_after_s=7\nrestarts_per_hour=16\n"
 		   "[proxy]\nhttp=http://u:p@h:1\nhttps=https://h\nno=a, b\n"
+		   "[clock]\nmanage=no\nstep_ms=1\ndead_ms=0\nother_ms=3600000\n"
 		   "[boot]\nconsole_shell=no\nshutdown=10\ngrace=7\n"
 		   "[share]\nenabled=no\ngid=1001\n");
 	assert_int_equal(warnings, 0);
@@ -119,6 +124,10 @@ static void test_file_sets_every_key(void **state)
 	assert_string_equal(config.proxy.http, "http://u:p@h:1");
 	assert_string_equal(config.proxy.https, "https://h");
 	assert_string_equal(config.proxy.no, "a, b");
+	assert_int_equal(config.clock.manage, CONFIG_CLOCK_NO);
+	assert_int_equal(config.clock.step_ms, 1);
+	assert_int_equal(config.clock.dead_ms, 0);
+	assert_int_equal(config.clock.other_ms, 3600000);
 	assert_false(config.boot.console_shell);
 	assert_int_equal(config.boot.shutdown_s, 10);
 	assert_int_equal(config.boot.grace_s, 7);

@@ -510,6 +510,42 @@ static void test_oom_kills(void **state)
 	}
 }
 
+static void set_clock(struct facts *facts, enum clock_action action, enum clock_reason reason,
+	int64_t offset_us)
+{
+	facts->clock = (struct clock_seen){.known = true,
+		.judged = {.action = action,
+			.reason = reason,
+			.source = CLOCK_SOURCE_HOST,
+			.offset_us = offset_us}};
+}
+
+/* Only what is far off, and cannot be put right although it should be. */
+static void test_clock(void **state)
+{
+	struct facts facts = well();
+
+	(void)state;
+	for (int action = CLOCK_ACTION_NONE; action <= CLOCK_ACTION_REFUSED; action++)
+		for (int reason = CLOCK_REASON_WITHIN; reason <= CLOCK_REASON_FAILED; reason++) {
+			bool bad = action == CLOCK_ACTION_REFUSED &&
+				   reason != CLOCK_REASON_MANAGE && reason != CLOCK_REASON_ABSURD;
+
+			for (int sign = -1; sign <= 1; sign += 2) {
+				set_clock(&facts, (enum clock_action)action,
+					(enum clock_reason)reason, sign * HEALTH_CLOCK_US);
+				expect(&facts, HEALTH_STATUS_READY, true, "");
+				facts.clock.judged.offset_us += sign;
+				expect(&facts, bad ? HEALTH_STATUS_DEGRADED : HEALTH_STATUS_READY,
+					true,
+					!bad ? ""
+					: sign < 0
+						? "the clock is 1 s ahead of what the host says: "
+						: "the clock is 1 s behind what the host says: ");
+			}
+		}
+}
+
 /* The last look at memory is the clock, and a kill may be younger. */
 static void test_oom_kills_go_by(void **state)
 {
@@ -589,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_blemishes_keep_it_usable),
 		cmocka_unit_test(test_stopping_and_lost),
 		cmocka_unit_test(test_oom_kills),
+		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_oom_kills_go_by),
 		cmocka_unit_test(test_long_texts_are_cut_cleanly),
 	};

@@ -200,18 +200,17 @@ static void test_silence(void **state)
 /* The commands that a document leads to, joined by "; ". */
 static const char *advice_for(const char *json, bool agent_silent)
 {
-	static char text[ADVICE_MAX * 80];
-	struct advice advice[ADVICE_MAX];
+	static char text[HINTS_MAX * 80];
+	struct hints hints;
 	yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
-	size_t count;
 
 	assert_non_null(doc);
-	count = advice_give(yyjson_doc_get_root(doc), agent_silent, advice);
+	advice_give(yyjson_doc_get_root(doc), agent_silent, &hints);
 	text[0] = '\0';
-	for (size_t i = 0; i < count; i++) {
-		assert_true(strlen(advice[i].about) > 0);
+	for (size_t i = 0; i < hints.count; i++) {
+		assert_true(strlen(hints.hint[i].about) > 0);
 		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-			i > 0 ? "; " : "", advice[i].command);
+			i > 0 ? "; " : "", hints.hint[i].command);
 	}
 	yyjson_doc_free(doc);
 	return text;

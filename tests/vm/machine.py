@@ -88,6 +88,15 @@ def accel_options(accel):
     return ["-accel", "tcg,thread=multi", "-cpu", "Haswell,-pcid,-tsc-deadline,-hle,-invpcid,-rtm"]
 
 
+def clock_environment(config):
+    """For a machine whose host's wall clock is not the real one: libfaketime, which looks into the file once a second.
+    Every other clock stays as it is."""
+    if not config.get("clock"):
+        return {}
+    return {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "FAKETIME_TIMESTAMP_FILE": config["clock"],
+            "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
 def qemu_command(config, state):
     """The root disk's writes go to a snapshot; the data disk is on a bus of its own kind, as under WSL."""
     memory = config["mem"]

@@ -60,10 +60,10 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def spawn(command, log):
+async def spawn(command, log, environment=None):
     return await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-        preexec_fn=die_with_parent)
+        preexec_fn=die_with_parent, env=dict(os.environ, **(environment or {})))
 
 
 def publish(guest, line):
@@ -274,7 +274,8 @@ async def run_machine(guest, log, ready_fd):
     """Starts QEMU and waits for its end; returns how it ended."""
     vsockdev.Device(machine.GUEST_CID, guest.state / "vu.sock", guest.state / "vsock.sock").start()
     guest.started = time.monotonic()
-    guest.qemu = await spawn(machine.qemu_command(guest.config, guest.state), log)
+    guest.qemu = await spawn(machine.qemu_command(guest.config, guest.state), log,
+                             machine.clock_environment(guest.config))
     try:
         await wait_for_socket(guest.state / "qmp.sock", guest.qemu, "QEMU")
         qmp = asyncio.create_task(watch_qmp(guest))

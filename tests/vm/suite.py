@@ -18,6 +18,7 @@ sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("lib", "disk",
 import harness  # noqa: E402
 import machine  # noqa: E402
 import rootimage  # noqa: E402
+import scenarios_clock  # noqa: E402,F401
 import scenarios_disk_faults  # noqa: E402,F401
 import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_space  # noqa: E402,F401

@@ -28,11 +28,13 @@ from machine import VmError
 HELP = """\
 usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
 
-  up [--mem 2G] [--max-mem SIZE] [--cpus 2] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
+  up [--mem 2G] [--max-mem SIZE] [--cpus 2] [--clock FILE] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
      [--kernel FILE] [--modules FILE] [--wsl PROFILE] [--deadline S] [--no-wait]
                              boots a guest and waits until it reports ready; --wsl: as a distro in a VM that
                              behaves as WSL's of version PROFILE does (2.6, 2.7, 2.9, head); `sh` is then outside of the
                              distro, where `wsl session keel -e COMMAND` runs a command in it, and `wsl` tells what else
+                             --clock: what the host's wall clock is off, as the machine sees it, in seconds ("+3600");
+                             the file may change while it runs, and counts a second later
   wait STATUS [SECONDS]      waits for starting, ready, degraded, failed, stopping or off
   health                     the health document, asked of the guest now
   api METHOD PATH [BODY]     one request to the guest's API; prints the answer's body
@@ -120,7 +122,7 @@ def make_config(args):
     root = rootimage.ensure(modules=modules)
     data = prepare_data(args)
     append = f"{WSL_INIT} lab.wsl={args.wsl} {args.append}" if args.wsl else args.append
-    return {"name": args.name, "wsl": args.wsl, "mem": args.mem, "max_mem": args.max_mem, "cpus": args.cpus, "accel": accel.choose(kernel),
+    return {"name": args.name, "wsl": args.wsl, "mem": args.mem, "max_mem": args.max_mem, "clock": args.clock, "cpus": args.cpus, "accel": accel.choose(kernel),
             "kernel": str(kernel), "root": str(root), "data": str(data) if data else None,
             "cmdline": f"{machine.CMDLINE} {append}".strip()}
 
@@ -410,6 +412,7 @@ def add_up(parser):
     parser.add_argument("--mem", default="2G")
     parser.add_argument("--max-mem", help="what `vm memory` may bring it to")
     parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--clock", metavar="FILE", help="what the machine's wall clock is off, in seconds (\"+3600\")")
     parser.add_argument("--data", metavar="FILE", help=f"data disk (.vhdx, .qcow2, else raw, or {scsi.NBD}PATH)")
     parser.add_argument("--data-size", default="8G", help="size of a data disk that is made")
     parser.add_argument("--fresh", action="store_true", help="start with a new, blank data disk")

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -120,6 +122,13 @@ void lab_mount_proc(void)
 
 /* Not just our own root: whoever enters the namespace later (docker exec does) gets the namespace's. Joining
  * it once more takes us out of a chroot that we were started in. */
+/* Also from root, for good: the wall clock is the whole machine's (capabilities(7), CAP_SYS_TIME). */
+void lab_give_up_clock(void)
+{
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0) < 0 && errno != EPERM)
+		die("cannot give up CAP_SYS_TIME");
+}
+
 void lab_become_root_of_namespace(void)
 {
 	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -251,8 +251,10 @@ static void prepare(struct vm *vm)
 
 	if (vm->lab && unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
 		die("cannot make namespaces");
-	if (vm->lab)
+	if (vm->lab) {
 		lab_make_private();
+		lab_give_up_clock();
+	}
 	raise_loopback();
 	groups_prepare(&vm->distros[0].launch.start);
 	do_mount("wsl", vm->share, "tmpfs", 0, "mode=0755");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_client.c - see http_client.h. Callers: verbs.c, logs.c.
+ * http_client.c - see http_client.h. Callers: most verbs.
  */
 #include "agent/ctl/http_client.h"
 

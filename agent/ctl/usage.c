@@ -190,7 +190,8 @@ int ctl_unknown_word(const struct ctl *ctl, const char *word)
 	char words[256] = "";
 	size_t len = 0;
 
-	for (const struct ctl_word *known = verb ? verb->words : NULL; known && known->word; known++)
+	for (const struct ctl_word *known = verb ? verb->words : NULL; known && known->word;
+		known++)
 		len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s",
 			known == verb->words ? ""
 			: known[1].word      ? ", "

@@ -12,8 +12,8 @@
 #include "agent/ctl/advice.h"
 #include "agent/ctl/page.h"
 
-#define LAST_WORDS  4  /* lines of a service that failed */
-#define TROUBLE_MAX 6  /* services that are named one by one */
+#define LAST_WORDS  4 /* lines of a service that failed */
+#define TROUBLE_MAX 6 /* services that are named one by one */
 
 static const char *text_of(yyjson_val *object, const char *key)
 {
@@ -135,7 +135,8 @@ static void print_engine(struct page *page, yyjson_val *root)
 	} else {
 		page_put_state(page, text_of(engine, "state"));
 		if (text_of(engine, "api_version")[0])
-			page_put_format(page, PAGE_LABEL, ", API %s", text_of(engine, "api_version"));
+			page_put_format(page, PAGE_LABEL, ", API %s",
+				text_of(engine, "api_version"));
 		page_put_reason(page, text_of(engine, "reason"));
 	}
 	page_put_newline(page);
@@ -201,7 +202,8 @@ static void print_kernel(struct page *page, yyjson_val *kernel)
 	page_put_label(page, "Kernel");
 	page_put_text(page, PAGE_LABEL, text_of(kernel, "release"));
 	if (cpus > 0)
-		page_put_format(page, PAGE_LABEL, ", %" PRIu64 " CPU%s", cpus, cpus == 1 ? "" : "s");
+		page_put_format(page, PAGE_LABEL, ", %" PRIu64 " CPU%s", cpus,
+			cpus == 1 ? "" : "s");
 	if (!yyjson_is_null(yyjson_obj_get(kernel, "check")))
 		page_put_text(page, PAGE_LABEL, "  (checked: keelctl kernel)");
 	page_put_newline(page);
@@ -312,7 +314,8 @@ static void print_network(struct page *page, yyjson_val *document, const struct 
 	else if (strcmp(dns, "dockerd") == 0)
 		page_put_text(page, PAGE_LABEL, "; containers ask whom dockerd chooses");
 	else if (strcmp(dns, "unanswered") == 0)
-		page_put_text(page, PAGE_LABEL, "; containers get no names: keel-dns does not answer");
+		page_put_text(page, PAGE_LABEL,
+			"; containers get no names: keel-dns does not answer");
 	page_put_newline(page);
 }
 
@@ -417,11 +420,16 @@ void view_print_silence(FILE *out, const char *init, const struct view_style *st
 	page_put_state(&page, "unreachable");
 	page_put_newline(&page);
 	page_put_indent(&page, 2);
-	page_put_format(&page, 2, "neither keel-agent (%s) nor PID 1 (%s) answers", notes->agent, init);
+	if (init)
+		page_put_format(&page, 2, "neither keel-agent (%s) nor PID 1 (%s) answers",
+			notes->agent, init);
+	else
+		page_put_format(&page, 2, "keel-agent does not answer: %s", notes->agent);
 	page_put_newline(&page);
 	page_put_newline(&page);
 	print_network(&page, NULL, notes);
-	print_advice(&page, advice, ARRAY_SIZE(advice));
+	if (init)
+		print_advice(&page, advice, ARRAY_SIZE(advice));
 }
 
 int view_print_services(FILE *out, const char *json, size_t len, bool colour)

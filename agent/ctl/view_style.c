@@ -72,3 +72,17 @@ const char *view_format_ms(double ms, char *buffer, size_t size)
 		(void)snprintf(buffer, size, "%lu d %lu h", seconds / 86400, seconds / 3600 % 24);
 	return buffer;
 }
+
+/* The first of these that is set decides (setlocale(3)); musl's own locale cannot be asked. */
+bool view_speaks_utf8(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *locale = getenv(names[i]);
+
+		if (locale && locale[0])
+			return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
+	}
+	return false;
+}

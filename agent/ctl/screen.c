@@ -75,6 +75,7 @@ void screen_plain(struct screen *screen)
 
 static void begin(struct screen *screen)
 {
+	screen->begun = true;
 	take_keys(screen);
 	(void)fputs(HIDE_CURSOR "\033[H\033[2J", stdout);
 }
@@ -89,16 +90,13 @@ void screen_draw(struct screen *screen, const char *text, size_t len)
 		(void)fflush(stdout);
 		return;
 	}
-	if (screen->rows == 0)
+	if (!screen->begun)
 		begin(screen);
 	(void)fputs(NO_WRAP "\033[H\033[K", stdout);
-	screen->rows = 1;
 	for (size_t i = 0; i < len && left > 0; i++) {
 		(void)fputc(text[i], stdout);
-		if (text[i] != '\n' || --left == 0)
-			continue;
-		screen->rows++;
-		(void)fputs("\033[K", stdout);
+		if (text[i] == '\n' && --left > 0)
+			(void)fputs("\033[K", stdout);
 	}
 	(void)fputs("\033[0m\033[J" WRAP, stdout);
 	(void)fflush(stdout);
@@ -138,9 +136,8 @@ void screen_close(struct screen *screen)
 {
 	sigset_t set;
 
-	if (screen->rows > 0 && !ferror(stdout)) {
-		/* Below the page, which the shell's prompt must not write into. */
-		(void)printf("\033[0m\033[%u;1H" SHOW_CURSOR, screen->rows);
+	if (screen->begun && !ferror(stdout)) {
+		(void)fputs(SHOW_CURSOR, stdout);
 		(void)fflush(stdout);
 	}
 	if (screen->raw)

@@ -24,7 +24,7 @@ struct screen {
 	bool terminal;         /* false: pages go out one after the other */
 	bool raw;              /* keys come at once and are not shown */
 	int signal_fd, signal; /* the one that ended it, 0: none */
-	unsigned int rows;     /* that the last page took */
+	bool begun;            /* a page is on the terminal; the cursor waits in the row below it */
 	struct termios saved;
 };
 

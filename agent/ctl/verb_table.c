@@ -44,6 +44,9 @@ static const struct ctl_use status_options[] = {
 static const struct ctl_use answer_options[] = {ANSWER_TIMEOUT, {0}};
 static const struct ctl_use json_options[] = {
 	{CTL_OPTION_JSON, "the guest's answer"}, ANSWER_TIMEOUT, {0}};
+static const struct ctl_use top_options[] = {
+	{CTL_OPTION_ONCE, "one page and no keys; also when the output is not a terminal"},
+	{CTL_OPTION_JSON, "one sample: the documents health and memory"}, ANSWER_TIMEOUT, {0}};
 static const struct ctl_use wait_options[] = {
 	{CTL_OPTION_TIMEOUT, "before it gives up (120)"}, {0}};
 static const struct ctl_use order_options[] = {
@@ -104,6 +107,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "the health document; exit 0 if the engine is ready, 1 if not",
 		.fn = ctl_health,
 		.options = answer_options},
+	{.word = "top",
+		.operands = "",
+		.help = "memory, pressure, containers, services and disk, live",
+		.fn = ctl_top,
+		.options = top_options,
+		.about = "Keys: m, c and n sort the containers by memory, cache or name; q quits."},
 	{.word = "wait",
 		.operands = "[STATUS]",
 		.help = "wait until the guest is ready, or has that status",

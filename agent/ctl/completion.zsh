@@ -13,7 +13,8 @@ for line in "${(@f)$(_call_program keelctl keelctl __complete "${(@q)words[2,CUR
 	fi
 	word=${line%%$'\t'*}
 	[[ $PREFIX != --*=* ]] || word=${PREFIX%%=*}=$word
-	line=${word//:/\\:}:${line#*$'\t'}
+	line=${line#*$'\t'}
+	line=${word//:/\\:}${line:+:$line}
 	if [[ $word == *: ]]; then
 		open+=("$line")
 	elif [[ -n $word ]]; then
@@ -21,5 +22,5 @@ for line in "${(@f)$(_call_program keelctl keelctl __complete "${(@q)words[2,CUR
 	fi
 done
 (( $#whole + $#open )) || return 1
-(( ! $#whole )) || _describe -o keelctl whole
+(( ! $#whole )) || _describe keelctl whole
 (( ! $#open )) || _describe keelctl open -S ''

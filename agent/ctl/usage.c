@@ -97,7 +97,8 @@ void usage_print(FILE *out, unsigned int width)
 		(void)snprintf(head, sizeof(head), "%-14s %s", verb->word, verb->operands);
 		put_row(out, head, 28, verb->help, width);
 	}
-	(void)fputs("\nOptions of every verb; each has its own besides: keelctl help VERB\n", out);
+	(void)fputc('\n', out);
+	put_wrapped(out, "Options of every verb; each has its own besides: keelctl help VERB", 0, 0, width);
 	put_options(out, NULL, width);
 	(void)fputc('\n', out);
 	put_wrapped(out,

@@ -40,7 +40,8 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 
 static const struct ctl_use status_options[] = {
 	{CTL_OPTION_BRIEF, "what matters now, within a second"},
-	{CTL_OPTION_JSON, "the health document"}, ANSWER_TIMEOUT, {0}};
+	{CTL_OPTION_JSON, "the health document"},
+	{CTL_OPTION_WATCH, "again at each change, until it is interrupted"}, ANSWER_TIMEOUT, {0}};
 static const struct ctl_use answer_options[] = {ANSWER_TIMEOUT, {0}};
 static const struct ctl_use json_options[] = {
 	{CTL_OPTION_JSON, "the guest's answer"}, ANSWER_TIMEOUT, {0}};

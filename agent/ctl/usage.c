@@ -98,7 +98,8 @@ void usage_print(FILE *out, unsigned int width)
 		put_row(out, head, 28, verb->help, width);
 	}
 	(void)fputc('\n', out);
-	put_wrapped(out, "Options of every verb; each has its own besides: keelctl help VERB", 0, 0, width);
+	put_wrapped(out, "Options of every verb; each has its own besides: keelctl help VERB", 0, 0,
+		width);
 	put_options(out, NULL, width);
 	(void)fputc('\n', out);
 	put_wrapped(out,

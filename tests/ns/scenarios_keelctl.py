@@ -162,10 +162,11 @@ def watch(test):
             command.send_signal(signal.SIGINT)
             equal(command.wait(5), -signal.SIGINT, "the end")
         with test.step("nobody asks while nothing changes; the guest goes away and comes back"):
+            asked = api.asked.count("/v1/health") + 2  # one when the stream has begun
             command = subprocess.Popen([KEELCTL, *api.vm, "status", "--watch", "--json"], env=ENV, stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, text=True)
             equal(json.loads(command.stdout.readline())["status"], "starting", "the first")
-            asked = api.asked.count("/v1/health")
+            api.wait_asked("/v1/health", asked)
             time.sleep(1.2)
             equal(api.asked.count("/v1/health"), asked, "questions without a change")
             api.close()

@@ -91,9 +91,7 @@ static int watch(const struct ctl *ctl)
 		rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
 		if (rc != CTL_EXIT_OK || ferror(stdout))
 			break;
-		if (!ctl->json)
-			draw(&screen, doc);
-		(void)fflush(stdout);
+		draw(&screen, doc);
 		yyjson_doc_free(doc);
 		doc = NULL;
 		event = screen_wait(&screen, -1, WATCH_MS, &key);
@@ -109,7 +107,7 @@ static int show_status(const struct ctl *ctl)
 
 	if (ctl->argc > 1)
 		return ctl_usage(ctl, "%s: it takes no operands", ctl->argv[1]);
-	if (ctl->watch)
+	if (ctl->watch && !ctl->json && isatty(STDOUT_FILENO))
 		return watch(ctl);
 	rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
 	if (rc == CTL_EXIT_OK && !ctl->json)

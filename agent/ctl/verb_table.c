@@ -63,7 +63,8 @@ static const struct ctl_use disk_options[] = {
 		"to watch a job, which goes on in the guest (no limit); list, status (60)"},
 	{0}};
 static const struct ctl_use memory_options[] = {{CTL_OPTION_JSON, "the guest's answer"},
-	{CTL_OPTION_WATCH, "status: drawn again every 2 seconds, until it is interrupted"},
+	{CTL_OPTION_WATCH,
+		"status: on a terminal drawn again every 2 seconds, until it is interrupted"},
 	{CTL_OPTION_TIMEOUT, "reclaim: to work (10, at most 600); else for an answer (10)"}, {0}};
 static const struct ctl_use forward_options[] = {
 	{CTL_OPTION_READY_FD, "a newline is written there, and it is closed, once it listens"},

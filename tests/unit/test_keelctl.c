@@ -333,7 +333,7 @@ static void test_container_names(void **state)
 {
 	static const char good[] =
 		"[{\"Id\":\"ab\",\"Names\":[\"/one\",\"/two\"]},{\"Id\":\"cd\",\"Names\":[\"three\"]},{\"Id\":\"ef\"},"
-		"{\"Names\":[\"/x\"]},{\"Id\":7}]";
+		"{\"Names\":[\"/x\"]},{\"Id\":7},{\"Id\":\"0123456789012345678901234567890123456789012345678901234567890123456789\",\"Names\":[\"/long\"]}]";
 	static const char *const bad[] = {"", "{}", "null", "[", "{\"message\":\"no\"}"};
 	static struct container_names names;
 	char many[16384] = "[";

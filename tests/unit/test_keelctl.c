@@ -92,6 +92,18 @@ static void test_options(void **state)
 	assert_true(ctl->version);
 }
 
+/* As many services as there are. */
+static void test_many_operands(void **state)
+{
+	static char *many[400];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(many) - 1; i++)
+		many[i] = (char *)(uintptr_t)(i == 1 ? "start" : "a");
+	assert_int_equal(command_line_parse(&line, ARRAY_SIZE(many) - 1, many, NULL), 0);
+	assert_int_equal(line.ctl.argc, ARRAY_SIZE(many) - 3);
+}
+
 static void test_wrong_words(void **state)
 {
 	static const char number[] = ": it must be a number from 1 on";
@@ -131,6 +143,8 @@ static void test_wrong_words(void **state)
 			strcmp(*bad, "_") == 0 ? "" : *bad, number);
 		check_wrong(text, problem);
 	}
+	check_wrong("status --an-option-that-is-much-longer-than-what-is-worth-being-said-again",
+		"--an-option-that-is-much-longer-than-what-is-worth-being-said-ag: no such option");
 	assert_int_equal(parse("status", "nonsense"), -EINVAL);
 	assert_string_equal(line.problem,
 		"KEEL_VM=nonsense: it must be vsock:CID, hvsock:PATH, unix:PATH or none");
@@ -358,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_many_operands),
 		cmocka_unit_test(test_wrong_words),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_shell_quote),

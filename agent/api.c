@@ -176,6 +176,7 @@ static void respond_memory(struct api *api, struct http_response *response)
 
 	look_at_memory(api);
 	system_read_facts(&system_facts, api->facts);
+	system_read_pressure(&system_facts);
 	text = document_write_memory(api->facts, &system_facts, &len);
 	respond_json(response, 200, text, len);
 }

@@ -209,8 +209,8 @@ static void fill_health(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	document_fill_disk(doc, yyjson_mut_obj_add_obj(doc, root, "disk"), facts);
 	add_engine(doc, root, facts);
 	add_docker_api(doc, root, &facts->docker);
-	document_fill_memory(doc, yyjson_mut_obj_add_obj(doc, root, "memory"), facts,
-		&system->memory, false);
+	document_fill_memory(doc, yyjson_mut_obj_add_obj(doc, root, "memory"), facts, system,
+		false);
 	add_machine(doc, root, system);
 	add_network(doc, root, &system->network);
 	clock = yyjson_mut_obj_add_obj(doc, root, "clock");
@@ -291,7 +291,7 @@ const char *document_write_memory(const struct facts *facts, const struct system
 	yyjson_mut_doc *doc = open_document(&alc);
 	yyjson_mut_val *root = open_object(doc);
 
-	document_fill_memory(doc, root, facts, &system->memory, true);
+	document_fill_memory(doc, root, facts, system, true);
 	return write_document(doc, &alc, len);
 }
 

@@ -165,12 +165,32 @@ static void add_history(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct 
 	}
 }
 
+static void add_pressure(yyjson_mut_doc *doc, yyjson_mut_val *item,
+	const struct system_facts *system)
+{
+	yyjson_mut_val *object = yyjson_mut_obj_add_obj(doc, item, "pressure"), *entry;
+
+	for (enum system_resource i = 0; i < SYSTEM_RESOURCES; i++) {
+		const struct system_pressure *pressure = &system->pressure[i];
+
+		if (!pressure->known) {
+			(void)yyjson_mut_obj_add_null(doc, object, system_resource_name(i));
+			continue;
+		}
+		entry = yyjson_mut_obj_add_obj(doc, object, system_resource_name(i));
+		(void)yyjson_mut_obj_add_real(doc, entry, "some_percent",
+			pressure->of.some_avg10_permille / 10.0);
+		(void)yyjson_mut_obj_add_real(doc, entry, "full_percent",
+			pressure->of.full_avg10_permille / 10.0);
+	}
+}
+
 void document_fill_memory(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct facts *facts,
-	const struct memory_info *system, bool with_history)
+	const struct system_facts *system, bool asked)
 {
 	const struct memory_seen *seen = &facts->memory_seen;
 
-	add_system(doc, item, system, seen);
+	add_system(doc, item, &system->memory, seen);
 	(void)yyjson_mut_obj_add_str(doc, item, "mode",
 		seen->known ? memory_mode_name(seen->mode) : "unknown");
 	add_abilities(doc, item, &seen->abilities);
@@ -179,6 +199,8 @@ void document_fill_memory(yyjson_mut_doc *doc, yyjson_mut_val *item, const struc
 	add_blocks(doc, item, seen);
 	add_reclaim(doc, item, seen);
 	add_oom_kills(doc, item, seen);
-	if (with_history)
+	if (asked) {
+		add_pressure(doc, item, system);
 		add_history(doc, item, seen);
+	}
 }

@@ -11,6 +11,6 @@
 
 /* Milliseconds with three decimals, as the schema says. */
 void document_add_ms(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint64_t us);
-/* Fills `item` in. `with_history`: the samples too, which are for who asks, not for every report. */
+/* Fills `item` in. `asked`: pressure and the samples too, which are for who asks, not for every report. */
 void document_fill_memory(yyjson_mut_doc *doc, yyjson_mut_val *item, const struct facts *facts,
-	const struct memory_info *system, bool with_history);
+	const struct system_facts *system, bool asked);

@@ -5,6 +5,7 @@
 #include "agent/common/system.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -89,4 +90,24 @@ void system_read_facts(struct system_facts *facts, const struct facts *known)
 	(void)!memory_read_info(meminfo, &facts->memory);
 	n = file_read(SYSTEM_KERNEL_CHECK, facts->kernel_check, sizeof(facts->kernel_check));
 	facts->kernel_check_len = n > 0 ? (size_t)n : 0;
+}
+
+const char *system_resource_name(enum system_resource resource)
+{
+	static const char *const names[] = {
+		[SYSTEM_CPU] = "cpu", [SYSTEM_MEMORY] = "memory", [SYSTEM_IO] = "io"};
+
+	return names[resource];
+}
+
+void system_read_pressure(struct system_facts *system)
+{
+	for (enum system_resource i = 0; i < SYSTEM_RESOURCES; i++) {
+		char path[32], text[256];
+
+		(void)snprintf(path, sizeof(path), "/proc/pressure/%s", system_resource_name(i));
+		system->pressure[i].known =
+			file_read(path, text, sizeof(text)) > 0 &&
+			memory_read_pressure(text, &system->pressure[i].of) == 0;
+	}
 }

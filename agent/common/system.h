@@ -15,6 +15,13 @@
 #define SYSTEM_KERNEL_CHECK     "/run/keel/kernel.json"
 #define SYSTEM_KERNEL_CHECK_MAX (32 * 1024)
 
+enum system_resource { SYSTEM_CPU, SYSTEM_MEMORY, SYSTEM_IO, SYSTEM_RESOURCES };
+
+struct system_pressure {
+	bool known; /* the kernel has PSI */
+	struct memory_pressure of;
+};
+
 struct system_facts {
 	uint64_t uptime_us;    /* CLOCK_BOOTTIME */
 	uint64_t realtime_ms;  /* Unix time */
@@ -26,7 +33,9 @@ struct system_facts {
 	unsigned int cpus_present; /* with those that are there and offline */
 	struct network_facts network;
 	struct memory_info memory; /* /proc/meminfo */
-	size_t kernel_check_len;   /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
+	struct system_pressure
+		pressure[SYSTEM_RESOURCES]; /* of the whole VM; system_read_pressure */
+	size_t kernel_check_len;            /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */
 	char kernel_check[SYSTEM_KERNEL_CHECK_MAX + 1];
 };
 
@@ -34,3 +43,7 @@ struct system_facts {
 unsigned int system_count_cpus(const char *list);
 /* What cannot be read stays empty. `known`: what PID 1 told, for what dockerd was started with. */
 void system_read_facts(struct system_facts *system, const struct facts *known);
+/* /proc/pressure, which only GET /v1/memory tells. */
+void system_read_pressure(struct system_facts *system);
+/* "cpu", "memory", "io". */
+const char *system_resource_name(enum system_resource resource);

@@ -29,6 +29,13 @@ static void answer(struct transport *transport, int error)
 	transport->fn(transport->ctx, fd, error);
 }
 
+/* "OK" and, of all hypervisors, the port on the host's side. */
+static bool is_ok(const char *line, size_t len)
+{
+	return len >= 2 && memcmp(line, "OK", 2) == 0 &&
+	       (len == 2 || line[2] == ' ' || line[2] == '\r');
+}
+
 /* Reads byte by byte: what follows the line belongs to the stream. */
 static void read_handshake(struct transport *transport)
 {
@@ -51,10 +58,7 @@ static void read_handshake(struct transport *transport)
 		}
 		transport->line[transport->line_len++] = byte;
 	}
-	if (transport->line_len >= 2 && memcmp(transport->line, "OK", 2) == 0)
-		answer(transport, 0);
-	else
-		answer(transport, -ECONNREFUSED);
+	answer(transport, is_ok(transport->line, transport->line_len) ? 0 : -ECONNREFUSED);
 }
 
 static void say_hello(struct transport *transport)

@@ -2,6 +2,9 @@
  *
  * transport.h - a connection being made: connect, the hybrid-vsock handshake where the address needs one, a
  * deadline, one answer. Never blocks (but transport_connect, for command lines).
+ *
+ * This and address.h are all that knows kinds of sockets: what is behind the answer's descriptor is a stream. HACKING.md has
+ * "A transport more".
  */
 #pragma once
 
@@ -10,7 +13,8 @@
 #include "lib/loop.h"
 
 /* The answer: fd >= 0 (non-blocking, now the callee's) and error 0, or fd -1 and error -errno
- * (-ETIMEDOUT at the deadline; -ECONNREFUSED also when the hypervisor closed instead of saying OK). */
+ * (-ETIMEDOUT at the deadline; -ECONNREFUSED also when the hypervisor closed instead of
+ * saying OK, or said something else; -EPROTO: a line without end). */
 typedef void transport_fn(void *ctx, int fd, int error);
 
 struct transport {

@@ -144,7 +144,7 @@ static int use_option(struct reader *reader, enum ctl_option option, const char 
 		value = reader->argv[reader->at++];
 	if (row->argument && !value)
 		return complain(reader->line, "--%s: %s is missing", row->name, row->argument);
-	if (take_option(&reader->line->ctl, option, value) < 0)
+	if (take_option(&reader->line->ctl, option, value ? value : "") < 0)
 		return complain(reader->line, "--%s %s: it must be %s", row->name, value,
 			row->wants);
 	return 0;

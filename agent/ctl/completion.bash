@@ -1,55 +1,42 @@
 # Completion of keelctl for bash: source it, or install it as
-# /usr/share/bash-completion/completions/keelctl.
+# /usr/share/bash-completion/completions/keelctl. What can stand where comes from the program (agent/ctl/complete.c).
 # shellcheck shell=bash
 
-# The units, for start and logs; in the guest PID 1 knows them also when the agent is silent.
+# The units, for systemctl and journalctl; in the guest PID 1 knows them also when the agent is silent.
 _keel_units()
 {
-	keelctl --timeout 1 services 2>/dev/null | awk '$1 ~ /\.service$/ { print $1 }'
+	keelctl __complete logs '' 2>/dev/null | cut -f1
 }
 
 _keelctl()
 {
-	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
-	local help
+	local words=() word last="" line i
 
-	help=$(keelctl --help 2>/dev/null)
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		--vm | --timeout | --uuid | --lines | -n | --api-port | --docker-port) ((i++)) ;;
-		-*) ;;
-		*) [ -n "$verb" ] || verb=${COMP_WORDS[i]} ;;
-		esac
+	# bash takes unix:PATH and --color=never apart.
+	for ((i = 1; i <= COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if ((${#words[@]})) && [[ $last == [:=] || $word == [:=] ]]; then
+			words[-1]+=$word
+		else
+			words+=("$word")
+		fi
+		last=$word
 	done
-	case $previous in
-	--vm)
-		mapfile -t COMPREPLY < <(compgen -W "unix: vsock: hvsock: none" -- "$word")
-		return
-		;;
-	--timeout | --uuid | --lines | -n | --api-port | --docker-port)
-		COMPREPLY=()
-		return
-		;;
-	esac
-	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -e '--[a-z-]+' <<<"$help" | sort -u)" -- "$word")
-		return
-	fi
-	case $verb,$previous in
-	,*) mapfile -t COMPREPLY < <(compgen -W "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")" -- "$word") ;;
-	wait,wait) mapfile -t COMPREPLY < <(compgen -W "ready starting degraded failed stopping" -- "$word") ;;
-	disk,disk) mapfile -t COMPREPLY < <(compgen -W "status list trim grow repair init adopt" -- "$word") ;;
-	memory,memory) mapfile -t COMPREPLY < <(compgen -W "status reclaim target mode" -- "$word") ;;
-	memory,mode) mapfile -t COMPREPLY < <(compgen -W "adaptive gradual dropcache off" -- "$word") ;;
-	memory,reclaim) mapfile -t COMPREPLY < <(compgen -W "all" -- "$word") ;;
-	memory,target) mapfile -t COMPREPLY < <(compgen -W "none" -- "$word") ;;
-	proxy,proxy) mapfile -t COMPREPLY < <(compgen -W "show from-environment clear" -- "$word") ;;
-	forward,forward) mapfile -t COMPREPLY < <(compgen -W "unix: tcp:127.0.0.1:" -- "$word") ;;
-	start,* | stop,* | restart,* | reload,* | logs,logs)
-		mapfile -t COMPREPLY < <(compgen -W "$(_keel_units)" -- "$word")
-		;;
-	*) COMPREPLY=() ;;
-	esac
+	word=${words[-1]}
+	# What bash has cut off is not to be offered again.
+	last=${word%"${word##*[:=]}"}
+	[[ $COMP_WORDBREAKS == *:* ]] || last=""
+	COMPREPLY=()
+	while IFS=$'\t' read -r line _; do
+		if [ "$line" = files ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "${word#*:}")
+			compopt -o filenames 2>/dev/null
+			return
+		fi
+		[[ $line != *: ]] || compopt -o nospace 2>/dev/null
+		[[ $last != *= ]] || line=$last$line
+		COMPREPLY+=("${line#"$last"}")
+	done < <(keelctl __complete "${words[@]}" 2>/dev/null)
 }
 
 # For journalctl only where nothing else has completed it (in keel's guest).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_client.c - see http_client.h. Callers: verbs.c, logs.c.
+ * http_client.c - see http_client.h. Callers: most verbs.
  */
 #include "agent/ctl/http_client.h"
 
@@ -145,14 +145,15 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 	}
 }
 
+/* One answer is asked for in HTTP/1.0, whose answers are never chunked. */
 static int send_request(int fd, const char *method, const char *path, const char *body,
-	const char *connection, uint64_t end_us)
+	bool keep, uint64_t end_us)
 {
 	char request[1024];
 	int len = snprintf(request, sizeof(request),
-		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: %s\r\n"
+		"%s %s HTTP/1.%d\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: %s\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
-		method, path, connection, body ? strlen(body) : 0, body ? body : "");
+		method, path, keep, keep ? "keep-alive" : "close", body ? strlen(body) : 0, body ? body : "");
 
 	if (len < 0 || (size_t)len >= sizeof(request))
 		return -EFBIG;
@@ -166,18 +167,19 @@ int http_client_exchange(int fd, const char *method, const char *path, const cha
 	int rc;
 
 	memset(answer, 0, sizeof(*answer));
-	rc = send_request(fd, method, path, body, "keep-alive", end_us);
+	rc = send_request(fd, method, path, body, true, end_us);
 	return rc < 0 ? rc : receive(fd, end_us, answer);
 }
 
-static int open_request(const struct address *address, const char *method, const char *path,
-	const char *body, unsigned int timeout_ms, uint64_t end_us)
+int http_client_open(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms)
 {
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 	_cleanup_close_ int fd = -1;
 	int rc = transport_connect(address, timeout_ms, &fd);
 
 	if (rc == 0)
-		rc = send_request(fd, method, path, body, "close", end_us);
+		rc = send_request(fd, method, path, body, false, end_us);
 	return rc < 0 ? rc : TAKE_FD(fd);
 }
 
@@ -188,7 +190,7 @@ int http_client_ask(const struct address *address, const char *method, const cha
 	_cleanup_close_ int fd = -1;
 
 	memset(answer, 0, sizeof(*answer));
-	fd = open_request(address, method, path, body, timeout_ms, end_us);
+	fd = http_client_open(address, method, path, body, timeout_ms);
 	return fd < 0 ? fd : receive(fd, end_us, answer);
 }
 
@@ -230,8 +232,7 @@ int http_client_stream(const struct address *address, const char *method, const 
 	http_client_piece_fn *fn, void *ctx)
 {
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
-	_cleanup_close_ int fd =
-		open_request(address, method, path, request_body, timeout_ms, end_us);
+	_cleanup_close_ int fd = http_client_open(address, method, path, request_body, timeout_ms);
 	const char *body = NULL;
 	static char text[16 * 1024];
 	size_t len = 0, body_len = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/ctl/command_line.h"
+#include "agent/ctl/usage.h"
 
 /* Several names, one program; the verb is the name. */
 static int run_as_systemctl(const char *name, int argc, char **argv)
@@ -31,20 +32,17 @@ static int finish(const struct ctl *ctl, int code)
 	return ctl_fail(ctl, "cannot write the output: %s", strerror(errno));
 }
 
-static int run(struct command_line *line)
+static int run(const struct command_line *line)
 {
-	struct ctl *ctl = &line->ctl;
-	char *word = line->verb ? (char *)(uintptr_t)line->verb->word : NULL;
-
-	if (ctl->version) {
+	if (line->ctl.version) {
 		(void)puts("keelctl " KEEL_VERSION);
 		return CTL_EXIT_OK;
 	}
-	if (!ctl->help)
-		return line->verb->fn(ctl);
-	ctl->argc = word ? 1 : 0;
-	ctl->argv = &word;
-	return ctl_help(ctl);
+	if (line->ctl.help || !line->verb) {
+		usage_show(line->verb);
+		return CTL_EXIT_OK;
+	}
+	return line->verb->fn(&line->ctl);
 }
 
 int main(int argc, char **argv)

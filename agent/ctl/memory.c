@@ -3,21 +3,19 @@
  * memory.c - keelctl memory [VERB]: shows the guest's memory, asks for some of it, sets mode and target until the agent's
  * next start.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/http_client.h"
 #include "agent/ctl/memory_view.h"
+#include "agent/ctl/screen.h"
 #include "agent/ctl/view.h"
 #include "lib/memory_mode.h"
 
-#define WATCH_S       2
+#define WATCH_MS      2000
 #define RECLAIM_S     10
 #define RECLAIM_S_MAX 600
 #define WIDTH         80 /* where there is no terminal to ask */
@@ -51,86 +49,54 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 	return ctl_not_the_api(ctl);
 }
 
-static unsigned int answer_s(const struct ctl *ctl)
-{
-	return ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S;
-}
-
 /* ---- status ----------------------------------------------------------------------------------------- */
-
-static struct winsize terminal_size(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
-		return size;
-	return (struct winsize){.ws_col = WIDTH, .ws_row = USHRT_MAX};
-}
-
-/* The first of these that is set decides (setlocale(3)); musl's own locale cannot be asked. */
-static bool speaks_utf8(void)
-{
-	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *locale = getenv(names[i]);
-
-		if (locale && locale[0])
-			return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
-	}
-	return false;
-}
 
 static void print_page(FILE *out, yyjson_doc *doc)
 {
+	const struct view_style style = view_get_style(stdout);
 	const struct memory_view view = {.out = out,
-		.width = terminal_size().ws_col,
-		.colour = view_wants_colour(stdout),
-		.utf8 = speaks_utf8()};
+		.width = style.width ? style.width : WIDTH,
+		.colour = style.colour,
+		.utf8 = view_speaks_utf8()};
 
 	memory_view_page(&view, yyjson_doc_get_root(doc));
 }
 
-/* From the top left corner, over what was there: nothing flickers, and what does not fit is cut and does not scroll. Each
- * line is cleared before it is written: the cursor waits in the last column of one that fills its line. */
-static void redraw(yyjson_doc *doc)
+static void draw(struct screen *screen, yyjson_doc *doc)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *page = open_memstream(&text, &len);
-	unsigned int left = terminal_size().ws_row - 1U;
 
 	if (!page)
 		return;
 	print_page(page, doc);
 	(void)fclose(page);
-	(void)fputs("\033[?7l\033[H\033[K", stdout);
-	for (size_t i = 0; i < len && left > 0; i++) {
-		(void)fputc(text[i], stdout);
-		if (text[i] == '\n' && --left > 0)
-			(void)fputs("\033[K", stdout);
-	}
-	(void)fputs("\033[J\033[?7h", stdout);
-	(void)fflush(stdout);
+	screen_draw(screen, text, len);
 	free(text);
 }
 
 /* Until it is interrupted or nobody answers any more. */
 static int watch(const struct ctl *ctl)
 {
-	const struct timespec pause = {.tv_sec = WATCH_S};
-	static char
-		frame[64 << 10]; /* written at once: an interrupt leaves the terminal as it was */
+	enum screen_event event = SCREEN_TIMEOUT;
 	yyjson_doc *doc = NULL;
-	int rc;
+	struct screen screen;
+	int rc = screen_open(&screen);
+	char key = 0;
 
-	(void)setvbuf(stdout, frame, _IOFBF, sizeof(frame));
-	(void)fputs("\033[H\033[2J", stdout);
-	while ((rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc)) == CTL_EXIT_OK) {
-		redraw(doc);
+	if (rc < 0)
+		return ctl_fail(ctl, "%s", strerror(-rc));
+	while (event != SCREEN_END && !(event == SCREEN_KEY && key == 'q')) {
+		rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
+		if (rc != CTL_EXIT_OK || ferror(stdout))
+			break;
+		draw(&screen, doc);
 		yyjson_doc_free(doc);
-		(void)nanosleep(&pause, NULL);
+		doc = NULL;
+		event = screen_wait(&screen, -1, WATCH_MS, &key);
 	}
+	screen_close(&screen);
 	return rc;
 }
 
@@ -143,7 +109,7 @@ static int show_status(const struct ctl *ctl)
 		return ctl_usage(ctl, "%s: it takes no operands", ctl->argv[1]);
 	if (ctl->watch && !ctl->json && isatty(STDOUT_FILENO))
 		return watch(ctl);
-	rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc);
+	rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
 	if (rc == CTL_EXIT_OK && !ctl->json)
 		print_page(stdout, doc);
 	yyjson_doc_free(doc);
@@ -197,7 +163,7 @@ static int reclaim(const struct ctl *ctl)
 static int set(const struct ctl *ctl, const char *path, const char *body)
 {
 	yyjson_doc *doc = NULL;
-	int rc = ask(ctl, path, body, answer_s(ctl), &doc);
+	int rc = ask(ctl, path, body, ctl_timeout_ms(ctl) / 1000, &doc);
 
 	if (rc == CTL_EXIT_OK && !ctl->json)
 		memory_view_settings(stdout, yyjson_doc_get_root(doc));

@@ -5,6 +5,7 @@
 #include "agent/ctl/usage.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
 
@@ -85,7 +86,7 @@ static void put_options(FILE *out, const struct ctl_verb *verb, unsigned int wid
 	}
 }
 
-void usage_print(FILE *out, unsigned int width)
+static void print_all(FILE *out, unsigned int width)
 {
 	char head[64];
 
@@ -97,7 +98,9 @@ void usage_print(FILE *out, unsigned int width)
 		(void)snprintf(head, sizeof(head), "%-14s %s", verb->word, verb->operands);
 		put_row(out, head, 28, verb->help, width);
 	}
-	(void)fputs("\nOptions of every verb; each has its own besides: keelctl help VERB\n", out);
+	(void)fputc('\n', out);
+	put_wrapped(out, "Options of every verb; each has its own besides: keelctl help VERB", 0, 0,
+		width);
 	put_options(out, NULL, width);
 	(void)fputc('\n', out);
 	put_wrapped(out,
@@ -105,7 +108,7 @@ void usage_print(FILE *out, unsigned int width)
 		0, 0, width);
 }
 
-void usage_print_verb(FILE *out, const struct ctl_verb *verb, unsigned int width)
+static void print_verb(FILE *out, const struct ctl_verb *verb, unsigned int width)
 {
 	char line[128];
 
@@ -131,18 +134,24 @@ void usage_print_verb(FILE *out, const struct ctl_verb *verb, unsigned int width
 		0, 0, width);
 }
 
-int ctl_help(const struct ctl *ctl)
+void usage_show(const struct ctl_verb *verb)
 {
-	const struct ctl_verb *verb = ctl->argc > 0 ? ctl_find_verb(ctl->argv[0]) : NULL;
 	struct view_style style = view_get_style(stdout);
 	unsigned int width = style.width ? style.width : WIDTH_DEFAULT;
 
+	if (verb)
+		print_verb(stdout, verb, width);
+	else
+		print_all(stdout, width);
+}
+
+int ctl_help(const struct ctl *ctl)
+{
+	const struct ctl_verb *verb = ctl->argc > 0 ? ctl_find_verb(ctl->argv[0]) : NULL;
+
 	if (ctl->argc > 0 && !verb)
 		return ctl_usage(ctl, "%s: no such verb", ctl->argv[0]);
-	if (verb)
-		usage_print_verb(stdout, verb, width);
-	else
-		usage_print(stdout, width);
+	usage_show(verb);
 	return CTL_EXIT_OK;
 }
 
@@ -190,7 +199,8 @@ int ctl_unknown_word(const struct ctl *ctl, const char *word)
 	char words[256] = "";
 	size_t len = 0;
 
-	for (const struct ctl_word *known = verb ? verb->words : NULL; known && known->word; known++)
+	for (const struct ctl_word *known = verb ? verb->words : NULL; known && known->word;
+		known++)
 		len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s",
 			known == verb->words ? ""
 			: known[1].word      ? ", "

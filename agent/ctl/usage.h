@@ -4,11 +4,7 @@
  */
 #pragma once
 
-#include <stdio.h>
-
 #include "agent/ctl/verb_table.h"
 
-/* Everything in short: the verbs, and the options that all take. `width`: columns. */
-void usage_print(FILE *out, unsigned int width);
-/* A verb's words and options. */
-void usage_print_verb(FILE *out, const struct ctl_verb *verb, unsigned int width);
+/* On standard output: a verb's words and options; NULL: everything in short, the verbs and the options that all take. */
+void usage_show(const struct ctl_verb *verb);

@@ -40,10 +40,14 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 
 static const struct ctl_use status_options[] = {
 	{CTL_OPTION_BRIEF, "what matters now, within a second"},
-	{CTL_OPTION_JSON, "the health document"}, ANSWER_TIMEOUT, {0}};
+	{CTL_OPTION_JSON, "the health document"},
+	{CTL_OPTION_WATCH, "again at each change, until it is interrupted"}, ANSWER_TIMEOUT, {0}};
 static const struct ctl_use answer_options[] = {ANSWER_TIMEOUT, {0}};
 static const struct ctl_use json_options[] = {
 	{CTL_OPTION_JSON, "the guest's answer"}, ANSWER_TIMEOUT, {0}};
+static const struct ctl_use top_options[] = {
+	{CTL_OPTION_ONCE, "one page and no keys; also when the output is not a terminal"},
+	{CTL_OPTION_JSON, "one sample: the documents health and memory"}, ANSWER_TIMEOUT, {0}};
 static const struct ctl_use wait_options[] = {
 	{CTL_OPTION_TIMEOUT, "before it gives up (120)"}, {0}};
 static const struct ctl_use order_options[] = {
@@ -59,7 +63,8 @@ static const struct ctl_use disk_options[] = {
 		"to watch a job, which goes on in the guest (no limit); list, status (60)"},
 	{0}};
 static const struct ctl_use memory_options[] = {{CTL_OPTION_JSON, "the guest's answer"},
-	{CTL_OPTION_WATCH, "status: drawn again every 2 seconds, until it is interrupted"},
+	{CTL_OPTION_WATCH,
+		"status: on a terminal drawn again every 2 seconds, until it is interrupted"},
 	{CTL_OPTION_TIMEOUT, "reclaim: to work (10, at most 600); else for an answer (10)"}, {0}};
 static const struct ctl_use forward_options[] = {
 	{CTL_OPTION_READY_FD, "a newline is written there, and it is closed, once it listens"},
@@ -107,6 +112,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "the health document; exit 0 if the engine is ready, 1 if not",
 		.fn = ctl_health,
 		.options = answer_options},
+	{.word = "top",
+		.operands = "",
+		.help = "memory, pressure, containers, services and disk, live",
+		.fn = ctl_top,
+		.options = top_options,
+		.about = "Keys: m, c and n sort the containers by memory, cache or name; q quits."},
 	{.word = "wait",
 		.operands = "[STATUS]",
 		.help = "wait until the guest is ready, or has that status",

@@ -2,19 +2,19 @@
  *
  * wait.c - keelctl wait: until the guest has a status.
  */
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
 
-#include "agent/ctl/control_link.h"
+#include "agent/ctl/change.h"
 #include "agent/ctl/ctl.h"
 #include "lib/clock.h"
 
 #define WAIT_DEFAULT_S 120
-#define WAIT_POLL_MS   500
-#define LINK_MS        2000
+#define BURST_MS       20 /* of changes */
 
 /* Does the document say what is waited for? 1 yes, 0 not yet, -1 it never will. */
 static int judge_wait(const char *goal, const char *json, size_t len, char *seen, size_t seen_size)
@@ -37,23 +37,19 @@ static int judge_wait(const char *goal, const char *json, size_t len, char *seen
 	return verdict;
 }
 
-/* Until PID 1 says that something changed, or for a moment. */
-static void wait_for_change(int control_fd, uint64_t end_us)
+/* Until the guest says that something changed, or for a moment. */
+static void wait_for_change(struct change *change, uint64_t end_us)
 {
-	struct pollfd wait = {.fd = control_fd, .events = POLLIN};
+	struct pollfd wait = {.fd = change->fd, .events = POLLIN};
 	uint64_t now_us = clock_now_us();
 	uint64_t left_ms = now_us < end_us ? (end_us - now_us) / USEC_PER_MSEC + 1 : 0;
-	struct control_record record;
+	uint64_t most_ms = change->fd < 0 ? CHANGE_POLL_MS : INT_MAX;
 
-	(void)poll(&wait, 1, left_ms < WAIT_POLL_MS ? (int)left_ms : WAIT_POLL_MS);
-	/* Drop the burst: the agent knows it too, and has the verdict. */
-	control_link_set_timeout(control_fd, 1);
-	if ((wait.revents & POLLIN) != 0)
-		while (control_link_next(control_fd, &record) == 0 &&
-			record.type != CONTROL_RECORD_END)
-			;
-	else if (wait.revents != 0)
-		(void)poll(NULL, 0, left_ms < WAIT_POLL_MS ? (int)left_ms : WAIT_POLL_MS);
+	if (poll(&wait, 1, (int)(left_ms < most_ms ? left_ms : most_ms)) <= 0 || change->fd < 0)
+		return;
+	/* What comes at once with it is one change. */
+	(void)poll(NULL, 0, BURST_MS);
+	change_take(change);
 }
 
 int ctl_wait(const struct ctl *ctl)
@@ -63,7 +59,7 @@ int ctl_wait(const struct ctl *ctl)
 	const struct address address = ctl_api_address(ctl);
 	uint64_t end_us =
 		clock_now_us() + (ctl->timeout_s ? ctl->timeout_s : WAIT_DEFAULT_S) * USEC_PER_SEC;
-	_cleanup_close_ int control_fd = -1;
+	struct change change;
 	char seen[400] = "nobody answers";
 	bool known = false;
 	int verdict = 0;
@@ -72,16 +68,14 @@ int ctl_wait(const struct ctl *ctl)
 		known |= strcmp(goal, goals[i]) == 0;
 	if (!known)
 		return ctl_unknown_word(ctl, goal);
-	if (ctl->vm.kind == ADDRESS_NONE) {
-		control_fd = control_link_open(LINK_MS);
-		if (control_fd >= 0 && control_send(control_fd, CONTROL_VERB_SUBSCRIBE, NULL) < 0)
-			close_p(&control_fd);
-	}
+	change_init(&change, ctl);
 	for (;;) {
 		struct http_answer answer = {0};
 		uint64_t now_us = clock_now_us();
 		uint64_t left_ms = now_us < end_us ? (end_us - now_us) / USEC_PER_MSEC + 1 : 1;
 
+		/* First the stream, then the look: nothing comes between them unseen. */
+		(void)change_fd(&change);
 		if (left_ms > CTL_ANSWER_S * 1000)
 			left_ms = CTL_ANSWER_S * 1000;
 		if (http_client_ask(&address, "GET", "/v1/health", NULL, (unsigned int)left_ms,
@@ -91,8 +85,9 @@ int ctl_wait(const struct ctl *ctl)
 		free(answer.body);
 		if (verdict != 0 || clock_now_us() >= end_us)
 			break;
-		wait_for_change(control_fd, end_us);
+		wait_for_change(&change, end_us);
 	}
+	change_close(&change);
 	if (verdict > 0)
 		return CTL_EXIT_OK;
 	return ctl_fail(ctl, "not %s%s; last seen: %s", goal, verdict < 0 ? "" : " in time", seen);

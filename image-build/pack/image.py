@@ -95,8 +95,9 @@ def add_manual(tree, docs):
 
 
 def add_completion(tree, source):
-    """One file for all names that keelctl has, found by each of them (bash-completion's loader goes by name)."""
-    trees.add_file(tree, "usr/share/bash-completion/completions/keelctl", _read(source), OWN)
+    """For bash one file for all names that keelctl has, found by each of them (its loader goes by name); for zsh keelctl only."""
+    trees.add_file(tree, "usr/share/bash-completion/completions/keelctl", _read(source / "completion.bash"), OWN)
+    trees.add_file(tree, "usr/share/zsh/site-functions/_keelctl", _read(source / "completion.zsh"), OWN)
     for name in ("journalctl", "systemctl"):
         trees.add_link(tree, f"usr/share/bash-completion/completions/{name}", "keelctl", OWN)
 
@@ -136,7 +137,7 @@ def build(top, version):
     add_programs(tree, top / "build" / "bin")
     add_kernel_check(tree, top / "kernel-config")
     add_manual(tree, top / "docs")
-    add_completion(tree, top / "agent" / "ctl" / "completion.bash")
+    add_completion(tree, top / "agent" / "ctl")
     add_deps(tree, top / "build" / "deps")
     add_busybox(tree, top / "build" / "deps")
     return tree

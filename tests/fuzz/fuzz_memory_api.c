@@ -9,7 +9,9 @@
 
 #include "agent/common/document.h"
 #include "agent/ctl/bytes.h"
+#include "agent/ctl/change.h"
 #include "agent/ctl/memory_view.h"
+#include "agent/ctl/top_view.h"
 #include "agent/memory_body.h"
 #include "agent/metrics_memory.h"
 #include "lib/memory_mode.h"
@@ -43,6 +45,31 @@ static void check_page(const char *page, size_t len, bool colour)
 	}
 }
 
+/* The same text for all that keelctl top asks for. */
+static void try_top(const struct memory_view *wanted, yyjson_val *root, const char *text,
+	size_t size)
+{
+	static struct top_history history;
+	static struct container_names names;
+	struct top_view top = {.view = *wanted,
+		.rows = 40,
+		.sort = (enum top_sort)(size % 3),
+		.names = &names,
+		.history = &history};
+
+	if (top.view.width < 20)
+		top.view.width = 20;
+	if (top.view.width > MEMORY_VIEW_WIDTH_MAX)
+		top.view.width = MEMORY_VIEW_WIDTH_MAX;
+	if (container_names_parse(&names, text, size) == 0)
+		FUZZ_CHECK(names.count <= CONTAINER_NAMES_MAX);
+	top_history_add(&history, root);
+	FUZZ_CHECK(history.count > 0 && history.count <= TOP_SAMPLES);
+	top_view_page(&top, root, root);
+	(void)top_view_lacks_name(&names, root);
+	(void)change_mark(text, size);
+}
+
 static void try_view(const char *text, size_t size, unsigned int width, int bits)
 {
 	yyjson_doc *doc = yyjson_read(text, size, YYJSON_READ_NOFLAG);
@@ -54,6 +81,7 @@ static void try_view(const char *text, size_t size, unsigned int width, int bits
 		.out = out, .width = width, .colour = bits & 1, .utf8 = bits & 2};
 
 	if (doc && out) {
+		try_top(&view, root, text, size);
 		memory_view_page(&view, root);
 		memory_view_settings(out, root);
 		memory_view_answer(out, root);

@@ -199,7 +199,7 @@ def keelctl(test):
             for words in (("explode",), ("mode",), ("mode", "fast"), ("target",), ("target", "much"),
                           ("reclaim", "1", "2"), ("reclaim", "1.5G"), ("status", "x"),
                           ("reclaim", "--timeout", "601")):
-                contains(run(*words, code=2)[1], "keelctl: memory ", words)
+                contains(run(*words, code=2)[1], "keelctl: memory", words)
         with test.step("without the agent"):
             guest.run("keelctl", "stop", "keel-agent")
             contains(run(code=3)[1], "does not answer", "no agent")

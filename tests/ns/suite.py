@@ -21,6 +21,7 @@ import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_dns  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
+import scenarios_keelctl  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_memory_api  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401

@@ -480,6 +480,56 @@ static void test_hybrid_vsock_handshake(void **state)
 	close_p(&target);
 }
 
+/* What a hypervisor, or something else at that path, may say; `close`: and then goes. */
+static void test_handshake_answers(void **state)
+{
+	static const struct {
+		const char *text;
+		bool close;
+		int error;
+	} cases[] = {
+		{"OK 1073741824\n", false, 0},
+		{"OK\n", false, 0},
+		{"OK 5\r\n", false, 0},
+		{"OK 1", true, -ECONNREFUSED},
+		{"OKAY\n", false, -ECONNREFUSED},
+		{"O\n", false, -ECONNREFUSED},
+		{"\n", false, -ECONNREFUSED},
+		{"ok 1\n", false, -ECONNREFUSED},
+		{" OK 1\n", false, -ECONNREFUSED},
+		{"KO 1\nOK 1\n", false, -ECONNREFUSED},
+		{"HTTP/1.1 400 Bad Request\r\n\r\n", true, -ECONNREFUSED},
+		{"OK 00000000000000000000000000000000000000000000000000000000000000000", false,
+			-EPROTO},
+	};
+	int target = listen_back();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].text);
+		struct transport transport;
+		int device = -1;
+
+		start_handshake(&transport, target, &device);
+		/* Byte by byte: a line is one, however it comes. */
+		for (size_t k = 0; k < len && answers == 0; k++) {
+			assert_int_equal(send(device, cases[i].text + k, 1, MSG_NOSIGNAL), 1);
+			while (loop_test_step(&loop))
+				;
+			if (answers > 0 && k + 1 < len && cases[i].error == 0)
+				fail_msg("%s: taken before its end", cases[i].text);
+		}
+		if (cases[i].close)
+			close_p(&device);
+		LOOP_UNTIL(&loop, answers == 1);
+		assert_int_equal(answer_error, cases[i].error);
+		assert_int_equal(answer_fd >= 0, cases[i].error == 0);
+		close_p(&answer_fd);
+		close_p(&device);
+	}
+	close_p(&target);
+}
+
 static void test_transport_deadline_and_cancel(void **state)
 {
 	struct address address = back;
@@ -514,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dial, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_target_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hybrid_vsock_handshake, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_handshake_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_transport_deadline_and_cancel, set_up,
 			tear_down),
 	};

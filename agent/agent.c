@@ -289,6 +289,7 @@ static void init_parts(const struct agent_options *options)
 		.logs = &agent.logs,
 		.disk = &agent.disk,
 		.memory = &agent.memory,
+		.events = &agent.events,
 		.http = &agent.http};
 	events_init(&agent.events, &agent.loop, &agent.http);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);

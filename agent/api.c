@@ -220,6 +220,12 @@ static void get_metrics(struct api *api, const struct http_request *request,
 		response->type = METRICS_TYPE;
 }
 
+static void get_events(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	events_answer(api->events, request, response);
+}
+
 static const struct {
 	const char *path;
 	const char *method, *allow;
@@ -240,6 +246,7 @@ static const struct {
 	{"/v1/memory/reclaim", "POST", "POST", post_memory_reclaim},
 	{"/v1/memory/target", "POST", "POST", post_memory_target},
 	{"/v1/memory/mode", "POST", "POST", post_memory_mode},
+	{"/v1/events", "GET", "GET, HEAD", get_events},
 	{"/metrics", "GET", "GET, HEAD", get_metrics},
 	{"/livez", "GET", "GET, HEAD", get_livez},
 	{"/readyz", "GET", "GET, HEAD", get_readyz},

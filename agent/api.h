@@ -6,6 +6,7 @@
 
 #include "agent/common/facts.h"
 #include "agent/disk.h"
+#include "agent/events.h"
 #include "agent/http.h"
 #include "agent/log_stream.h"
 #include "agent/memory/memory.h"
@@ -21,6 +22,7 @@ struct api {
 	struct log_streams *logs; /* NULL: there are none */
 	struct disk *disk;        /* NULL: no jobs */
 	struct memory *memory;    /* NULL: nobody looks after it */
+	struct events *events;
 	struct http_server *http; /* the one that is served; with `memory` */
 	void *ctx;
 };

@@ -71,6 +71,7 @@ static struct agent {
 	struct http_server http;
 	struct events events;
 	struct event_watch event_watch;
+	struct metrics_sources metrics;
 	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
@@ -293,8 +294,16 @@ static void init_parts(const struct agent_options *options)
 		.disk = &agent.disk,
 		.memory = &agent.memory,
 		.events = &agent.events,
+		.metrics = &agent.metrics,
 		.http = &agent.http};
 	events_init(&agent.events, &agent.loop, &agent.http);
+	agent.metrics = (struct metrics_sources){.facts = &agent.facts,
+		.http = &agent.http,
+		.events = &agent.events,
+		.report = &agent.report,
+		.listeners = agent.listeners,
+		.proxies = agent.proxies,
+		.doors = AGENT_LISTENERS_MAX};
 	event_watch_init(&agent.event_watch, &agent.events, &agent.facts);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,

@@ -11,7 +11,6 @@
 #include "agent/common/document.h"
 #include "agent/disk_api.h"
 #include "agent/memory_api.h"
-#include "agent/metrics.h"
 #include "lib/log.h"
 
 /* Too large for a small stack, and one request is handled at a time. */
@@ -214,7 +213,7 @@ static void get_metrics(struct api *api, const struct http_request *request,
 
 	(void)request;
 	look_at_memory(api);
-	text = metrics_answer(api->facts, &len);
+	text = metrics_answer(api->metrics, &len);
 	respond_json(response, 200, text, len);
 	if (text)
 		response->type = METRICS_TYPE;

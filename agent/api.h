@@ -10,6 +10,7 @@
 #include "agent/http.h"
 #include "agent/log_stream.h"
 #include "agent/memory/memory.h"
+#include "agent/metrics.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -23,7 +24,8 @@ struct api {
 	struct disk *disk;        /* NULL: no jobs */
 	struct memory *memory;    /* NULL: nobody looks after it */
 	struct events *events;
-	struct http_server *http; /* the one that is served; with `memory` */
+	const struct metrics_sources *metrics; /* NULL: there are none */
+	struct http_server *http;              /* the one that is served; with `memory` */
 	void *ctx;
 };
 

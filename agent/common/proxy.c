@@ -26,6 +26,8 @@ static void connection_free(struct proxy_connection *connection)
 {
 	struct proxy *proxy = connection->proxy;
 
+	proxy->counts.bytes[0] += connection->relay.bytes[0];
+	proxy->counts.bytes[1] += connection->relay.bytes[1];
 	*connection->link = connection->next;
 	if (connection->next)
 		connection->next->link = connection->link;
@@ -52,6 +54,7 @@ static void on_target(void *ctx, int fd, int error)
 			return;
 		log_warning("relay: %s", strerror(-error));
 	} else {
+		proxy->counts.unavailable++;
 		(void)snprintf(detail, sizeof(detail), "%s (%s)", proxy->unavailable,
 			strerror(-error));
 		farewell_problem(proxy->loop, TAKE_FD(connection->client_fd), 503,
@@ -75,6 +78,7 @@ static void on_client(void *ctx, int fd)
 			"too many Docker API connections at once; try again when some are closed");
 		return;
 	}
+	proxy->counts.accepted++;
 	connection->proxy = proxy;
 	connection->client_fd = fd;
 	connection->next = proxy->connections;
@@ -101,6 +105,18 @@ void proxy_init(struct proxy *proxy, struct loop *loop, const struct address *li
 int proxy_open(struct proxy *proxy)
 {
 	return listener_open(&proxy->listener);
+}
+
+void proxy_add_bytes(const struct proxy *proxy, uint64_t bytes[2])
+{
+	const struct proxy_connection *connection;
+
+	bytes[0] += proxy->counts.bytes[0];
+	bytes[1] += proxy->counts.bytes[1];
+	for (connection = proxy->connections; connection; connection = connection->next) {
+		bytes[0] += connection->relay.bytes[0];
+		bytes[1] += connection->relay.bytes[1];
+	}
 }
 
 void proxy_close(struct proxy *proxy)

@@ -16,6 +16,13 @@
 
 struct proxy_connection;
 
+/* Since the start, for metrics. */
+struct proxy_counts {
+	uint64_t accepted,
+		unavailable; /* unavailable: of these, those for which the target did not answer */
+	uint64_t bytes[2];   /* to clients, to the target: by connections that are over */
+};
+
 struct proxy {
 	struct loop *loop;
 	struct listener listener;
@@ -26,6 +33,7 @@ struct proxy {
 	void *ctx;
 	struct proxy_connection *connections;
 	unsigned int count;
+	struct proxy_counts counts;
 };
 
 void proxy_init(struct proxy *proxy, struct loop *loop, const struct address *listen,
@@ -33,5 +41,7 @@ void proxy_init(struct proxy *proxy, struct loop *loop, const struct address *li
 	const char *unavailable);
 /* Opens the listener; see listener_open. */
 int proxy_open(struct proxy *proxy) MUST_CHECK;
+/* Adds what was passed on so far, to clients and to the target. */
+void proxy_add_bytes(const struct proxy *proxy, uint64_t bytes[2]);
 /* Closes the listener and every connection. */
 void proxy_close(struct proxy *proxy);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <linux/vm_sockets.h>
 
@@ -145,6 +146,7 @@ void listener_init(struct listener *listener, struct loop *loop, const struct ad
 
 int listener_open(struct listener *listener)
 {
+	struct stat st;
 	int rc;
 
 	if (listener->fd >= 0 || listener->address.kind == ADDRESS_NONE)
@@ -159,6 +161,10 @@ int listener_open(struct listener *listener)
 		return rc;
 	}
 	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (listener->address.kind == ADDRESS_UNIX && lstat(listener->address.path, &st) == 0) {
+		listener->device = st.st_dev;
+		listener->inode = st.st_ino;
+	}
 	return 0;
 }
 
@@ -169,11 +175,14 @@ bool listener_is_open(const struct listener *listener)
 
 void listener_close(struct listener *listener)
 {
+	struct stat st;
+
 	if (listener->fd < 0)
 		return;
 	loop_remove(listener->loop, &listener->source);
 	close_p(&listener->fd);
 	close_p(&listener->reserve_fd);
-	if (listener->address.kind == ADDRESS_UNIX)
+	if (listener->address.kind == ADDRESS_UNIX && lstat(listener->address.path, &st) == 0 &&
+		st.st_dev == listener->device && st.st_ino == listener->inode)
 		(void)unlink(listener->address.path);
 }

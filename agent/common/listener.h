@@ -12,6 +12,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "agent/common/address.h"
 #include "lib/base.h"
 #include "lib/loop.h"
@@ -25,6 +27,8 @@ struct listener {
 	unsigned int mode; /* of a unix socket's file */
 	struct loop_source source;
 	int fd, reserve_fd;
+	dev_t device;         /* and */
+	ino_t inode;          /* of a unix socket's file */
 	unsigned int refused; /* peers sent away since the start */
 	listener_accept_fn *fn;
 	void *ctx;
@@ -37,5 +41,5 @@ void listener_init(struct listener *listener, struct loop *loop, const struct ad
  * again, for instance once a kernel module that was missing is there. */
 int listener_open(struct listener *listener) MUST_CHECK;
 bool listener_is_open(const struct listener *listener);
-/* Stops listening; unlinks a unix socket that it made. */
+/* Stops listening; unlinks a unix socket that it made, unless another one has taken its path. */
 void listener_close(struct listener *listener);

@@ -79,7 +79,7 @@ static void take_line(struct disk_answer *answer, const char *text, size_t len)
 	}
 	if (answer->ctl->json)
 		(void)printf("%.*s\n", (int)len, text);
-	(void)fprintf(stderr, "keelctl: disk %s: %s\n", answer->verb, line.message);
+	(void)ctl_fail(answer->ctl, "%s", line.message);
 }
 
 /* An http_client_piece_fn: collects; of a stream, takes each line when it is whole. */
@@ -105,36 +105,17 @@ static int take_piece(void *ctx, int status, const char *data, size_t len)
 	return 0;
 }
 
-static int refused(const struct disk_answer *answer)
-{
-	yyjson_doc *doc = yyjson_read(answer->text, answer->len, YYJSON_READ_NOFLAG);
-	const char *detail = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
-
-	if (answer->ctl->json)
-		(void)printf("%.*s", (int)answer->len, answer->text);
-	if (detail)
-		(void)fprintf(stderr, "keelctl: disk %s: %s\n", answer->verb, detail);
-	else
-		(void)fprintf(stderr, "keelctl: disk %s: the guest answers with status %d\n",
-			answer->verb, answer->status);
-	yyjson_doc_free(doc);
-	return CTL_EXIT_NO;
-}
-
 static int conclude(struct disk_answer *answer, bool post)
 {
 	if (answer->status != 200)
-		return refused(answer);
+		return ctl_refused(answer->ctl, answer->status, answer->text, answer->len);
 	if (!post) {
 		print_object(answer, answer->text, answer->len);
 		return CTL_EXIT_OK;
 	}
 	if (!answer->done) {
-		(void)fprintf(stderr,
-			"keelctl: disk %s: the connection ended before the job; it goes on in the guest "
-			"(keelctl disk status)\n",
-			answer->verb);
-		return CTL_EXIT_NO;
+		return ctl_fail(answer->ctl,
+			"the connection ended before the job; it goes on in the guest (keelctl disk status)");
 	}
 	return answer->failed ? CTL_EXIT_NO : CTL_EXIT_OK;
 }
@@ -165,8 +146,7 @@ static void ask_the_program(const struct ctl *ctl, const char *verb, int error)
 
 	if (access(PROGRAM, X_OK) < 0)
 		return;
-	(void)fprintf(stderr,
-		"keelctl: keel-agent does not answer (%s); this is what keel-disk says\n",
+	(void)ctl_fail(ctl, "keel-agent does not answer (%s); this is what keel-disk says",
 		strerror(-error));
 	(void)fflush(NULL);
 	(void)execv(PROGRAM, (char *const *)(uintptr_t)arguments);
@@ -176,7 +156,7 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 {
 	static struct disk_answer answer;
 	const struct address address = ctl_api_address(ctl);
-	char path[64], text[ADDRESS_TEXT_MAX];
+	char path[64];
 	unsigned int seconds = ctl->timeout_s ? ctl->timeout_s : post ? CTL_ANSWER_S : LIST_S;
 	_cleanup_free_ char *body = post ? make_body(ctl) : NULL;
 	int rc;
@@ -191,9 +171,7 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 		return conclude(&answer, post);
 	if (!post && ctl->vm.kind == ADDRESS_NONE)
 		ask_the_program(ctl, verb, rc);
-	(void)fprintf(stderr, "keelctl: keel-agent does not answer on %s: %s\n",
-		address_format(&address, text, sizeof(text)), strerror(-rc));
-	return CTL_EXIT_UNREACHABLE;
+	return ctl_unreachable(ctl, rc);
 }
 
 int ctl_disk(const struct ctl *ctl)
@@ -204,20 +182,14 @@ int ctl_disk(const struct ctl *ctl)
 	while (i < ARRAY_SIZE(verbs) && strcmp(word, verbs[i].word) != 0)
 		i++;
 	if (i == ARRAY_SIZE(verbs)) {
-		(void)fputs(
-			"keelctl: disk status, list, trim, grow, repair, init or adopt; see --help\n",
-			stderr);
-		return CTL_EXIT_USAGE;
+		return ctl_unknown_word(ctl, word);
 	}
-	if (ctl->argc > 2 || (!verbs[i].takes_device && (ctl->argc > 1 || ctl->uuid)) ||
-		(verbs[i].needs_names && (ctl->argc < 2 || !ctl->uuid))) {
-		(void)fprintf(stderr,
-			verbs[i].needs_names
-				? "keelctl: disk %s needs --uuid IDENTITY and DEVICE, both as disk list shows them\n"
-				: "keelctl: disk %s: too many words; see --help\n",
-			word);
-		return CTL_EXIT_USAGE;
-	}
+	if (verbs[i].needs_names && (ctl->argc < 2 || !ctl->uuid))
+		return ctl_usage(ctl,
+			"it needs --uuid IDENTITY and DEVICE, both as disk list shows them");
+	if (!verbs[i].takes_device && (ctl->argc > 1 || ctl->uuid))
+		return ctl_usage(ctl, "%s: it takes no device",
+			ctl->argc > 1 ? ctl->argv[1] : "--uuid");
 	(void)signal(SIGPIPE, SIG_IGN);
 	return ask(ctl, word, verbs[i].post);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_client.c - see http_client.h. Callers: verbs.c, logs.c.
+ * http_client.c - see http_client.h. Callers: most verbs.
  */
 #include "agent/ctl/http_client.h"
 
@@ -145,15 +145,16 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 	}
 }
 
-static int open_request(const struct address *address, const char *method, const char *path,
-	const char *body, unsigned int timeout_ms, uint64_t end_us)
+int http_client_open(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms)
 {
+	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 	_cleanup_close_ int fd = -1;
 	char request[1024];
 	int len, rc;
 
 	len = snprintf(request, sizeof(request),
-		"%s %s HTTP/1.1\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: close\r\n"
+		"%s %s HTTP/1.0\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: close\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
 		method, path, body ? strlen(body) : 0, body ? body : "");
 	if (len < 0 || (size_t)len >= sizeof(request))
@@ -171,7 +172,7 @@ int http_client_ask(const struct address *address, const char *method, const cha
 	_cleanup_close_ int fd = -1;
 
 	memset(answer, 0, sizeof(*answer));
-	fd = open_request(address, method, path, body, timeout_ms, end_us);
+	fd = http_client_open(address, method, path, body, timeout_ms);
 	return fd < 0 ? fd : receive(fd, end_us, answer);
 }
 
@@ -213,8 +214,7 @@ int http_client_stream(const struct address *address, const char *method, const 
 	http_client_piece_fn *fn, void *ctx)
 {
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
-	_cleanup_close_ int fd =
-		open_request(address, method, path, request_body, timeout_ms, end_us);
+	_cleanup_close_ int fd = http_client_open(address, method, path, request_body, timeout_ms);
 	const char *body = NULL;
 	static char text[16 * 1024];
 	size_t len = 0, body_len = 0;

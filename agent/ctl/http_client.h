@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_client.h - one HTTP/1.1 exchange with the agent, blocking, with a deadline.
+ * http_client.h - one HTTP exchange with the agent, blocking, with a deadline.
  */
 #pragma once
 
@@ -14,6 +14,11 @@ struct http_answer {
 	char *body; /* malloc'ed, NUL-terminated; free it (also after an error it is NULL or free-able) */
 	size_t body_len;
 };
+
+/* Connects and sends the request, as HTTP/1.0: an answer is never in chunks and may end with the connection. The descriptor, which
+ * is non-blocking, or -errno. */
+int http_client_open(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms) MUST_CHECK;
 
 /* `body` NULL: none. 0; -ETIMEDOUT at the deadline; -EPROTO for what is not HTTP; -ECONNRESET when the
  * peer closes too early; -EFBIG; or what connecting gave (transport.h). */

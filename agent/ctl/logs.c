@@ -132,6 +132,13 @@ void logs_print_tail(FILE *out, const char *unit, size_t lines)
 
 /* ---- keelctl logs ---------------------------------------------------------------------------- */
 
+static int no_such_log(const struct ctl *ctl, const char *name)
+{
+	return ctl_fail(ctl,
+		"%s: no such service, or it has not written anything yet (keelctl services lists them)",
+		name);
+}
+
 static int show_here(const struct ctl *ctl, const char (*name)[LOG_NAME_MAX])
 {
 	const struct logs_request request = {.names = name,
@@ -144,13 +151,8 @@ static int show_here(const struct ctl *ctl, const char (*name)[LOG_NAME_MAX])
 
 	if (n >= 0 || n == -EPIPE)
 		return CTL_EXIT_OK;
-	if (n == -ENOENT)
-		(void)fprintf(stderr,
-			"keelctl: %s: no such service, or it has not written anything yet\n",
-			*name);
-	else
-		(void)fprintf(stderr, "keelctl: logs: %s\n", strerror((int)-n));
-	return CTL_EXIT_NO;
+	return n == -ENOENT ? no_such_log(ctl, *name)
+			    : ctl_fail(ctl, "%s: %s", *name, strerror((int)-n));
 }
 
 struct remote {
@@ -175,8 +177,13 @@ static int take_piece(void *ctx, int status, const char *data, size_t len)
 	struct remote *remote = ctx;
 
 	remote->status = status;
-	if (status != 200)
+	if (status != 200) {
+		if (len > sizeof(remote->text) - remote->len)
+			return -EFBIG;
+		memcpy(remote->text + remote->len, data, len);
+		remote->len += len;
 		return 0;
+	}
 	while (len > 0) {
 		size_t part = sizeof(remote->text) - remote->len;
 		char *newline;
@@ -204,7 +211,7 @@ static int show_there(const struct ctl *ctl, const char *name)
 {
 	static struct remote remote;
 	const struct address address = ctl_api_address(ctl);
-	char path[160], lines[32] = "", text[ADDRESS_TEXT_MAX];
+	char path[160], lines[32] = "";
 	int rc;
 
 	if (ctl->lines != LOGS_ALL)
@@ -217,33 +224,20 @@ static int show_there(const struct ctl *ctl, const char *name)
 		take_piece, &remote);
 	if (rc == -EPIPE)
 		return CTL_EXIT_OK;
-	if (rc < 0) {
-		(void)fprintf(stderr, "keelctl: keel-agent does not answer on %s: %s\n",
-			address_format(&address, text, sizeof(text)), strerror(-rc));
-		return CTL_EXIT_UNREACHABLE;
-	}
+	if (rc < 0)
+		return ctl_unreachable(ctl, rc);
 	if (remote.status == 200)
 		return CTL_EXIT_OK;
-	if (remote.status == 404)
-		(void)fprintf(stderr,
-			"keelctl: %s: no such service, or it has not written anything yet\n", name);
-	else
-		(void)fprintf(stderr, "keelctl: the guest answers with status %d\n", remote.status);
-	return CTL_EXIT_NO;
+	return remote.status == 404 ? no_such_log(ctl, name)
+				    : ctl_refused(ctl, remote.status, remote.text, remote.len);
 }
 
 int ctl_logs(const struct ctl *ctl)
 {
 	char name[1][LOG_NAME_MAX];
 
-	if (ctl->argc != 1) {
-		(void)fputs("keelctl: logs of which service? See --help\n", stderr);
-		return CTL_EXIT_USAGE;
-	}
-	if (log_name_complete(ctl->argv[0], strlen(ctl->argv[0]), name[0]) < 0) {
-		(void)fprintf(stderr, "keelctl: %s: not the name of a service\n", ctl->argv[0]);
-		return CTL_EXIT_USAGE;
-	}
+	if (log_name_complete(ctl->argv[0], strlen(ctl->argv[0]), name[0]) < 0)
+		return ctl_usage(ctl, "%s: not the name of a service", ctl->argv[0]);
 	logs_default_signals();
 	if (ctl->vm.kind == ADDRESS_NONE)
 		return show_here(ctl, name);

@@ -3,42 +3,24 @@
  * memory.c - keelctl memory [VERB]: shows the guest's memory, asks for some of it, sets mode and target until the agent's
  * next start.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 
 #include "agent/ctl/bytes.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/http_client.h"
 #include "agent/ctl/memory_view.h"
+#include "agent/ctl/screen.h"
 #include "agent/ctl/view.h"
 #include "lib/memory_mode.h"
 
-#define WATCH_S       2
+#define WATCH_MS      2000
 #define RECLAIM_S     10
 #define RECLAIM_S_MAX 600
 #define WIDTH         80 /* where there is no terminal to ask */
 
 /* ---- questions -------------------------------------------------------------------------------------- */
-
-static int refused(const struct ctl *ctl, const struct http_answer *answer)
-{
-	yyjson_doc *doc = yyjson_read(answer->body, answer->body_len, YYJSON_READ_NOFLAG);
-	const char *detail = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
-
-	if (ctl->json)
-		(void)printf("%s", answer->body);
-	if (detail)
-		(void)fprintf(stderr, "keelctl: memory: %s\n", detail);
-	else
-		(void)fprintf(stderr, "keelctl: memory: the guest answers with status %d\n",
-			answer->status);
-	yyjson_doc_free(doc);
-	return CTL_EXIT_NO;
-}
 
 /* 0 and the answer, to be freed; else an exit code, and it has been said why. With --json the body has been printed. */
 static int ask(const struct ctl *ctl, const char *path, const char *body, unsigned int seconds,
@@ -54,7 +36,7 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 		return ctl_unreachable(ctl, rc);
 	}
 	if (answer.status != 200) {
-		rc = refused(ctl, &answer);
+		rc = ctl_refused(ctl, answer.status, answer.body, answer.body_len);
 		free(answer.body);
 		return rc;
 	}
@@ -64,96 +46,59 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 	free(answer.body);
 	if (*doc)
 		return CTL_EXIT_OK;
-	(void)fputs("keelctl: the answer is not JSON; is this the keel API?\n", stderr);
-	return CTL_EXIT_UNREACHABLE;
-}
-
-static unsigned int answer_s(const struct ctl *ctl)
-{
-	return ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S;
-}
-
-static int usage(const char *what)
-{
-	(void)fprintf(stderr, "keelctl: memory %s; see --help\n", what);
-	return CTL_EXIT_USAGE;
+	return ctl_not_the_api(ctl);
 }
 
 /* ---- status ----------------------------------------------------------------------------------------- */
 
-static struct winsize terminal_size(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
-		return size;
-	return (struct winsize){.ws_col = WIDTH, .ws_row = USHRT_MAX};
-}
-
-/* The first of these that is set decides (setlocale(3)); musl's own locale cannot be asked. */
-static bool speaks_utf8(void)
-{
-	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *locale = getenv(names[i]);
-
-		if (locale && locale[0])
-			return strcasestr(locale, "utf-8") || strcasestr(locale, "utf8");
-	}
-	return false;
-}
-
 static void print_page(FILE *out, yyjson_doc *doc)
 {
+	const struct view_style style = view_get_style(stdout);
 	const struct memory_view view = {.out = out,
-		.width = terminal_size().ws_col,
-		.colour = view_wants_colour(stdout),
-		.utf8 = speaks_utf8()};
+		.width = style.width ? style.width : WIDTH,
+		.colour = style.colour,
+		.utf8 = view_speaks_utf8()};
 
 	memory_view_page(&view, yyjson_doc_get_root(doc));
 }
 
-/* From the top left corner, over what was there: nothing flickers, and what does not fit is cut and does not scroll. Each
- * line is cleared before it is written: the cursor waits in the last column of one that fills its line. */
-static void redraw(yyjson_doc *doc)
+static void draw(struct screen *screen, yyjson_doc *doc)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *page = open_memstream(&text, &len);
-	unsigned int left = terminal_size().ws_row - 1U;
 
 	if (!page)
 		return;
 	print_page(page, doc);
 	(void)fclose(page);
-	(void)fputs("\033[?7l\033[H\033[K", stdout);
-	for (size_t i = 0; i < len && left > 0; i++) {
-		(void)fputc(text[i], stdout);
-		if (text[i] == '\n' && --left > 0)
-			(void)fputs("\033[K", stdout);
-	}
-	(void)fputs("\033[J\033[?7h", stdout);
-	(void)fflush(stdout);
+	screen_draw(screen, text, len);
 	free(text);
 }
 
 /* Until it is interrupted or nobody answers any more. */
 static int watch(const struct ctl *ctl)
 {
-	const struct timespec pause = {.tv_sec = WATCH_S};
-	static char
-		frame[64 << 10]; /* written at once: an interrupt leaves the terminal as it was */
+	enum screen_event event = SCREEN_TIMEOUT;
 	yyjson_doc *doc = NULL;
-	int rc;
+	struct screen screen;
+	int rc = screen_open(&screen);
+	char key = 0;
 
-	(void)setvbuf(stdout, frame, _IOFBF, sizeof(frame));
-	(void)fputs("\033[H\033[2J", stdout);
-	while ((rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc)) == CTL_EXIT_OK) {
-		redraw(doc);
+	if (rc < 0)
+		return ctl_fail(ctl, "%s", strerror(-rc));
+	while (event != SCREEN_END && !(event == SCREEN_KEY && key == 'q')) {
+		rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
+		if (rc != CTL_EXIT_OK || ferror(stdout))
+			break;
+		if (!ctl->json)
+			draw(&screen, doc);
+		(void)fflush(stdout);
 		yyjson_doc_free(doc);
-		(void)nanosleep(&pause, NULL);
+		doc = NULL;
+		event = screen_wait(&screen, -1, WATCH_MS, &key);
 	}
+	screen_close(&screen);
 	return rc;
 }
 
@@ -163,10 +108,10 @@ static int show_status(const struct ctl *ctl)
 	int rc;
 
 	if (ctl->argc > 1)
-		return usage("status takes no operands");
-	if (ctl->watch && !ctl->json && isatty(STDOUT_FILENO))
+		return ctl_usage(ctl, "%s: it takes no operands", ctl->argv[1]);
+	if (ctl->watch)
 		return watch(ctl);
-	rc = ask(ctl, "/v1/memory", NULL, answer_s(ctl), &doc);
+	rc = ask(ctl, "/v1/memory", NULL, ctl_timeout_ms(ctl) / 1000, &doc);
 	if (rc == CTL_EXIT_OK && !ctl->json)
 		print_page(stdout, doc);
 	yyjson_doc_free(doc);
@@ -200,9 +145,9 @@ static int reclaim(const struct ctl *ctl)
 	int rc;
 
 	if (ctl->argc > 2 || (!all && bytes_parse(ctl->argv[1], &bytes) < 0))
-		return usage("reclaim takes a number of bytes (512M) or all");
+		return ctl_usage(ctl, "it takes a number of bytes (512M) or all");
 	if (seconds > RECLAIM_S_MAX)
-		return usage("reclaim takes at most --timeout 600");
+		return ctl_usage(ctl, "--timeout: at most 600");
 	if (!all)
 		(void)snprintf(word, sizeof(word), "%llu", (unsigned long long)bytes);
 	(void)snprintf(body, sizeof(body), "{\"bytes\":%s,\"timeout_ms\":%u}", word,
@@ -220,7 +165,7 @@ static int reclaim(const struct ctl *ctl)
 static int set(const struct ctl *ctl, const char *path, const char *body)
 {
 	yyjson_doc *doc = NULL;
-	int rc = ask(ctl, path, body, answer_s(ctl), &doc);
+	int rc = ask(ctl, path, body, ctl_timeout_ms(ctl) / 1000, &doc);
 
 	if (rc == CTL_EXIT_OK && !ctl->json)
 		memory_view_settings(stdout, yyjson_doc_get_root(doc));
@@ -235,7 +180,7 @@ static int set_target(const struct ctl *ctl)
 	char body[64] = "{\"bytes\":null}";
 
 	if (ctl->argc != 2 || (!none && bytes_parse(ctl->argv[1], &bytes) < 0))
-		return usage("target needs a number of bytes (2G) or none");
+		return ctl_usage(ctl, "it needs a number of bytes (2G) or none");
 	if (!none)
 		(void)snprintf(body, sizeof(body), "{\"bytes\":%llu}", (unsigned long long)bytes);
 	return set(ctl, "/v1/memory/target", body);
@@ -247,7 +192,7 @@ static int set_mode(const struct ctl *ctl)
 	enum memory_mode mode;
 
 	if (ctl->argc != 2 || memory_mode_find(ctl->argv[1], strlen(ctl->argv[1]), &mode) < 0)
-		return usage("mode needs one of: adaptive gradual dropcache off");
+		return ctl_usage(ctl, "it needs one of: adaptive gradual dropcache off");
 	(void)snprintf(body, sizeof(body), "{\"mode\":\"%s\"}", memory_mode_name(mode));
 	return set(ctl, "/v1/memory/mode", body);
 }
@@ -268,5 +213,5 @@ int ctl_memory(const struct ctl *ctl)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(word, verbs[i].word) == 0)
 			return verbs[i].fn(ctl);
-	return usage("status, reclaim, target or mode");
+	return ctl_unknown_word(ctl, word);
 }

@@ -88,9 +88,8 @@ static int show(const struct ctl *ctl)
 	int rc = read_kept(&kept), running = read_dockerd(&dockerd);
 	bool stale = false;
 
-	(void)ctl;
 	if (rc < 0)
-		(void)fprintf(stderr, "keelctl: " PROXY_SETTINGS_FILE ": %s\n", strerror(-rc));
+		(void)ctl_fail(ctl, PROXY_SETTINGS_FILE ": %s", strerror(-rc));
 	read_configured(&configured);
 	for (size_t i = 0; i < PROXY_KINDS; i++) {
 		const char *next = kept.value[i][0] ? kept.value[i] : configured.value[i];
@@ -126,15 +125,13 @@ static int restart_dockerd(const struct ctl *ctl)
 
 	if (rc == 0)
 		return show(ctl);
-	(void)fprintf(stderr, "keelctl: the proxies are kept, but dockerd was not restarted: %s\n",
+	return ctl_fail(ctl, "the proxies are kept, but dockerd was not restarted: %s",
 		rc == -EREMOTEIO ? last.reason : strerror(-rc));
-	return CTL_EXIT_NO;
 }
 
-static int fail(const char *what, int rc)
+static int fail(const struct ctl *ctl, const char *what, int rc)
 {
-	(void)fprintf(stderr, "keelctl: %s " PROXY_SETTINGS_FILE ": %s\n", what, strerror(-rc));
-	return CTL_EXIT_NO;
+	return ctl_fail(ctl, "cannot %s " PROXY_SETTINGS_FILE ": %s", what, strerror(-rc));
 }
 
 static int keep(const char *text)
@@ -176,31 +173,25 @@ static int from_environment(const struct ctl *ctl)
 	char text[PROXY_SETTINGS_TEXT];
 	int rc = session_settings(&settings);
 
-	if (rc < 0) {
-		(void)fprintf(stderr,
-			"keelctl: a proxy variable of this session is not usable: %s\n",
+	if (rc < 0)
+		return ctl_fail(ctl, "a proxy variable of this session is not usable: %s",
 			strerror(-rc));
-		return CTL_EXIT_NO;
-	}
-	if (!proxy_settings_any(&settings)) {
-		(void)fputs(
-			"keelctl: this session has no HTTP_PROXY, HTTPS_PROXY or NO_PROXY; to have dockerd use none: "
-			"keelctl proxy clear\n",
-			stderr);
-		return CTL_EXIT_NO;
-	}
+	if (!proxy_settings_any(&settings))
+		return ctl_fail(ctl,
+			"this session has no HTTP_PROXY, HTTPS_PROXY or NO_PROXY; to have dockerd use none: "
+			"keelctl proxy clear");
 	if (read_kept(&kept) == 0 && memcmp(&kept, &settings, sizeof(kept)) == 0)
 		return show(ctl);
 	rc = proxy_settings_write(&settings, text, sizeof(text));
 	if (rc == 0)
 		rc = keep(text);
-	return rc < 0 ? fail("write", rc) : restart_dockerd(ctl);
+	return rc < 0 ? fail(ctl, "write", rc) : restart_dockerd(ctl);
 }
 
 static int clear(const struct ctl *ctl)
 {
 	if (unlink(PROXY_SETTINGS_FILE) < 0)
-		return errno == ENOENT ? show(ctl) : fail("remove", -errno);
+		return errno == ENOENT ? show(ctl) : fail(ctl, "remove", -errno);
 	return restart_dockerd(ctl);
 }
 
@@ -212,13 +203,8 @@ int ctl_proxy(const struct ctl *ctl)
 	} verbs[] = {{"show", show}, {"from-environment", from_environment}, {"clear", clear}};
 	const char *word = ctl->argc > 0 ? ctl->argv[0] : "show";
 
-	if (ctl->vm.kind != ADDRESS_NONE) {
-		(void)fputs("keelctl: proxy works in the guest only, not with --vm\n", stderr);
-		return CTL_EXIT_USAGE;
-	}
-	for (size_t i = 0; ctl->argc < 2 && i < ARRAY_SIZE(verbs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(word, verbs[i].word) == 0)
 			return verbs[i].fn(ctl);
-	(void)fputs("keelctl: proxy [show|from-environment|clear]\n", stderr);
-	return CTL_EXIT_USAGE;
+	return ctl_unknown_word(ctl, word);
 }

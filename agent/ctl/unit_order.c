@@ -145,21 +145,12 @@ int unit_order_run(enum control_verb verb, const char *unit, bool no_block, unsi
 		clock_now_us() + timeout_s * USEC_PER_SEC, last);
 }
 
-static int give_orders(const struct ctl *ctl, enum control_verb verb, const char *word)
+static int give_orders(const struct ctl *ctl, enum control_verb verb)
 {
 	struct control_service last = {0};
 	char unit[CONTROL_NAME_MAX];
 	int rc, code = CTL_EXIT_OK;
 
-	if (ctl->vm.kind != ADDRESS_NONE) {
-		(void)fprintf(stderr, "keelctl: %s works in the guest only, not with --vm\n", word);
-		return CTL_EXIT_USAGE;
-	}
-	if (ctl->argc == 0) {
-		(void)fprintf(stderr, "keelctl: %s needs a unit; keelctl services lists them\n",
-			word);
-		return CTL_EXIT_USAGE;
-	}
 	for (int i = 0; i < ctl->argc; i++) {
 		rc = unit_order_complete_name(ctl->argv[i], unit);
 		if (rc == 0)
@@ -169,19 +160,16 @@ static int give_orders(const struct ctl *ctl, enum control_verb verb, const char
 			continue;
 		code = CTL_EXIT_NO;
 		if (rc == -ESRCH || rc == -ENAMETOOLONG)
-			(void)fprintf(stderr,
-				"keelctl: %s: no such unit; keelctl services lists them\n",
+			(void)ctl_fail(ctl, "%s: no such unit (keelctl services lists them)",
 				ctl->argv[i]);
 		else if (rc == -EREMOTEIO)
-			(void)fprintf(stderr, "keelctl: %s %s: it is %s: %s\n", word, unit,
+			(void)ctl_fail(ctl, "%s: it is %s: %s", unit,
 				service_state_name(last.state), last.reason);
 		else if (rc == -ETIMEDOUT)
-			(void)fprintf(stderr,
-				"keelctl: %s %s: still %s; keelctl status shows how it goes on\n",
-				word, unit, service_state_name(last.state));
+			(void)ctl_fail(ctl, "%s: still %s; keelctl status shows how it goes on",
+				unit, service_state_name(last.state));
 		else {
-			(void)fprintf(stderr, "keelctl: %s %s: PID 1: %s\n", word, unit,
-				strerror(-rc));
+			(void)ctl_fail(ctl, "%s: PID 1: %s", unit, strerror(-rc));
 			if (rc == -ENOENT || rc == -ECONNREFUSED)
 				code = CTL_EXIT_UNREACHABLE;
 		}
@@ -191,20 +179,20 @@ static int give_orders(const struct ctl *ctl, enum control_verb verb, const char
 
 int ctl_start(const struct ctl *ctl)
 {
-	return give_orders(ctl, CONTROL_VERB_START, "start");
+	return give_orders(ctl, CONTROL_VERB_START);
 }
 
 int ctl_stop(const struct ctl *ctl)
 {
-	return give_orders(ctl, CONTROL_VERB_STOP, "stop");
+	return give_orders(ctl, CONTROL_VERB_STOP);
 }
 
 int ctl_restart(const struct ctl *ctl)
 {
-	return give_orders(ctl, CONTROL_VERB_RESTART, "restart");
+	return give_orders(ctl, CONTROL_VERB_RESTART);
 }
 
 int ctl_reload(const struct ctl *ctl)
 {
-	return give_orders(ctl, CONTROL_VERB_RELOAD, "reload");
+	return give_orders(ctl, CONTROL_VERB_RELOAD);
 }

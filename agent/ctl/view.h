@@ -25,7 +25,7 @@ struct view_notes {
 /* Prints the page for a document of `len` bytes. 0 or -EINVAL (not a health document). */
 int view_print_status(FILE *out, const char *json, size_t len, const struct view_style *style,
 	const struct view_notes *notes) MUST_CHECK;
-/* The page when nobody answers; `init`: why PID 1 does not. */
+/* The page when nobody answers; `init`: why PID 1 does not; NULL: it cannot be asked, from the host. */
 void view_print_silence(FILE *out, const char *init, const struct view_style *style,
 	const struct view_notes *notes);
 /* The table of services only; takes a health or a services document. */
@@ -33,8 +33,12 @@ int view_print_services(FILE *out, const char *json, size_t len, bool colour) MU
 
 /* Colours and width for `out`; not brief. */
 struct view_style view_get_style(FILE *out);
-/* True for a terminal that wants colours (no-color.org). */
+/* "auto", "always" or "never", for view_wants_colour. 0 or -EINVAL. */
+int view_set_colour(const char *when) MUST_CHECK;
+/* True for a terminal that wants colours (no-color.org), unless view_set_colour says otherwise. */
 bool view_wants_colour(FILE *out);
+/* By the locale: characters beyond ASCII can be shown. */
+bool view_speaks_utf8(void);
 /* 8589934592 -> "8.0 GiB". Returns `buffer`. */
 const char *view_format_bytes(uint64_t bytes, char *buffer, size_t size);
 /* 61001 -> "1 min 1 s". Returns `buffer`. */

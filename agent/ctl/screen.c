@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * screen.c - see screen.h. Callers: status.c, memory.c, top.c.
+ */
+#include "agent/ctl/screen.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+
+#define HIDE_CURSOR "\033[?25l"
+#define SHOW_CURSOR "\033[?25h"
+#define NO_WRAP     "\033[?7l"
+#define WRAP        "\033[?7h"
+
+static void fill_signals(sigset_t *set)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+
+	(void)sigemptyset(set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(set, signals[i]);
+}
+
+unsigned int screen_rows(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row
+									       : UINT_MAX;
+}
+
+/* SIGINT stays a signal; a key needs no Enter. A background process would be stopped by asking for it: it has no keys. */
+static void take_keys(struct screen *screen)
+{
+	struct termios wanted;
+
+	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+		tcgetattr(STDIN_FILENO, &screen->saved) < 0)
+		return;
+	wanted = screen->saved;
+	wanted.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	wanted.c_cc[VMIN] = 0;
+	wanted.c_cc[VTIME] = 0;
+	/* Ctrl-Z would leave the shell with our terminal: it does nothing here. */
+	wanted.c_cc[VSUSP] = _POSIX_VDISABLE;
+	screen->raw = tcsetattr(STDIN_FILENO, TCSANOW, &wanted) == 0;
+}
+
+int screen_open(struct screen *screen)
+{
+	const char *term = getenv("TERM");
+	sigset_t set;
+
+	*screen = (struct screen){
+		.terminal = isatty(STDOUT_FILENO) && term && term[0] && strcmp(term, "dumb") != 0,
+		.signal_fd = -1};
+	fill_signals(&set);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	screen->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (screen->signal_fd < 0)
+		return -errno;
+	return 0;
+}
+
+void screen_plain(struct screen *screen)
+{
+	screen->terminal = false;
+}
+
+static void begin(struct screen *screen)
+{
+	take_keys(screen);
+	(void)fputs(HIDE_CURSOR "\033[H\033[2J", stdout);
+}
+
+/* Each line is cleared before it is written: the cursor waits in the last column of one that fills its line. */
+void screen_draw(struct screen *screen, const char *text, size_t len)
+{
+	unsigned int left = screen_rows() - 1;
+
+	if (!screen->terminal) {
+		(void)fwrite(text, 1, len, stdout);
+		(void)fflush(stdout);
+		return;
+	}
+	if (screen->rows == 0)
+		begin(screen);
+	(void)fputs(NO_WRAP "\033[H\033[K", stdout);
+	screen->rows = 1;
+	for (size_t i = 0; i < len && left > 0; i++) {
+		(void)fputc(text[i], stdout);
+		if (text[i] != '\n' || --left == 0)
+			continue;
+		screen->rows++;
+		(void)fputs("\033[K", stdout);
+	}
+	(void)fputs("\033[0m\033[J" WRAP, stdout);
+	(void)fflush(stdout);
+}
+
+static enum screen_event take_signal(struct screen *screen)
+{
+	struct signalfd_siginfo info;
+
+	if (read(screen->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return SCREEN_TIMEOUT;
+	if (info.ssi_signo == SIGWINCH)
+		return SCREEN_RESIZED;
+	screen->signal = (int)info.ssi_signo;
+	return SCREEN_END;
+}
+
+enum screen_event screen_wait(struct screen *screen, int fd, int timeout_ms, char *key)
+{
+	struct pollfd wait[] = {{.fd = screen->signal_fd, .events = POLLIN},
+		{.fd = screen->raw ? STDIN_FILENO : -1, .events = POLLIN},
+		{.fd = fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+	int n = poll(wait, ARRAY_SIZE(wait), timeout_ms);
+
+	if (n <= 0)
+		return SCREEN_TIMEOUT;
+	if (wait[0].revents)
+		return take_signal(screen);
+	if (wait[3].revents & (POLLERR | POLLNVAL))
+		return SCREEN_END;
+	if (wait[1].revents)
+		return read(STDIN_FILENO, key, 1) == 1 ? SCREEN_KEY : SCREEN_END;
+	return SCREEN_READABLE;
+}
+
+void screen_close(struct screen *screen)
+{
+	sigset_t set;
+
+	if (screen->rows > 0 && !ferror(stdout)) {
+		/* Below the page, which the shell's prompt must not write into. */
+		(void)printf("\033[0m\033[%u;1H" SHOW_CURSOR, screen->rows);
+		(void)fflush(stdout);
+	}
+	if (screen->raw)
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
+	close_p(&screen->signal_fd);
+	fill_signals(&set);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	if (screen->signal > 0) {
+		(void)signal(screen->signal, SIG_DFL);
+		(void)raise(screen->signal);
+	}
+}

@@ -210,10 +210,15 @@ static void get_metrics(struct api *api, const struct http_request *request,
 {
 	size_t len;
 	const char *text;
+	bool camel_case;
 
-	(void)request;
+	if (metrics_parse_query(request->query, request->query_len, &camel_case) < 0) {
+		http_response_problem(response, 400, "bad_query",
+			"the query may be names=node-exporter");
+		return;
+	}
 	look_at_memory(api);
-	text = metrics_answer(api->metrics, &len);
+	text = metrics_answer(api->metrics, camel_case, &len);
 	respond_json(response, 200, text, len);
 	if (text)
 		response->type = METRICS_TYPE;

@@ -5,6 +5,7 @@
 #include "agent/metrics.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@
 #include "agent/metrics_memory.h"
 #include "agent/metrics_node.h"
 #include "agent/metrics_services.h"
+#include "agent/query.h"
 #include "agent/report.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -109,7 +111,23 @@ static void gather_doors(const struct metrics_sources *sources, struct metrics_d
 	}
 }
 
-const char *metrics_answer(const struct metrics_sources *sources, size_t *len)
+int metrics_parse_query(const char *query, size_t len, bool *camel_case)
+{
+	static const char names[] = "node-exporter";
+	struct query_pair pair;
+	int rc;
+
+	*camel_case = false;
+	while ((rc = query_next(&query, &len, &pair)) > 0) {
+		if (!query_key_is(&pair, "names") || pair.value_len != sizeof(names) - 1 ||
+			memcmp(pair.value, names, pair.value_len) != 0)
+			return -EINVAL;
+		*camel_case = true;
+	}
+	return rc;
+}
+
+const char *metrics_answer(const struct metrics_sources *sources, bool camel_case, size_t *len)
 {
 	static char buffer[METRICS_MAX];
 	struct metrics_text text = {.buffer = buffer, .size = sizeof(buffer)};
@@ -118,6 +136,7 @@ const char *metrics_answer(const struct metrics_sources *sources, size_t *len)
 	struct metrics_doors doors;
 
 	read_node(&node);
+	node.camel_case = camel_case;
 	read_process(&process);
 	gather_doors(sources, &doors);
 	metrics_put_head(&text, "keel_build_info", "gauge", "The version of keel; always 1.");

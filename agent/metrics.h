@@ -27,5 +27,7 @@ struct metrics_sources {
 	unsigned int doors;
 };
 
+/* The query of GET /metrics: nothing, or "names=node-exporter" for `camel_case` (metrics_node.h). 0 or -EINVAL. */
+int metrics_parse_query(const char *query, size_t len, bool *camel_case) MUST_CHECK;
 /* The text, valid until the next call. NULL: it did not fit. */
-const char *metrics_answer(const struct metrics_sources *sources, size_t *len);
+const char *metrics_answer(const struct metrics_sources *sources, bool camel_case, size_t *len);

@@ -11,7 +11,15 @@
 const char *const metrics_vmstat_keys[METRICS_VMSTAT] = {
 	"oom_kill", "pgfault", "pgmajfault", "pgpgin", "pgpgout", "pswpin", "pswpout"};
 
-static void put_info(struct metrics_text *text, const struct memory_info *info)
+static bool is_camel_case(const char *word)
+{
+	for (; word[0] && word[1]; word++)
+		if (word[0] >= 'a' && word[0] <= 'z' && word[1] >= 'A' && word[1] <= 'Z')
+			return true;
+	return false;
+}
+
+static void put_info(struct metrics_text *text, const struct memory_info *info, bool camel_case)
 {
 	const struct {
 		const char *field;
@@ -34,6 +42,8 @@ static void put_info(struct metrics_text *text, const struct memory_info *info)
 	char name[64], help[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (!camel_case && is_camel_case(fields[i].field))
+			continue;
 		(void)snprintf(name, sizeof(name), "node_memory_%s_bytes", fields[i].field);
 		(void)snprintf(help, sizeof(help), "%s of /proc/meminfo.", fields[i].field);
 		metrics_put_number(text, name, "gauge", help, fields[i].value);
@@ -41,6 +51,14 @@ static void put_info(struct metrics_text *text, const struct memory_info *info)
 	metrics_put_number(text, "machine_memory_bytes", "gauge", "Memory of the VM.", info->total);
 	metrics_put_number(text, "machine_swap_bytes", "gauge", "Swap of the VM.",
 		info->swap_total);
+	metrics_put_number(text, "keel_memory_free_bytes", "gauge", "Memory that nobody uses.",
+		info->free);
+	metrics_put_number(text, "keel_memory_available_bytes", "gauge",
+		"Memory that programs can have without swapping.", info->available);
+	metrics_put_number(text, "keel_memory_anon_bytes", "gauge",
+		"Memory of processes, not of files.", info->anon);
+	metrics_put_number(text, "keel_memory_swap_free_bytes", "gauge", "Swap that nobody uses.",
+		info->swap_free);
 }
 
 static void put_pressure(struct metrics_text *text, const char *resource,
@@ -99,7 +117,7 @@ static void put_loads(struct metrics_text *text, const uint64_t load_centi[3])
 void metrics_put_node(struct metrics_text *text, const struct metrics_node *node)
 {
 	if (node->info_known)
-		put_info(text, &node->info);
+		put_info(text, &node->info, node->camel_case);
 	put_pressures(text, node);
 	put_vmstat(text, node);
 	if (node->load_known)

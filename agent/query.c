@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * query.c - see query.h. Callers: log_query.c, event_query.c.
+ * query.c - see query.h. Callers: log_query.c, event_query.c, metrics.c.
  */
 #include "agent/query.h"
 

@@ -20,8 +20,10 @@ import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_dns  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
+import scenarios_events  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_memory_api  # noqa: E402,F401
+import scenarios_metrics  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_rescue  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401

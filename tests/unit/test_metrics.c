@@ -253,7 +253,8 @@ static int set_up(void **state)
 		.load_centi = {5, 123, 4500},
 		.boot_s = 1700000001,
 		.time_us = 1700000002500000,
-		.cpus = 8};
+		.cpus = 8,
+		.camel_case = true};
 	process = (struct metrics_process){.known = true,
 		.cpu_us = 1230000,
 		.started_us = 2500000,
@@ -278,6 +279,8 @@ static void test_values_of_the_node(void **state)
 	write_and_read();
 	assert_true(value_of("node_memory_MemTotal_bytes") == 2063069184.0);
 	assert_true(value_of("node_memory_SwapFree_bytes") == 7);
+	assert_true(value_of("keel_memory_swap_free_bytes") == 7);
+	assert_true(has("node_memory_Buffers_bytes"));
 	assert_true(value_of("machine_memory_bytes") == 2063069184.0);
 	assert_true(value_of("machine_swap_bytes") == 9);
 	assert_true(value_of("machine_cpu_cores") == 8);
@@ -294,6 +297,13 @@ static void test_values_of_the_node(void **state)
 	assert_true(value_of("node_load15") == 45);
 	assert_true(value_of("node_boot_time_seconds") == 1700000001);
 	assert_true(value_of("node_time_seconds") == 1700000002.5);
+	node.camel_case = false;
+	write_and_read();
+	assert_false(has("node_memory_MemTotal_bytes"));
+	assert_false(has("node_memory_SwapFree_bytes"));
+	assert_true(has("node_memory_Buffers_bytes"));
+	assert_true(has("node_memory_SReclaimable_bytes"));
+	assert_true(value_of("machine_memory_bytes") == 2063069184.0);
 }
 
 static void test_values_of_memory(void **state)
@@ -445,6 +455,21 @@ static void test_what_is_not_known_is_left_out(void **state)
 	assert_false(has("node_filesystem_size_bytes"));
 }
 
+static void test_query(void **state)
+{
+	static const char *const bad[] = {
+		"names", "names=", "names=x", "name=node-exporter", "&", "names=node-exporter&a=b"};
+	bool camel_case = true;
+
+	(void)state;
+	assert_int_equal(metrics_parse_query(NULL, 0, &camel_case), 0);
+	assert_false(camel_case);
+	assert_int_equal(metrics_parse_query("names=node-exporter", 19, &camel_case), 0);
+	assert_true(camel_case);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(metrics_parse_query(bad[i], strlen(bad[i]), &camel_case), -EINVAL);
+}
+
 /* ---- what is read ------------------------------------------------------------------------------------ */
 
 static void test_load(void **state)
@@ -502,7 +527,7 @@ static void test_answer(void **state)
 	proxies[0].counts.bytes[1] = 6;
 	proxies[1].counts.bytes[1] = 7;
 	server.counts.answers[2] = 9;
-	answer = metrics_answer(&sources, &len);
+	answer = metrics_answer(&sources, true, &len);
 	assert_non_null(answer);
 	assert_true(len < sizeof(text));
 	memcpy(text, answer, len + 1);
@@ -586,6 +611,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_values_of_services, set_up),
 	cmocka_unit_test_setup(test_values_of_the_agent, set_up),
 	cmocka_unit_test_setup(test_what_is_not_known_is_left_out, set_up),
+	cmocka_unit_test(test_query),
 	cmocka_unit_test(test_load),
 	cmocka_unit_test(test_process),
 	cmocka_unit_test_setup(test_answer, set_up),

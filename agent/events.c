@@ -131,7 +131,7 @@ void events_add(struct events *events, enum event_kind kind, const char *json, s
 
 	event_ring_add(&events->ring, kind, &time, json, len);
 	/* Not from here: the caller may be in the middle of a request. */
-	if (events->followers > 0)
+	if (events->followers > 0 && events->wake.at_us == 0)
 		loop_timer_set(events->loop, &events->wake, time.boot_us, on_wake, events);
 }
 

@@ -246,11 +246,10 @@ static unsigned int count(const char *word)
 static void test_begins_with_the_last(void **state)
 {
 	static const struct {
-		unsigned int added;
 		uint64_t last;
-		unsigned int told;
-	} cases[] = {{0, 5, 0}, {3, 2, 2}, {3, 3, 3}, {3, 4, 3}, {300, 10, 10}, {300, 256, 256},
-		{300, UINT64_MAX, 256}};
+		unsigned int added, told;
+	} cases[] = {{5, 0, 0}, {2, 3, 2}, {3, 3, 3}, {4, 3, 3}, {10, 300, 10}, {256, 300, 256},
+		{UINT64_MAX, 300, 256}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct event_cursor cursor;

@@ -5,6 +5,7 @@
  */
 #include "agent/metrics_node.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +14,8 @@ const char *const metrics_vmstat_keys[METRICS_VMSTAT] = {
 
 static bool is_camel_case(const char *word)
 {
-	for (; word[0] && word[1]; word++)
-		if (word[0] >= 'a' && word[0] <= 'z' && word[1] >= 'A' && word[1] <= 'Z')
+	for (; word[1]; word++)
+		if (islower((unsigned char)word[0]) && isupper((unsigned char)word[1]))
 			return true;
 	return false;
 }

@@ -521,6 +521,7 @@ static void test_kernel(void **state)
 		"kernel ,\"level\":\"err\",\"log_ms\":1.5,\"text\":\"sd 0:0:0:0: \\\"it\\\" failed\"}\n");
 	say("0,11,1500,-;dead\n", now_us);
 	assert_true(has_line(told(), "kernel ,", "\"level\":\"emerg\""));
+	assert_string_equal(kernel_error_level_name(KERNEL_ERROR_LEVEL + 1), "");
 	/* Not the kernel's, not bad enough, no record. */
 	say("11,12,1500,-;a program's error\n", now_us);
 	say("4,13,1500,-;a warning\n", now_us);

@@ -222,6 +222,10 @@ static void set_up_services(void)
 		.name = "b.service", .state = SERVICE_STATE_FAILED, .wanted = 1};
 	facts.services[5] =
 		(struct control_service){.name = "c.service", .state = SERVICE_STATE_RELOADING};
+	/* Not of this keel's making: not counted, and no time. */
+	facts.services[6] = (struct control_service){.name = "d.service", .state = 200};
+	facts.stages[2] = (struct control_stage){
+		.name = "net", .state = STAGE_STATE_DONE, .start_us = 5, .end_us = 4};
 	facts.engine.daemons[ENGINE_DOCKERD] =
 		(struct facts_daemon){.known = true, .state = DAEMON_STATE_READY, .restarts = 2};
 }
@@ -389,9 +393,15 @@ static void test_values_of_services(void **state)
 	assert_true(value_of("keel_engine_up{daemon=\"dockerd\"}") == 1);
 	assert_true(value_of("keel_engine_up{daemon=\"containerd\"}") == 0);
 	assert_true(value_of("keel_engine_restarts_total{daemon=\"dockerd\"}") == 2);
+	assert_true(value_of("keel_service_up{name=\"d.service\"}") == 0);
 	assert_true(value_of("keel_ready") == 0);
-	for (unsigned int i = 0; i < found.series; i++) /* it runs */
+	for (unsigned int i = 0; i < found.series; i++) { /* disk runs */
 		assert_null(strstr(found.name[i], "stage=\"disk\""));
+		assert_null(strstr(found.name[i], "stage=\"net\""));
+	}
+	facts.engine.daemons[ENGINE_DOCKERD].state = DAEMON_STATE_SLOW;
+	write_and_read();
+	assert_true(value_of("keel_engine_up{daemon=\"dockerd\"}") == 0);
 	assert_true(value_of("keel_status{status=\"degraded\"}") +
 			    value_of("keel_status{status=\"failed\"}") +
 			    value_of("keel_status{status=\"starting\"}") ==
@@ -475,8 +485,8 @@ static void test_query(void **state)
 static void test_load(void **state)
 {
 	static const char *const bad[] = {"", "1", "1.", "1.2", "1.23", "1.23 ", "1.23 4.56 ",
-		"1.23 4.56 7.8 1", ".12 1.00 1.00 ", "1,23 4,56 7,89 ",
-		"1234567890123.00 1.00 1.00 "};
+		"1.23 4.56 7.8 1", ".12 1.00 1.00 ", "1,23 4,56 7,89 ", "1:23 1.00 1.00 ",
+		"1.:3 1.00 1.00 ", "1./3 1.00 1.00 ", "1234567890123.00 1.00 1.00 "};
 	uint64_t load[3];
 
 	(void)state;

@@ -65,12 +65,24 @@ static void test_stream(void **state)
 		"|message|a;");
 }
 
+/* An id with a NUL in it is none. */
+static void test_nul(void **state)
+{
+	static const char text[] = "id: 1\nid: 2\0\ndata: a\n\n";
+
+	(void)state;
+	memset(&sse, 0, sizeof(sse));
+	seen[0] = '\0';
+	assert_int_equal(sse_take(&sse, text, sizeof(text) - 1, note, NULL), 0);
+	assert_string_equal(seen, "1|message|a;");
+}
+
 static void test_retry(void **state)
 {
 	(void)state;
 	expect("retry: 250\n\n", "");
 	assert_int_equal(sse.retry_ms, 250);
-	expect("retry: 25x\nretry\nretry:\n\n", "");
+	expect("retry: 25x\nretry: 2 5\nretry\nretry:\n\n", "");
 	assert_int_equal(sse.retry_ms, 0);
 	expect("retry: 99999999999999999999\n\n", "");
 	assert_int_equal(sse.retry_ms, 60000);
@@ -245,6 +257,7 @@ static void test_what_is_no_event(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_stream),
+	cmocka_unit_test(test_nul),
 	cmocka_unit_test(test_retry),
 	cmocka_unit_test(test_new_connection),
 	cmocka_unit_test(test_an_end_by_the_reader),

@@ -24,8 +24,8 @@ struct api {
 	struct disk *disk;        /* NULL: no jobs */
 	struct memory *memory;    /* NULL: nobody looks after it */
 	struct events *events;
-	const struct metrics_sources *metrics; /* NULL: there are none */
-	struct http_server *http;              /* the one that is served; with `memory` */
+	const struct metrics_sources *metrics;
+	struct http_server *http; /* the one that is served; with `memory` */
 	void *ctx;
 };
 

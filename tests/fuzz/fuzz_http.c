@@ -9,6 +9,7 @@
 
 #include "agent/api.h"
 #include "agent/http.h"
+#include "agent/report.h"
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -58,9 +59,15 @@ static void serve(const char *text, size_t len, size_t piece)
 	static struct facts facts;
 	static struct log_streams logs;
 	static struct events events;
-	static struct api api = {
-		.facts = &facts, .command = on_command, .logs = &logs, .events = &events};
-	struct http_server server;
+	static struct report report;
+	static struct http_server server;
+	static const struct metrics_sources metrics = {
+		.facts = &facts, .http = &server, .events = &events, .report = &report};
+	static struct api api = {.facts = &facts,
+		.command = on_command,
+		.logs = &logs,
+		.events = &events,
+		.metrics = &metrics};
 	struct loop loop;
 	int pair[2];
 

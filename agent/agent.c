@@ -24,6 +24,7 @@
 #include "agent/disk.h"
 #include "agent/engine.h"
 #include "agent/engine_events.h"
+#include "agent/event_watch.h"
 #include "agent/events.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
@@ -72,6 +73,8 @@ static struct agent {
 	struct api api;
 	struct http_server http;
 	struct events events;
+	struct event_watch event_watch;
+	struct metrics_sources metrics;
 	struct log_streams logs;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
@@ -135,6 +138,7 @@ static void note_components(void)
 static void tell_change(void)
 {
 	note_components();
+	event_watch_update(&agent.event_watch);
 	state_file_update(&agent.facts);
 	report_send_change(&agent.report);
 }
@@ -342,8 +346,18 @@ static void init_parts(const struct agent_options *options)
 		.disk = &agent.disk,
 		.memory = &agent.memory,
 		.clock = &agent.clock,
+		.events = &agent.events,
+		.metrics = &agent.metrics,
 		.http = &agent.http};
 	events_init(&agent.events, &agent.loop, &agent.http);
+	agent.metrics = (struct metrics_sources){.facts = &agent.facts,
+		.http = &agent.http,
+		.events = &agent.events,
+		.report = &agent.report,
+		.listeners = agent.listeners,
+		.proxies = agent.proxies,
+		.doors = AGENT_LISTENERS_MAX};
+	event_watch_init(&agent.event_watch, &agent.events, &agent.facts);
 	log_streams_init(&agent.logs, &agent.loop, &agent.http);
 	engine_init(&agent.engine, &agent.loop, &options->engine, &agent.facts, on_engine_change,
 		on_engine_restart, NULL);
@@ -379,12 +393,14 @@ static void agent_finish(void)
 {
 	agent.facts.agent_stopping = true;
 	note_components();
+	event_watch_update(&agent.event_watch);
 	(void)notify_send("STOPPING=1");
 	report_finish(&agent.report, FINISH_MS);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
 		listener_close(&agent.listeners[i]);
 		proxy_close(&agent.proxies[i]);
 	}
+	event_watch_stop(&agent.event_watch);
 	events_stop(&agent.events);
 	http_server_close(&agent.http);
 	power_button_stop(&agent.power_button);
@@ -427,6 +443,7 @@ int agent_run(const struct agent_options *options)
 	memory_start(&agent.memory);
 	oom_watch_start(&agent.oom_watch);
 	clock_keeper_start(&agent.clock);
+	event_watch_start(&agent.event_watch);
 	rc = loop_run(&agent.loop);
 	agent_finish();
 	return rc;

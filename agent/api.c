@@ -12,7 +12,6 @@
 #include "agent/common/document.h"
 #include "agent/disk_api.h"
 #include "agent/memory_api.h"
-#include "agent/metrics.h"
 #include "lib/log.h"
 
 /* Too large for a small stack, and one request is handled at a time. */
@@ -226,13 +225,24 @@ static void get_metrics(struct api *api, const struct http_request *request,
 {
 	size_t len;
 	const char *text;
+	bool camel_case;
 
-	(void)request;
+	if (metrics_parse_query(request->query, request->query_len, &camel_case) < 0) {
+		http_response_problem(response, 400, "bad_query",
+			"the query may be names=node-exporter");
+		return;
+	}
 	look_at_memory(api);
-	text = metrics_answer(api->facts, &len);
+	text = metrics_answer(api->metrics, camel_case, &len);
 	respond_json(response, 200, text, len);
 	if (text)
 		response->type = METRICS_TYPE;
+}
+
+static void get_events(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	events_answer(api->events, request, response);
 }
 
 static const struct {
@@ -258,7 +268,8 @@ static const struct {
 	{"/v1/memory/mode", "POST", "POST", post_memory_mode, NO_QUERY},
 	{"/v1/clock", "GET", "GET, HEAD, POST", get_clock, NO_QUERY},
 	{"/v1/clock", "POST", "GET, HEAD, POST", post_clock, NO_QUERY},
-	{"/metrics", "GET", "GET, HEAD", get_metrics, NO_QUERY},
+	{"/v1/events", "GET", "GET, HEAD", get_events, QUERY},
+	{"/metrics", "GET", "GET, HEAD", get_metrics, QUERY},
 	{"/livez", "GET", "GET, HEAD", get_livez, NO_QUERY},
 	{"/readyz", "GET", "GET, HEAD", get_readyz, NO_QUERY},
 };

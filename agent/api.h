@@ -7,9 +7,11 @@
 #include "agent/clock_keeper.h"
 #include "agent/common/facts.h"
 #include "agent/disk.h"
+#include "agent/events.h"
 #include "agent/http.h"
 #include "agent/log_stream.h"
 #include "agent/memory/memory.h"
+#include "agent/metrics.h"
 #include "lib/base.h"
 #include "lib/control.h"
 
@@ -23,6 +25,8 @@ struct api {
 	struct disk *disk;          /* NULL: no jobs */
 	struct memory *memory;      /* NULL: nobody looks after it */
 	struct clock_keeper *clock; /* NULL: nobody looks after it */
+	struct events *events;
+	const struct metrics_sources *metrics;
 	struct http_server *http;   /* the one that is served; with `memory` */
 	void *ctx;
 };

@@ -27,5 +27,8 @@ void events_init(struct events *events, struct loop *loop, struct http_server *s
 /* `json`: one object on a single line, without times, which are added; it is copied. What is too long (EVENT_JSON_MAX) is
  * dropped and counted. May be called from anywhere in the loop: followers get it in its next turn. */
 void events_add(struct events *events, enum event_kind kind, const char *json, size_t len);
+/* GET /v1/events: 200 with a stream, or a problem. */
+void events_answer(struct events *events, const struct http_request *request,
+	struct http_response *response);
 /* The last words are out, as far as the followers take them: for the end of the agent. */
 void events_stop(struct events *events);

@@ -109,6 +109,7 @@ static void put_response(struct http_connection *connection, const struct http_r
 	char length[48] = "";
 	int len;
 
+	connection->server->counts.answers[response->status / 100 % 6]++;
 	if (!response->stream)
 		(void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 			response->body_len);
@@ -406,12 +407,14 @@ void http_server_accept(struct http_server *server, int fd)
 {
 	struct http_connection *connection = MAP_FAILED;
 
+	server->counts.accepted++;
 	if (server->count >= HTTP_CONNECTIONS_MAX)
 		make_room(server);
 	if (server->count < HTTP_CONNECTIONS_MAX)
 		connection = mmap(NULL, sizeof(*connection), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (connection == MAP_FAILED) {
+		server->counts.busy++;
 		farewell_problem(server->loop, fd, 503, "too_many_connections",
 			"too many API connections at once; try again when some are closed");
 		return;
@@ -444,6 +447,16 @@ void http_server_wake(struct http_server *server)
 		if (connection->stream && connection->out_len == 0 && pump(connection))
 			(void)await_next(connection, false);
 	}
+}
+
+unsigned int http_server_count_streams(const struct http_server *server)
+{
+	const struct http_connection *connection;
+	unsigned int count = 0;
+
+	for (connection = server->connections; connection; connection = connection->next)
+		count += connection->stream != NULL;
+	return count;
 }
 
 void http_server_close(struct http_server *server)

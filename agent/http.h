@@ -63,6 +63,12 @@ void http_response_problem(struct http_response *response, int status, const cha
 
 struct http_connection;
 
+/* Since the start, for metrics. */
+struct http_counts {
+	uint64_t accepted, busy; /* busy: of these, those that were too many */
+	uint64_t answers[6];     /* by the first digit of the status */
+};
+
 struct http_server {
 	struct loop *loop;
 	http_handler_fn *fn;
@@ -70,6 +76,7 @@ struct http_server {
 	struct http_connection *connections;
 	unsigned int count;
 	unsigned int streams; /* of HTTP_STREAMS_MAX */
+	struct http_counts counts;
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, http_handler_fn *fn,
@@ -78,5 +85,7 @@ void http_server_init(struct http_server *server, struct loop *loop, http_handle
 void http_server_accept(struct http_server *server, int fd);
 /* Streams that had nothing may have something now. */
 void http_server_wake(struct http_server *server);
+/* Connections whose answer goes on. */
+unsigned int http_server_count_streams(const struct http_server *server);
 /* Closes every connection. */
 void http_server_close(struct http_server *server);

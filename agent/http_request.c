@@ -106,6 +106,9 @@ static int take_header(const struct phr_header *header, struct http_request *req
 		if (!token_is(header->value, header->value_len, "100-continue"))
 			return 417;
 		request->expect_continue = true;
+	} else if (token_is(header->name, header->name_len, "last-event-id")) {
+		request->last_event_id = header->value;
+		request->last_event_id_len = header->value_len;
 	}
 	return 0;
 }

@@ -19,6 +19,8 @@ struct http_request {
 	size_t query_len;
 	const char *body;
 	size_t body_len;
+	const char *last_event_id; /* the header of that name; NULL if there is none */
+	size_t last_event_id_len;
 	bool head;            /* the method is HEAD */
 	bool keep_alive;      /* the connection may serve another request */
 	bool expect_continue; /* valid with -EAGAIN too: the peer waits for "100 Continue" */

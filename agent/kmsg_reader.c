@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * kmsg_reader.c - see kmsg_reader.h. Callers: disk_kmsg.c, memory/oom_watch.c.
+ * kmsg_reader.c - see kmsg_reader.h. Callers: disk_kmsg.c, memory/oom_watch.c, event_kernel.c.
  */
 #include "agent/kmsg_reader.h"
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "agent/query.h"
+
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -39,36 +41,17 @@ static ssize_t decode_name(const char *text, size_t len, char name[LOG_NAME_MAX]
 	return (ssize_t)n;
 }
 
-static int parse_number(const char *text, size_t len, uint64_t *number)
-{
-	*number = 0;
-	if (len == 0 || len > 18)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		*number = *number * 10 + (uint64_t)(text[i] - '0');
-	}
-	return 0;
-}
-
-static bool key_is(const char *key, size_t len, const char *word)
-{
-	return len == strlen(word) && memcmp(key, word, len) == 0;
-}
-
-static int take_pair(const char *key, size_t key_len, const char *value, size_t value_len,
-	struct log_query *query)
+static int take_pair(const struct query_pair *pair, struct log_query *query)
 {
 	uint64_t number;
 
-	if (parse_number(value, value_len, &number) < 0)
+	if (query_number(pair, &number) < 0)
 		return -EINVAL;
-	if (key_is(key, key_len, "lines"))
+	if (query_key_is(pair, "lines"))
 		query->lines = (size_t)number;
-	else if (key_is(key, key_len, "since_us"))
+	else if (query_key_is(pair, "since_us"))
 		query->since_us = number;
-	else if (key_is(key, key_len, "follow") && number <= 1)
+	else if (query_key_is(pair, "follow") && number <= 1)
 		query->follow = number == 1;
 	else
 		return -EINVAL;
@@ -77,23 +60,15 @@ static int take_pair(const char *key, size_t key_len, const char *value, size_t 
 
 static int take_query(const char *text, size_t len, struct log_query *query)
 {
-	while (len > 0) {
-		const char *end = memchr(text, '&', len);
-		size_t part = end ? (size_t)(end - text) : len;
-		const char *equals = memchr(text, '=', part);
-		size_t key_len = equals ? (size_t)(equals - text) : part;
-		int rc;
+	struct query_pair pair;
+	int rc;
 
-		if (!equals)
-			return -EINVAL;
-		rc = take_pair(text, key_len, equals + 1, part - key_len - 1, query);
+	while ((rc = query_next(&text, &len, &pair)) > 0) {
+		rc = take_pair(&pair, query);
 		if (rc < 0)
-			return rc;
-		part += end != NULL;
-		text += part;
-		len -= part;
+			break;
 	}
-	return 0;
+	return rc;
 }
 
 int log_query_parse(const struct http_request *request, struct log_query *query)

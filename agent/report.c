@@ -167,6 +167,7 @@ static void on_report_connected(void *ctx, int fd, int error)
 	report->failures = 0;
 	report->complained = false;
 	report->said_hello = false;
+	report->connects++;
 	report->dirty = true;
 	pump(report, false);
 }

@@ -28,6 +28,7 @@ struct report {
 	int fd;                  /* -1: not connected */
 	bool started, said_hello, dirty, complained;
 	unsigned int failures;
+	uint64_t connects; /* so far */
 	size_t start, len; /* of the message that waits */
 	char message[REPORT_MESSAGE_MAX];
 };

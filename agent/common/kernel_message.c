@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernel_message.c - see kernel_message.h. Callers: disk_kmsg.c, memory/oom_watch.c.
+ * kernel_message.c - see kernel_message.h. Callers: disk_kmsg.c, memory/oom_watch.c, event_kernel.c.
  *
  * The words are the kernel's: block/blk-core.c and blk-mq.c (blk_print_req_error), fs/buffer.c, fs/ext4/super.c,
  * fs/jbd2/journal.c, mm/oom_kill.c; the same from Linux 5.10 to 6.18. A line that is not known costs nothing: ext4's errors are
@@ -82,23 +82,26 @@ static bool skip_number(struct text *text, uint64_t *number)
 	return digits > 0;
 }
 
-/* "6,1234,5678,-;" with the facility 0: LOG_KERN. The third is the time in us. */
-static bool skip_prefix(struct text *text, uint64_t *at_us)
-{
-	uint64_t priority, sequence;
+/* "6,1234,5678,-;" */
+struct prefix {
+	uint64_t priority; /* the facility times 8, and the level */
+	uint64_t sequence, at_us;
+};
 
-	return skip_number(text, &priority) && priority < 8 && skip(text, ",") &&
-	       skip_number(text, &sequence) && skip(text, ",") && skip_number(text, at_us) &&
-	       skip(text, ",") && seek(text, ";");
+static bool skip_prefix(struct text *text, struct prefix *prefix)
+{
+	return skip_number(text, &prefix->priority) && skip(text, ",") &&
+	       skip_number(text, &prefix->sequence) && skip(text, ",") &&
+	       skip_number(text, &prefix->at_us) && skip(text, ",") && seek(text, ";");
 }
 
-/* The record's first line; behind it come properties, which drivers fill in. */
-static bool take_line(const char *record, size_t len, struct text *text, uint64_t *at_us)
+/* The record's first line, if its facility is 0 (LOG_KERN); behind it come properties, which drivers fill in. */
+static bool take_line(const char *record, size_t len, struct text *text, struct prefix *prefix)
 {
 	const char *end;
 
 	*text = (struct text){.p = record, .len = len};
-	if (!skip_prefix(text, at_us))
+	if (!skip_prefix(text, prefix) || prefix->priority >= 8)
 		return false;
 	end = memchr(text->p, '\n', text->len);
 	if (end)
@@ -167,9 +170,9 @@ enum kernel_message kernel_message_judge(const char *record, size_t len, const c
 {
 	struct text text;
 	enum kernel_message verdict;
-	uint64_t at_us;
+	struct prefix prefix;
 
-	if (!take_line(record, len, &text, &at_us))
+	if (!take_line(record, len, &text, &prefix))
 		return KERNEL_MESSAGE_OTHER;
 	verdict = judge_ext4(text, device);
 	if (verdict == KERNEL_MESSAGE_OTHER)
@@ -270,13 +273,48 @@ enum kernel_oom kernel_message_oom(const char *record, size_t len, const char *b
 	struct memory_oom_kill *kill)
 {
 	struct text text;
+	struct prefix prefix;
 
 	*kill = (struct memory_oom_kill){.pid = 0};
-	if (!take_line(record, len, &text, &kill->at_us))
+	if (!take_line(record, len, &text, &prefix))
 		return KERNEL_OOM_OTHER;
+	kill->at_us = prefix.at_us;
 	if (skip(&text, "oom-kill:constraint=")) {
 		take_chosen(text, base, kill);
 		return KERNEL_OOM_CHOSEN;
 	}
 	return take_killed(text, kill) ? KERNEL_OOM_KILLED : KERNEL_OOM_OTHER;
+}
+
+/* ---- errors ----------------------------------------------------------------------------------------- */
+
+bool kernel_message_sequence(const char *record, size_t len, uint64_t *sequence)
+{
+	struct text text = {.p = record, .len = len};
+	struct prefix prefix;
+
+	if (!skip_prefix(&text, &prefix))
+		return false;
+	*sequence = prefix.sequence;
+	return true;
+}
+
+bool kernel_message_error(const char *record, size_t len, struct kernel_error *error)
+{
+	struct text text;
+	struct prefix prefix;
+
+	if (!take_line(record, len, &text, &prefix) || prefix.priority > KERNEL_ERROR_LEVEL)
+		return false;
+	error->level = (unsigned int)prefix.priority;
+	error->at_us = prefix.at_us;
+	copy(error->text, sizeof(error->text), &text);
+	return true;
+}
+
+const char *kernel_error_level_name(unsigned int level)
+{
+	static const char *const names[] = {"emerg", "alert", "crit", "err"};
+
+	return level < ARRAY_SIZE(names) ? names[level] : "";
 }

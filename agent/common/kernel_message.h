@@ -34,3 +34,21 @@ enum kernel_oom {
  * 0 or "". `base`: the group below which names are told, as the kernel says it ("" for the root). */
 enum kernel_oom kernel_message_oom(const char *record, size_t len, const char *base,
 	struct memory_oom_kill *kill);
+
+#define KERNEL_ERROR_LEVEL    3 /* KERN_ERR; below it is worse (include/linux/kern_levels.h) */
+#define KERNEL_ERROR_TEXT_MAX 384
+
+struct kernel_error {
+	unsigned int level; /* 0 (emerg) to KERNEL_ERROR_LEVEL */
+	uint64_t
+		at_us; /* as the log says: the clock of the log stands still while the machine sleeps */
+	char text
+		[KERNEL_ERROR_TEXT_MAX]; /* as the kernel says it; cut to fit, maybe within a character */
+};
+
+/* The number that every record has, whoever wrote it: they follow each other without a gap. False: it is no record. */
+bool kernel_message_sequence(const char *record, size_t len, uint64_t *sequence) MUST_CHECK;
+/* True if it is the kernel's own, of level error or worse. */
+bool kernel_message_error(const char *record, size_t len, struct kernel_error *error) MUST_CHECK;
+/* "emerg", "alert", "crit" or "err"; "" for another level. */
+const char *kernel_error_level_name(unsigned int level);

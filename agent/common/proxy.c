@@ -60,6 +60,8 @@ static void connection_free(struct proxy_connection *connection)
 {
 	struct proxy *proxy = connection->proxy;
 
+	proxy->counts.bytes[0] += connection->relay.bytes[0];
+	proxy->counts.bytes[1] += connection->relay.bytes[1];
 	*connection->link = connection->next;
 	if (connection->next)
 		connection->next->link = connection->link;
@@ -102,6 +104,7 @@ static void on_target(void *ctx, int fd, int error)
 			return;
 		log_warning("relay: %s", strerror(-error));
 	} else {
+		proxy->counts.unavailable++;
 		(void)snprintf(detail, sizeof(detail), "%s (%s)", proxy->unavailable,
 			strerror(-error));
 		farewell_problem(proxy->loop, TAKE_FD(connection->client_fd), 503,
@@ -124,6 +127,8 @@ static void serve(struct proxy *proxy, int fd, bool own)
 			"too many Docker API connections at once; try again when some are closed");
 		return;
 	}
+	if (!own)
+		proxy->counts.accepted++;
 	connection->client_fd = fd;
 	connection->own = own;
 	transport_start(&connection->transport, proxy->loop, &proxy->target, proxy->timeout_ms,
@@ -205,6 +210,18 @@ void proxy_init(struct proxy *proxy, struct loop *loop, const struct address *li
 int proxy_open(struct proxy *proxy)
 {
 	return listener_open(&proxy->listener);
+}
+
+void proxy_add_bytes(const struct proxy *proxy, uint64_t bytes[2])
+{
+	const struct proxy_connection *connection;
+
+	bytes[0] += proxy->counts.bytes[0];
+	bytes[1] += proxy->counts.bytes[1];
+	for (connection = proxy->connections; connection; connection = connection->next) {
+		bytes[0] += connection->relay.bytes[0];
+		bytes[1] += connection->relay.bytes[1];
+	}
 }
 
 void proxy_close(struct proxy *proxy)

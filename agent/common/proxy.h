@@ -28,6 +28,13 @@
 
 struct proxy_connection;
 
+/* Since the start, for metrics. */
+struct proxy_counts {
+	uint64_t accepted,
+		unavailable; /* unavailable: of these, those for which the target did not answer */
+	uint64_t bytes[2];   /* to clients, to the target: by connections that are over */
+};
+
 struct proxy {
 	struct loop *loop;
 	struct listener listener;
@@ -41,6 +48,7 @@ struct proxy {
 	struct loop_timer
 		quiet_timer; /* armed while the target stops and there may be quiet answers */
 	int dial_error;
+	struct proxy_counts counts;
 };
 
 void proxy_init(struct proxy *proxy, struct loop *loop, const struct address *listen,
@@ -53,5 +61,7 @@ int proxy_open(struct proxy *proxy) MUST_CHECK;
 int proxy_dial(struct proxy *proxy, int *fd) MUST_CHECK;
 /* The target was told to stop, or is up again. May be called with the same word again. */
 void proxy_target_stops(struct proxy *proxy, bool stops);
+/* Adds what was passed on so far, to clients and to the target. */
+void proxy_add_bytes(const struct proxy *proxy, uint64_t bytes[2]);
 /* Closes the listener and every connection. */
 void proxy_close(struct proxy *proxy);

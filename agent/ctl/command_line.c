@@ -81,6 +81,12 @@ static int take_option(struct ctl *ctl, enum ctl_option option, const char *valu
 		rc = parse_number(value, 0, &number);
 		ctl->ready_fd = (int)number;
 		return rc;
+	case CTL_OPTION_KINDS:
+		ctl->kinds = value;
+		return 0;
+	case CTL_OPTION_SINCE:
+		ctl->since = value;
+		return 0;
 	case CTL_OPTION_UUID:
 		ctl->uuid = value;
 		return 0;

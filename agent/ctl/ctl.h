@@ -26,14 +26,16 @@ struct ctl {
 	unsigned int timeout_s; /* 0: not given */
 	bool help, version;
 	bool json, no_block;
-	bool follow;      /* logs */
-	bool watch;       /* status, memory */
-	bool brief;       /* status */
-	bool once;        /* top */
-	const char *uuid; /* disk: NULL if not given */
-	size_t lines;     /* logs: the last so many, SIZE_MAX: all */
-	int ready_fd;     /* forward: -1 if not given */
-	int argc;         /* operands after the verb */
+	bool follow;       /* logs */
+	bool watch;        /* status, memory */
+	bool brief;        /* status */
+	bool once;         /* top, events */
+	const char *kinds; /* events: NULL if not given */
+	const char *since; /* the same */
+	const char *uuid;  /* disk: NULL if not given */
+	size_t lines;      /* logs, events: the last so many, SIZE_MAX: all */
+	int ready_fd;      /* forward: -1 if not given */
+	int argc;          /* operands after the verb */
 	char **argv;
 };
 
@@ -72,6 +74,7 @@ int ctl_reload(const struct ctl *ctl);
 int ctl_forward(const struct ctl *ctl);
 int ctl_docker_context(const struct ctl *ctl);
 int ctl_logs(const struct ctl *ctl);
+int ctl_events(const struct ctl *ctl);
 int ctl_disk(const struct ctl *ctl);
 int ctl_memory(const struct ctl *ctl);
 int ctl_clock(const struct ctl *ctl);

@@ -28,6 +28,9 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 	[CTL_OPTION_ONCE] = {"once", NULL, NULL, NULL, NULL, 0},
 	[CTL_OPTION_FOLLOW] = {"follow", NULL, NULL, NULL, NULL, 'f'},
 	[CTL_OPTION_LINES] = {"lines", "N", "a number, or all", "10 100 1000 all", NULL, 'n'},
+	[CTL_OPTION_KINDS] = {"kinds", "KIND,KIND", "kinds of events",
+		"status service stage engine disk memory oom clock kernel", NULL, 0},
+	[CTL_OPTION_SINCE] = {"since", "ID", "the id of an event", NULL, NULL, 0},
 	[CTL_OPTION_UUID] = {"uuid", "IDENTITY", "what disk list shows", NULL, NULL, 0},
 	[CTL_OPTION_NO_BLOCK] = {"no-block", NULL, NULL, NULL, NULL, 0},
 	[CTL_OPTION_READY_FD] = {"ready-fd", "FD", "the number of an open descriptor", NULL, NULL,
@@ -56,6 +59,15 @@ static const struct ctl_use order_options[] = {
 static const struct ctl_use logs_options[] = {{CTL_OPTION_FOLLOW, "go on as lines come"},
 	{CTL_OPTION_LINES, "only the last N lines"},
 	{CTL_OPTION_TIMEOUT, "for the first line, with --vm (10)"}, {0}};
+static const struct ctl_use events_options[] = {
+	{CTL_OPTION_KINDS,
+		"only these: status, service, stage, engine, disk, memory, oom, clock, kernel"},
+	{CTL_OPTION_LINES, "begin with the last N of those that the guest has kept"},
+	{CTL_OPTION_SINCE, "begin behind the event with that id, which --json shows"},
+	{CTL_OPTION_ONCE, "only what was kept (all, or the last N), and end"},
+	{CTL_OPTION_FOLLOW, "go on as they come: the default"},
+	{CTL_OPTION_JSON, "one object a line, with id and event"},
+	{CTL_OPTION_TIMEOUT, "for the connection (10)"}, {0}};
 static const struct ctl_use disk_options[] = {
 	{CTL_OPTION_UUID, "repair, init, adopt: the disk, as disk list shows it"},
 	{CTL_OPTION_JSON, "the guest's answer, or the error"},
@@ -174,6 +186,11 @@ const struct ctl_verb ctl_verbs[] = {
 		.most = 1,
 		.kind = CTL_OPERANDS_UNITS,
 		.options = logs_options},
+	{.word = "events",
+		.operands = "",
+		.help = "what happens in the guest, as it happens",
+		.fn = ctl_events,
+		.options = events_options},
 	{.word = "disk",
 		.operands = "VERB [DEVICE]",
 		.help = "the data disk: space, repair, another one",

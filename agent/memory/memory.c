@@ -287,6 +287,8 @@ static void end_episode(struct memory *memory, enum reclaim_reason reason)
 			(seen->cpu_us - memory->episode_cpu_us) / USEC_PER_MSEC,
 			reason == RECLAIM_REASON_NONE ? "the mode is another"
 						      : reclaim_reason_text(reason));
+	if (steps > 0)
+		memory->changed(memory->ctx);
 }
 
 /* STALL first: it gives up what the others would begin. */
@@ -539,6 +541,7 @@ void memory_set_target(struct memory *memory, uint64_t bytes)
 	memory->options.target = bytes;
 	memory->facts->memory_seen.target = bytes;
 	wake(memory, RECLAIM_EVENT_TICK, clock_now_us());
+	memory->changed(memory->ctx);
 }
 
 void memory_init(struct memory *memory, struct loop *loop, const struct memory_options *options,

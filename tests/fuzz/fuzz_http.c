@@ -9,6 +9,7 @@
 
 #include "agent/api.h"
 #include "agent/http.h"
+#include "agent/report.h"
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -57,8 +58,16 @@ static void serve(const char *text, size_t len, size_t piece)
 {
 	static struct facts facts;
 	static struct log_streams logs;
-	static struct api api = {.facts = &facts, .command = on_command, .logs = &logs};
-	struct http_server server;
+	static struct events events;
+	static struct report report;
+	static struct http_server server;
+	static const struct metrics_sources metrics = {
+		.facts = &facts, .http = &server, .events = &events, .report = &report};
+	static struct api api = {.facts = &facts,
+		.command = on_command,
+		.logs = &logs,
+		.events = &events,
+		.metrics = &metrics};
 	struct loop loop;
 	int pair[2];
 
@@ -66,6 +75,7 @@ static void serve(const char *text, size_t len, size_t piece)
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	http_server_init(&server, &loop, api_handle_request, &api);
 	log_streams_init(&logs, &loop, &server);
+	events_init(&events, &loop, &server);
 	http_server_accept(&server, pair[1]);
 	while (len > 0 && server.count > 0) {
 		size_t part = len < piece ? len : piece;

@@ -26,6 +26,19 @@ static void try_record(const char *text, size_t size, const char *base)
 		FUZZ_CHECK(verdict == KERNEL_OOM_OTHER);
 }
 
+static void try_error(const char *text, size_t size)
+{
+	struct kernel_error error;
+	uint64_t sequence;
+	bool known = kernel_message_sequence(text, size, &sequence);
+
+	if (!kernel_message_error(text, size, &error))
+		return;
+	FUZZ_CHECK(known && text[0] >= '0' && text[0] <= '3');
+	FUZZ_CHECK(kernel_error_level_name(error.level)[0] != '\0');
+	FUZZ_CHECK(strnlen(error.text, sizeof(error.text)) < sizeof(error.text));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* As long as the input, so that the sanitizer sees every byte read beyond it. */
@@ -36,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	try_record(text, size, "");
 	try_record(text, size, "/wsl-user/b");
+	try_error(text, size);
 	(void)!container_name_parse(text, size, name, sizeof(name));
 	FUZZ_CHECK(strnlen(name, sizeof(name)) < sizeof(name) && name[0] != '\n');
 	free(text);

@@ -21,9 +21,11 @@ import scenarios_disk_gallery  # noqa: E402,F401
 import scenarios_disk_verbs  # noqa: E402,F401
 import scenarios_dns  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
+import scenarios_events  # noqa: E402,F401
 import scenarios_keelctl  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_memory_api  # noqa: E402,F401
+import scenarios_metrics  # noqa: E402,F401
 import scenarios_net  # noqa: E402,F401
 import scenarios_proxy  # noqa: E402,F401
 import scenarios_rescue  # noqa: E402,F401

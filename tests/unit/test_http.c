@@ -364,6 +364,8 @@ static void test_too_many_connections(void **state)
 	LOOP_UNTIL(&loop, closed());
 	assert_memory_equal(peer.text, "HTTP/1.1 503 ", 13);
 	assert_non_null(strstr(peer.text, "too_many_connections"));
+	assert_true(server.counts.accepted == HTTP_CONNECTIONS_MAX + 1);
+	assert_true(server.counts.busy == 1);
 	close_p(&peer.fd);
 	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		close_p(&fds[i]);

@@ -11,6 +11,7 @@
 
 #include "agent/api.h"
 #include "agent/memory_body.h"
+#include "agent/report.h"
 
 /* ---- the reclaim, instead of agent/memory/memory.c --------------------------------------------------- */
 
@@ -71,6 +72,10 @@ static struct loop loop;
 static struct http_server server;
 static struct facts facts;
 static struct memory memory;
+static struct events events;
+static struct report report;
+static const struct metrics_sources metrics = {
+	.facts = &facts, .http = &server, .events = &events, .report = &report};
 static struct api api;
 
 static int set_up(void **state)
@@ -78,7 +83,8 @@ static int set_up(void **state)
 	(void)state;
 	memset(&facts, 0, sizeof(facts));
 	memset(&reclaim, 0, sizeof(reclaim));
-	api = (struct api){.facts = &facts, .memory = &memory, .http = &server};
+	api = (struct api){
+		.facts = &facts, .memory = &memory, .metrics = &metrics, .http = &server};
 	assert_int_equal(loop_init(&loop), 0);
 	http_server_init(&server, &loop, api_handle_request, &api);
 	return 0;
@@ -240,7 +246,7 @@ static void test_what_is_told_is_fresh(void **state)
 	assert_int_equal(reclaim.looks, 2);
 	ask(&one, "GET", "/metrics", "");
 	expect(&one, "200", "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
-	assert_non_null(strstr(one.text, "\nnode_memory_MemTotal_bytes "));
+	assert_non_null(strstr(one.text, "\nmachine_memory_bytes "));
 	assert_int_equal(reclaim.looks, 3);
 	ask(&one, "GET", "/livez", "");
 	expect(&one, "200", "ok");

@@ -86,6 +86,7 @@ static void test_through_with_half_close(void **state)
 	char text[64];
 	size_t len = 0;
 	bool end = false;
+	uint64_t bytes[2] = {0, 0};
 	int target = listen_back(), client = dial(&front), engine = -1;
 
 	(void)state;
@@ -100,7 +101,13 @@ static void test_through_with_half_close(void **state)
 	end = false;
 	LOOP_UNTIL(&loop, read_text(client, text, sizeof(text), &len, &end));
 	assert_string_equal(text, "answer");
+	/* Counted while it lives, and the same once it is over. */
+	proxy_add_bytes(&proxy, bytes);
+	assert_true(bytes[0] == 6 && bytes[1] == 7);
 	LOOP_UNTIL(&loop, proxy.count == 0);
+	proxy_add_bytes(&proxy, bytes);
+	assert_true(bytes[0] == 12 && bytes[1] == 14);
+	assert_true(proxy.counts.accepted == 1 && proxy.counts.unavailable == 0);
 	close_p(&client);
 	close_p(&target);
 }
@@ -119,6 +126,7 @@ static void test_no_target_is_a_503(void **state)
 	assert_non_null(strstr(text, "\"code\":\"engine_unavailable\""));
 	assert_non_null(strstr(text, "\"message\":\"nobody is there (No such file"));
 	assert_int_equal(proxy.count, 0);
+	assert_true(proxy.counts.accepted == 1 && proxy.counts.unavailable == 1);
 	close_p(&client);
 }
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * event_query.c - see event_query.h. Caller: events.c.
+ */
+#include "agent/event_query.h"
+
+#include <string.h>
+
+#include "agent/query.h"
+
+static int take_kinds(const char *text, size_t len, unsigned int *kinds)
+{
+	*kinds = 0;
+	for (;;) {
+		const char *comma = memchr(text, ',', len);
+		size_t part = comma ? (size_t)(comma - text) : len;
+		enum event_kind kind;
+
+		if (event_kind_find(text, part, &kind) < 0)
+			return -EINVAL;
+		*kinds |= 1U << kind;
+		if (!comma)
+			return 0;
+		text += part + 1;
+		len -= part + 1;
+	}
+}
+
+static int take_id(const struct query_pair *pair, struct event_query *query)
+{
+	query->start = EVENT_START_AFTER;
+	return event_id_parse(pair->value, pair->value_len, &query->life, &query->number);
+}
+
+static int take_pair(const struct query_pair *pair, struct event_query *query)
+{
+	uint64_t number;
+
+	if (query_key_is(pair, "kinds"))
+		return take_kinds(pair->value, pair->value_len, &query->kinds);
+	if (query_key_is(pair, "last_event_id") || query_key_is(pair, "since"))
+		return take_id(pair, query);
+	if (query_number(pair, &number) < 0)
+		return -EINVAL;
+	if (query_key_is(pair, "last")) {
+		query->start = EVENT_START_LAST;
+		query->number = number;
+	} else if (query_key_is(pair, "follow") && number <= 1) {
+		query->follow = number == 1;
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int event_query_parse(const struct http_request *request, struct event_query *query)
+{
+	const char *text = request->query;
+	size_t len = request->query_len;
+	struct query_pair pair;
+	int rc;
+
+	*query = (struct event_query){.kinds = EVENT_QUERY_ALL, .follow = true};
+	while ((rc = query_next(&text, &len, &pair)) > 0) {
+		rc = take_pair(&pair, query);
+		if (rc < 0)
+			break;
+	}
+	if (rc < 0 || request->last_event_id_len == 0)
+		return rc;
+	query->start = event_id_parse(request->last_event_id, request->last_event_id_len,
+			       &query->life, &query->number) == 0
+			       ? EVENT_START_AFTER
+			       : EVENT_START_FOREIGN;
+	return 0;
+}

@@ -24,8 +24,8 @@ class Peer:
 
     def __init__(self, guest, timeout=30):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(guest.path(SOCKET))  # waits for room in the queue; with a timeout it would not
         self.socket.settimeout(timeout)
-        self.socket.connect(guest.path(SOCKET))
         self.pending = b""
 
     def __enter__(self):

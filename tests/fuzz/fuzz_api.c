@@ -237,8 +237,8 @@ static void serve(const struct dialogue *dialogue, size_t piece)
 	static struct facts facts;
 	static struct log_streams logs;
 	static struct api api = {.facts = &facts, .command = on_command, .logs = &logs};
-	struct http_server server;
-	struct loop loop;
+	static struct http_server server;
+	static struct loop loop;
 	size_t sent = 0;
 	int pair[2];
 

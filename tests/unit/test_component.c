@@ -294,6 +294,17 @@ static void test_daemons(void **state)
 	expect(COMPONENT_DOCKER, COMPONENT_STATE_OK, "", "");
 }
 
+static void test_no_engine_at_all(void **state)
+{
+	(void)state;
+	memset(facts.services, 0, sizeof(facts.services));
+	expect(COMPONENT_DOCKER, COMPONENT_STATE_FAILED, "no engine service", "Run ");
+	expect(COMPONENT_SERVICES, COMPONENT_STATE_OK, "", "");
+	expect(COMPONENT_CONTAINERD, COMPONENT_STATE_OFF, "", "");
+	/* The whole is a component of nothing: its verdict, and no hint of its own. */
+	expect(COMPONENTS, COMPONENT_STATE_FAILED, "no engine service", "journalctl -k");
+}
+
 static void test_oom(void **state)
 {
 	(void)state;
@@ -353,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup(test_off, set_up),
 		cmocka_unit_test_setup(test_ways_out, set_up),
 		cmocka_unit_test_setup(test_daemons, set_up),
+		cmocka_unit_test_setup(test_no_engine_at_all, set_up),
 		cmocka_unit_test_setup(test_oom, set_up),
 		cmocka_unit_test_setup(test_since, set_up),
 		cmocka_unit_test_setup(test_names, set_up),

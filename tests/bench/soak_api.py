@@ -144,7 +144,7 @@ MIX = {KeepAlive: 3, Setter: 1, Follower: 4, Vanishing: 1, Slow: 4, Deaf: 1, Cro
 
 
 def sample(cost):
-    return {"seconds": 0.0, "descriptors": cost.descriptors(), **cost.memory()}
+    return {"seconds": 0.0, "descriptors": cost.descriptors(), "names": cost.descriptor_names(), **cost.memory()}
 
 
 def watch(cost, loads, start, seconds):
@@ -188,6 +188,8 @@ def check_end(guest, cost, loads, idle, warm, samples):
     while cost.descriptors() > idle["descriptors"] and time.monotonic() < deadline:
         time.sleep(0.1)  # nothing tells when the agent has given the last of them up
     end = sample(cost)
+    if end["descriptors"] > idle["descriptors"]:
+        print(f"before: {' '.join(idle['names'])}\nafter:  {' '.join(end['names'])}")
     errors = [error for load in loads for error in load.errors]
     print("\n".join(errors[:10]), end="\n" if errors else "")
     grown = [now["Private"] - warm["Private"] for now in samples]

@@ -80,4 +80,9 @@ bench-proxy: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_proxy.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-proxy bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm
+## soak-api: what hosts do to the API, for T seconds (default 3600); memory and descriptors must not grow (root)
+soak-api: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/soak_api.py $(or $(T),3600)
+
+.PHONY: soak-api bench bench-disk bench-init bench-memory bench-proxy bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

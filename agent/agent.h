@@ -9,6 +9,7 @@
 #include "agent/engine.h"
 #include "agent/memory/memory.h"
 #include "lib/base.h"
+#include "lib/vmm_address.h"
 
 #define AGENT_API_SOCKET    "/run/keel/api.sock"
 #define AGENT_LISTENERS_MAX 4
@@ -20,6 +21,7 @@ struct agent_options {
 	struct disk_options disk;
 	struct memory_options memory;
 	struct address report;
+	struct vmm_address vmm; /* of the monitor that wants to hear of the boot, if one does */
 	const char *control; /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;
 };

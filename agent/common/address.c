@@ -16,10 +16,9 @@
 
 #include <linux/vm_sockets.h>
 
-/* On Hyper-V a connection's rings are contiguous kernel memory of this size, which fragmented memory may
- * not have; the kernel doubles the value (socket(7)). */
-#define VSOCK_BUFFER (32 * 1024)
 #define LISTEN_QUEUE 64
+/* What a peer that is never read can make the kernel keep (virtio's receive credit). */
+#define UNREAD_MAX UINT64_C(4096)
 
 static int parse_number(const char **text, unsigned long max, unsigned int *number)
 {
@@ -175,9 +174,19 @@ static socklen_t to_kernel(const struct address *address, union any_address *out
 	return 0;
 }
 
+/* Why: address.h. A transport that ignores it does no harm. */
+static void set_buffers(int fd, unsigned int size)
+{
+	const uint64_t unread = UNREAD_MAX;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (size == ADDRESS_BUFFER_REPORT)
+		(void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &unread, sizeof(unread));
+}
+
 static int open_socket(const struct address *address, union any_address *kernel, socklen_t *len)
 {
-	const int size = VSOCK_BUFFER;
 	int fd;
 
 	*len = to_kernel(address, kernel);
@@ -186,11 +195,8 @@ static int open_socket(const struct address *address, union any_address *kernel,
 	fd = socket(kernel->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (address->kind == ADDRESS_VSOCK) {
-		/* Must come before listen or connect; a transport that ignores it does no harm. */
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	}
+	if (address->kind == ADDRESS_VSOCK && address->buffer)
+		set_buffers(fd, address->buffer);
 	return fd;
 }
 

@@ -22,7 +22,7 @@ struct agent_options {
 	struct memory_options memory;
 	struct address report;
 	struct vmm_address vmm; /* of the monitor that wants to hear of the boot, if one does */
-	const char *control; /* PID 1's socket, NULL: none */
+	const char *control;    /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;
 };
 

@@ -32,8 +32,8 @@ static bool same_facts(const struct facts_engine *a, const struct facts_engine *
 			return false;
 	}
 	return a->state == b->state && a->culprit == b->culprit && a->was_ready == b->was_ready &&
-	       strcmp(a->api_version, b->api_version) == 0 &&
-	       strcmp(a->version, b->version) == 0 && strcmp(a->reason, b->reason) == 0;
+	       strcmp(a->api_version, b->api_version) == 0 && strcmp(a->version, b->version) == 0 &&
+	       strcmp(a->reason, b->reason) == 0;
 }
 
 static void judge_all(struct engine *engine);

@@ -29,8 +29,7 @@ struct engine_question {
 		size_t reason_size);
 };
 
-extern const struct engine_question
-	engine_question_dockerd; /* GET /_ping; with details */
+extern const struct engine_question engine_question_dockerd;    /* GET /_ping; with details */
 extern const struct engine_question engine_question_containerd; /* grpc.health.v1.Health/Check */
 
 /* `error` 0: the daemon is well, and `detail` is there. Else `reason` says what went wrong. The probe is free for reuse. */

@@ -44,8 +44,8 @@ static void report_lost(struct report *report, int error)
 
 	loop_remove(report->loop, &report->source);
 	loop_timer_cancel(report->loop, &report->gap);
-	report->flapping = report->fd >= 0 && clock_now_us() < report->connected_us +
-							      REPORT_STABLE_MS * USEC_PER_MSEC;
+	report->flapping = report->fd >= 0 &&
+			   clock_now_us() < report->connected_us + REPORT_STABLE_MS * USEC_PER_MSEC;
 	if (report->fd >= 0 && !report->flapping) {
 		report->failures = 0;
 		report->complained = false;

@@ -33,10 +33,10 @@ struct report {
 	struct loop_timer gap;   /* armed: a change waits for it */
 	int fd;                  /* -1: not connected */
 	bool started, said_hello, dirty, complained;
-	bool flapping; /* the last connection did not last */
+	bool flapping;         /* the last connection did not last */
 	unsigned int failures; /* connections in a row that could not be had, or did not last */
 	uint64_t connected_us, told_us; /* since when; when the last state was composed */
-	size_t start, len; /* of the message that waits */
+	size_t start, len;              /* of the message that waits */
 	char message[REPORT_MESSAGE_MAX];
 };
 

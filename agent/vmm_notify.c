@@ -137,7 +137,8 @@ static void read_identity(struct vmm_identity *identity)
 
 	/* machine-id(5): the digits and a newline, which is left out here; an image that has none has no file, or
 	 * "uninitialized". */
-	if ((len < 0 && len != -EFBIG) || strspn(id, "0123456789abcdef") != sizeof(identity->machine_id) - 1)
+	if ((len < 0 && len != -EFBIG) ||
+		strspn(id, "0123456789abcdef") != sizeof(identity->machine_id) - 1)
 		id[0] = '\0';
 	if (uname(&name) == 0)
 		memcpy(identity->hostname, name.nodename,
@@ -161,11 +162,8 @@ void vmm_notify_find(struct vmm_address *address)
 void vmm_notify_init(struct vmm_notify *notify, struct loop *loop,
 	const struct vmm_address *address, const struct facts *facts)
 {
-	*notify = (struct vmm_notify){.loop = loop,
-		.facts = facts,
-		.address = *address,
-		.source.fd = -1,
-		.fd = -1};
+	*notify = (struct vmm_notify){
+		.loop = loop, .facts = facts, .address = *address, .source.fd = -1, .fd = -1};
 	if (address->family != 0)
 		read_identity(&notify->identity);
 }

@@ -28,8 +28,8 @@ struct vmm_identity {
 
 struct vmm_said {
 	bool machine_id, hostname, ready;
-	bool targets[VMM_WORDS_TARGETS];                         /* active */
-	char services[CONTROL_SERVICES_MAX][CONTROL_NAME_MAX];   /* active; "": none */
+	bool targets[VMM_WORDS_TARGETS];                       /* active */
+	char services[CONTROL_SERVICES_MAX][CONTROL_NAME_MAX]; /* active; "": none */
 	char status[sizeof(((struct health *)0)->reason) + 16];
 };
 

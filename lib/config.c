@@ -293,7 +293,8 @@ void config_parse_cmdline(struct config *config, const char *text, size_t len, c
 	void *ctx)
 {
 	struct parse parse = {config, warn, ctx, NULL};
-	char word[512]; /* the kernel's own limit for all is 2048 bytes (COMMAND_LINE_SIZE on x86) */
+	char word
+		[512]; /* the kernel's own limit for all is 2048 bytes (COMMAND_LINE_SIZE on x86) */
 
 	for (const char *at = text; cmdline_next(&at, text + len, word, sizeof(word));)
 		parse_cmdline_word(&parse, word);

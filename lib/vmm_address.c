@@ -41,8 +41,10 @@ static int parse_number(const char **text, unsigned int *number)
 
 static int parse_vsock(const char *text, struct vmm_address *address)
 {
-	if (parse_number(&text, &address->cid) < 0 || *text++ != ':' ||
-		parse_number(&text, &address->port) < 0 || *text)
+	if (parse_number(&text, &address->cid) < 0 || *text != ':')
+		return -EINVAL;
+	text++;
+	if (parse_number(&text, &address->port) < 0 || *text)
 		return -EINVAL;
 	/* "any" is an address to listen on. */
 	return address->cid == VMADDR_CID_ANY || address->port == VMADDR_PORT_ANY ? -EINVAL : 0;
@@ -107,8 +109,9 @@ static int decode(const char *text, char value[VMM_VALUE_MAX])
 		if (i % 4 == 0)
 			continue;
 		value[len] = (char)(bits >> (6 - 2 * (i % 4)));
-		if (value[len++] == '\0' || len == VMM_VALUE_MAX)
+		if (value[len] == '\0' || len + 1 == VMM_VALUE_MAX)
 			return -EINVAL;
+		len++;
 	}
 	value[len] = '\0';
 	return 0;

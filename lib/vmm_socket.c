@@ -29,9 +29,8 @@ static socklen_t to_kernel(const struct vmm_address *address, union vmm_sockaddr
 
 	memset(out, 0, sizeof(*out));
 	if (address->family == AF_VSOCK) {
-		out->vm = (struct sockaddr_vm){.svm_family = AF_VSOCK,
-			.svm_cid = address->cid,
-			.svm_port = address->port};
+		out->vm = (struct sockaddr_vm){
+			.svm_family = AF_VSOCK, .svm_cid = address->cid, .svm_port = address->port};
 		return sizeof(out->vm);
 	}
 	out->un.sun_family = AF_UNIX;
@@ -45,9 +44,8 @@ static socklen_t to_kernel(const struct vmm_address *address, union vmm_sockaddr
 /* Not allowed, or all taken: then any port will do. */
 static void bind_privileged(int fd)
 {
-	struct sockaddr_vm own = {.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
-		.svm_port = PRIVILEGED_PORT_MAX};
+	struct sockaddr_vm own = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = PRIVILEGED_PORT_MAX};
 
 	while (bind(fd, (const struct sockaddr *)&own, sizeof(own)) < 0 && errno == EADDRINUSE &&
 		own.svm_port > 1)
@@ -56,8 +54,7 @@ static void bind_privileged(int fd)
 
 static int open_type(const struct vmm_address *address, int type, int *fd)
 {
-	_cleanup_close_ int sock =
-		socket(address->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int sock = socket(address->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	union vmm_sockaddr to;
 	socklen_t len = to_kernel(address, &to);
 

@@ -67,6 +67,11 @@ bench-disk: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_disk.py $(T)
 
+## bench-api: latency of health, delay of the report, cost of a storm of changes, natively with the engine (root)
+bench-api: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_api.py $(T)
+
 ## bench-memory: what the host holds after work has ended, by reclaim policy (hours; T=--quick shows that it works)
 bench-memory: lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_memory.py $(T)
@@ -75,4 +80,4 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm
+.PHONY: bench bench-api bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

@@ -23,8 +23,7 @@ static void test_answers(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(engine_parse_answer(good, strlen(good), &status, &detail),
-		0);
+	assert_int_equal(engine_parse_answer(good, strlen(good), &status, &detail), 0);
 	assert_string_equal(detail.api_version, "1.45");
 	assert_string_equal(detail.version, "26.1.5");
 	/* The body does not matter, every byte of the header does. */
@@ -32,16 +31,15 @@ static void test_answers(void **state)
 		char *copy = malloc(len ? len : 1);
 
 		memcpy(copy, good, len);
-		assert_int_equal(engine_parse_answer(copy, len, &status, &detail),
-			-EAGAIN);
+		assert_int_equal(engine_parse_answer(copy, len, &status, &detail), -EAGAIN);
 		free(copy);
 	}
 	assert_int_equal(engine_parse_answer("HTTP/1.1 500 no\r\n\r\n", 19, &status, &detail),
 		-EREMOTEIO);
 	assert_int_equal(status, 500);
-	assert_int_equal(engine_parse_answer("SSH-2.0-x\r\n", 11, &status, &detail),
-		-EPROTO);
-	assert_int_equal(engine_parse_answer("HTTP/1.1 44444444444 x\r\n\r\n", 26, &status, &detail),
+	assert_int_equal(engine_parse_answer("SSH-2.0-x\r\n", 11, &status, &detail), -EPROTO);
+	assert_int_equal(engine_parse_answer("HTTP/1.1 44444444444 x\r\n\r\n", 26, &status,
+				 &detail),
 		-EPROTO);
 	assert_int_equal(
 		engine_parse_answer("HTTP/1.1 200 OK\r\nApi-Version: 12345678901234567890\r\n\r\n",
@@ -51,7 +49,8 @@ static void test_answers(void **state)
 	assert_string_equal(detail.version, "");
 	assert_int_equal(engine_parse_answer(other, strlen(other), &status, &detail), 0);
 	assert_string_equal(detail.version, "");
-	assert_int_equal(engine_parse_answer(with_system, strlen(with_system), &status, &detail), 0);
+	assert_int_equal(engine_parse_answer(with_system, strlen(with_system), &status, &detail),
+		0);
 	assert_string_equal(detail.version, "28.0.1-rc.1");
 }
 

@@ -265,8 +265,8 @@ static void test_changes_come_together(void **state)
 		if (last)
 			break;
 		/* Of a machine that is so slow that the storm takes seconds, as many as the gap lets through. */
-		assert_true((uint64_t)heard <= 1 + (begun_us - report.connected_us) /
-						       (REPORT_GAP_MS * USEC_PER_MSEC));
+		assert_true((uint64_t)heard <=
+			    1 + (begun_us - report.connected_us) / (REPORT_GAP_MS * USEC_PER_MSEC));
 	}
 	assert_int_equal(report.gap.at_us, 0);
 	assert_false(report.dirty);

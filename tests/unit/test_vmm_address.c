@@ -27,10 +27,10 @@ static void test_language(void **state)
 		{"/run/notify", AF_UNIX, 0, 0, 0},
 		{"@keel", AF_UNIX, 0, 0, 0},
 	};
-	static const char *const bad[] = {"", "/", "@", "x", "vsock", "vsock:", "vsock:2", "vsock:2:",
-		"vsock::702", "vsock:2:702 ", "vsock:2:702:1", "vsock:-1:2", "vsock:2:+1",
-		"vsock:4294967295:1", "vsock:2:4294967295", "vsock:4294967296:1", "vsock-:2:1",
-		"vsock-raw:2:1", "VSOCK:2:1", "unix:/run/x", "2:702"};
+	static const char *const bad[] = {"", "/", "@", "x", "vsock", "vsock:", "vsock:2",
+		"vsock:2:", "vsock::702", "vsock:2:702 ", "vsock:2:702:1", "vsock:-1:2",
+		"vsock:2:+1", "vsock:4294967295:1", "vsock:2:4294967295", "vsock:4294967296:1",
+		"vsock-:2:1", "vsock-raw:2:1", "VSOCK:2:1", "unix:/run/x", "2:702"};
 	struct vmm_address address;
 	char path[120];
 
@@ -75,7 +75,8 @@ static void test_command_line(void **state)
 		{"systemd.set_credential_binary=vmm.notify_socket:dnNvY2s6Mjo1", 0, "vsock:2:5"},
 		{"systemd.set-credential-binary=vmm.notify_socket:L3J1bi94", 0, "/run/x"},
 		{"systemd.set_credential=other:1 vmm.notify_socket=a vmm.notify_socket=b", 0, "a"},
-		{"xvmm.notify_socket=a vmm.notify_socketx=a keel.vmm.notify_socket=a", -ENOENT, NULL},
+		{"xvmm.notify_socket=a vmm.notify_socketx=a keel.vmm.notify_socket=a", -ENOENT,
+			NULL},
 		{"vmm.notify_socket=", 0, ""},
 		{"systemd.set_credential_binary=vmm.notify_socket:????", -EINVAL, NULL},
 	};
@@ -106,8 +107,8 @@ static void test_base64(void **state)
 		const char *text, *value;
 	} words[] = {{"", ""}, {"QQ==", "A"}, {"QQ", "A"}, {"QUI=", "AB"}, {"QUJD", "ABC"},
 		{"Kz8+fg==", "+?>~"}, {"7/8=", "\xef\xff"}};
-	static const char *const bad[] = {"Q", "QUJDR", "QQ===", "QQ=Q", "=", "Q Q=", "QQ\t", "-_==",
-		"AAAA", "QUIA"};
+	static const char *const bad[] = {
+		"Q", "QUJDR", "QQ===", "QQ=Q", "=", "Q Q=", "QQ\t", "-_==", "AAAA", "QUIA"};
 	char line[400] = "systemd.set_credential_binary=vmm.notify_socket:", value[VMM_VALUE_MAX];
 	size_t prefix = strlen(line);
 
@@ -195,7 +196,8 @@ static void test_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		assert_true(cmdline_next(&at, line + sizeof(line) - 1, word, sizeof(word)));
-		assert_memory_equal(word, words[i], strlen(words[i]) < 4 ? strlen(words[i]) + 1 : 4);
+		assert_memory_equal(word, words[i],
+			strlen(words[i]) < 4 ? strlen(words[i]) + 1 : 4);
 	}
 	assert_false(cmdline_next(&at, line + sizeof(line) - 1, word, sizeof(word)));
 	at = line;

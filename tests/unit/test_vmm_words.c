@@ -121,7 +121,8 @@ static void test_without_its_disk(void **state)
 	set_stages(6, 7, STAGE_STATE_SKIPPED);
 	set_health(HEALTH_STATUS_DEGRADED, "no disk");
 	EXPECT(ACTIVE "sysinit.target", ACTIVE "network.target", ACTIVE "network-online.target",
-		ACTIVE "basic.target", "READY=1\nSTATUS=degraded: no disk", ACTIVE "multi-user.target");
+		ACTIVE "basic.target", "READY=1\nSTATUS=degraded: no disk",
+		ACTIVE "multi-user.target");
 	/* It comes late. */
 	set_stages(5, 6, STAGE_STATE_DONE);
 	EXPECT(ACTIVE "local-fs.target");

@@ -107,10 +107,24 @@ static bool next_service(const struct facts *facts, struct vmm_said *said, char 
 	return false;
 }
 
+/* As systemd's queue of jobs is empty: without the data disk what requires it waits, for a disk may come late, where systemd's
+ * jobs fail. */
+static bool boot_over(const struct facts *facts)
+{
+	if (facts_stage_over(facts, "services"))
+		return true;
+	if (!basic_active(facts) || disk_active(facts))
+		return false;
+	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++)
+		if (facts->services[i].state == SERVICE_STATE_STARTING)
+			return false;
+	return true;
+}
+
 static bool next_status(const struct facts *facts, const struct health *health,
 	struct vmm_said *said, char text[VMM_WORDS_MAX])
 {
-	bool ready = said->ready || facts_stage_over(facts, "services");
+	bool ready = said->ready || boot_over(facts);
 	char status[sizeof(said->status)];
 
 	if (health->status == HEALTH_STATUS_READY)

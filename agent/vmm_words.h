@@ -6,8 +6,9 @@
  * It is told states, not events: whatever could not be said is said later, as it is then. Each message is one thing:
  *   X_SYSTEMD_MACHINE_ID=, X_SYSTEMD_HOSTNAME=   if there is one
  *   X_SYSTEMD_UNIT_ACTIVE=, _INACTIVE=           the targets below, and services (systemd: targets only)
- *   READY=1 and STATUS=                          when every service that is wanted has become active or has failed, as
- *                                                systemd's queue of jobs is empty then; once
+ *   READY=1 and STATUS=                          when every service that is wanted has become active or has failed, or
+ *                                                waits for a data disk that is not there, as systemd's queue of jobs
+ *                                                is empty then; once
  *   STATUS=                                      whenever the status or the reason of health is another
  * The targets are boot stages: sysinit.target up to the modules, local-fs.target the data disk, network.target and
  * network-online.target the network, basic.target all of them, multi-user.target the services; shutdown.target the way

@@ -24,7 +24,8 @@ sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
 
 import figures  # noqa: E402
 import tables  # noqa: E402
-from engine import EngineGuest, data_disk, unavailable  # noqa: E402
+from control import Closed  # noqa: E402
+from engine import EngineGuest, unavailable  # noqa: E402
 
 REPORT = "/run/report.sock"
 CHILD = """[Unit]
@@ -138,7 +139,7 @@ class Watcher(threading.Thread):
         self.start()
 
     def run(self):
-        with contextlib.suppress(OSError, ValueError, EOFError):
+        with contextlib.suppress(OSError, ValueError, Closed):
             for pid in self.pictures:
                 self.heard += 1
                 if pid != self.pid:
@@ -256,10 +257,10 @@ def measure_run(guest, engine, watchers, counts):
 
 @contextlib.contextmanager
 def guest_with_engine(engine):
-    options = {"units": {"child.service": CHILD}, "files": {f"/etc/keel/units/keel-agent.service.d/report.conf": DROP_IN},
+    options = {"units": {"child.service": CHILD}, "files": {"/etc/keel/units/keel-agent.service.d/report.conf": DROP_IN},
                "seconds": 3600}
     if engine:
-        with data_disk() as disk, EngineGuest(disk, **options) as guest:
+        with EngineGuest(**options) as guest:
             guest.wait_ready()
             yield guest
     else:
@@ -306,7 +307,7 @@ def main():
         sys.exit(f"bench-api: {reason}")
     engine = not options.without_engine
     runs = []
-    with guest_with_engine(engine) as guest, socket.socket(socket.AF_UNIX) as listener:
+    with figures.favoured(), guest_with_engine(engine) as guest, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(guest.path(REPORT))
         listener.listen(1)
         host, _ = listener.accept()

@@ -116,16 +116,25 @@ static void test_a_boot(void **state)
 static void test_without_its_disk(void **state)
 {
 	(void)state;
-	set_stages(0, 8, STAGE_STATE_DONE);
+	set_stages(0, 6, STAGE_STATE_DONE);
 	set_stages(5, 6, STAGE_STATE_FAILED);
-	set_stages(6, 7, STAGE_STATE_SKIPPED);
+	set_stages(7, 8, STAGE_STATE_RUNNING);
+	set_service(0, "docker.service", SERVICE_STATE_WAITING);
+	set_service(1, "late.service", SERVICE_STATE_STARTING);
 	set_health(HEALTH_STATUS_DEGRADED, "no disk");
-	EXPECT(ACTIVE "sysinit.target", ACTIVE "network.target", ACTIVE "network-online.target",
-		ACTIVE "basic.target", "READY=1\nSTATUS=degraded: no disk",
-		ACTIVE "multi-user.target");
+	EXPECT(ACTIVE "sysinit.target", "STATUS=degraded: no disk");
+	set_stages(6, 7, STAGE_STATE_SKIPPED);
+	EXPECT(ACTIVE "network.target", ACTIVE "network-online.target", ACTIVE "basic.target");
+	/* Whoever starts is waited for, whoever waits for the disk is not. */
+	set_service(1, "late.service", SERVICE_STATE_ACTIVE);
+	EXPECT(ACTIVE "late.service", "READY=1\nSTATUS=degraded: no disk");
 	/* It comes late. */
 	set_stages(5, 6, STAGE_STATE_DONE);
-	EXPECT(ACTIVE "local-fs.target");
+	set_stages(7, 8, STAGE_STATE_DONE);
+	set_service(0, "docker.service", SERVICE_STATE_ACTIVE);
+	set_health(HEALTH_STATUS_READY, "");
+	EXPECT(ACTIVE "local-fs.target", ACTIVE "docker.service", "STATUS=Ready.",
+		ACTIVE "multi-user.target");
 }
 
 /* Each of the stages that a target stands for, missing or failed. */
@@ -152,6 +161,8 @@ static void test_targets_need_their_stages(void **state)
 			assert_null(strstr(told, cases[i].lacks));
 			assert_int_equal(strstr(told, "READY=1") != NULL,
 				cases[i].stage != 7 || bad[j] == STAGE_STATE_FAILED);
+			assert_int_equal(strstr(told, "multi-user.target") != NULL,
+				cases[i].stage != 7);
 			/* Which failed does not matter to basic.target, but that it is over. */
 			assert_int_equal(strstr(told, "basic.target") != NULL,
 				cases[i].stage == 7 ||

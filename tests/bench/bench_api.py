@@ -25,7 +25,7 @@ sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
 import figures  # noqa: E402
 import tables  # noqa: E402
 from control import Closed  # noqa: E402
-from engine import EngineGuest, unavailable  # noqa: E402
+from engine import EngineGuest, daemon_config, engine_root, unavailable  # noqa: E402
 
 REPORT = "/run/report.sock"
 CHILD = """[Unit]
@@ -131,11 +131,11 @@ def echo(count):
 # ---- the push -----------------------------------------------------------------------------------
 
 class Watcher(threading.Thread):
-    """Notes when the child's process was first told to be another one, or none."""
+    """Notes when each process of the child was first told to be gone."""
 
     def __init__(self, pictures):
         super().__init__(daemon=True)
-        self.pictures, self.changed, self.at, self.pid, self.heard = pictures, threading.Event(), 0, None, 0
+        self.pictures, self.changed, self.left, self.pid, self.heard = pictures, threading.Event(), {}, None, 0
         self.start()
 
     def run(self):
@@ -143,7 +143,7 @@ class Watcher(threading.Thread):
             for pid in self.pictures:
                 self.heard += 1
                 if pid != self.pid:
-                    self.at, self.pid = time.perf_counter_ns(), pid
+                    self.left[self.pid], self.pid = time.perf_counter_ns(), pid
                     self.changed.set()
 
 
@@ -166,7 +166,7 @@ def control_pids(guest):
 
 def wait_for(watcher, wanted):
     end = time.monotonic() + 10
-    while not wanted(watcher.pid):
+    while not wanted():
         if not watcher.changed.wait(max(0.0, end - time.monotonic())):
             raise AssertionError("the change was not told")
         watcher.changed.clear()
@@ -176,16 +176,18 @@ def push(guest, watchers, count, pause_s):
     """Milliseconds from SIGKILL until each watcher has heard that the process is gone; each kill comes `pause_s` after the
     last change was told."""
     delays = {name: [] for name in watchers}
+    first = next(iter(watchers.values()))
     for _ in range(count):
         for watcher in watchers.values():
-            wait_for(watcher, lambda pid: pid not in (None, 0))
-        pid = guest.outside_pid(next(iter(watchers.values())).pid)
+            wait_for(watcher, lambda watcher=watcher: watcher.pid not in (None, 0) and watcher.pid == first.pid)
+        pid = first.pid
+        outside = guest.outside_pid(pid)
         time.sleep(pause_s)
         begun = time.perf_counter_ns()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(outside, signal.SIGKILL)
         for name, watcher in watchers.items():
-            wait_for(watcher, lambda pid: pid == 0)
-            delays[name].append((watcher.at - begun) / 1e6)
+            wait_for(watcher, lambda watcher=watcher: pid in watcher.left)
+            delays[name].append((watcher.left[pid] - begun) / 1e6)
     return delays
 
 
@@ -260,6 +262,9 @@ def guest_with_engine(engine):
     options = {"units": {"child.service": CHILD}, "files": {"/etc/keel/units/keel-agent.service.d/report.conf": DROP_IN},
                "seconds": 3600}
     if engine:
+        # No disk of its own: what containers are kept on does not matter here, and overlayfs does not stand on itself.
+        daemon = json.loads(daemon_config(engine_root())) | {"storage-driver": "vfs"}
+        options["files"]["/etc/docker/daemon.json"] = json.dumps(daemon)
         with EngineGuest(**options) as guest:
             guest.wait_ready()
             yield guest

@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/vmm_find.h"
 #include "lib/vmm_socket.h"
 
 #define MESSAGE_US (5 * USEC_PER_SEC)
@@ -149,7 +150,7 @@ static void read_identity(struct vmm_identity *identity)
 void vmm_notify_find(struct vmm_address *address)
 {
 	char value[VMM_VALUE_MAX];
-	int rc = vmm_address_find(address, value);
+	int rc = vmm_find(address, value);
 
 	text_sanitize(value);
 	if (rc == 0)

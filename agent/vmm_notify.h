@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * vmm_notify.h - tells the virtual machine monitor, in systemd's notify protocol, how far the boot is (what: vmm_words.h;
- * where to: lib/vmm_address.h). Without such an address, and under WSL, it does nothing.
+ * where to: lib/vmm_address.h, vmm_find.h). Without such an address, and under WSL, it does nothing.
  *
  * What always holds: one connection at a time, one message of fixed size. A monitor that is not there, does not read, or has
  * a full queue costs one timer: it is tried again, ever more rarely, VMM_NOTIFY_TRIES times, and then when there is something

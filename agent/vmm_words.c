@@ -16,7 +16,7 @@ static bool stage_good(const struct facts *facts, const char *name)
 
 static bool is_stopping(const struct facts *facts)
 {
-	return facts->boot_known && facts->boot.state == BOOT_STATE_STOPPING;
+	return facts->boot.state == BOOT_STATE_STOPPING;
 }
 
 static bool sysinit_active(const struct facts *facts)

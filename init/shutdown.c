@@ -25,6 +25,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/vmm_find.h"
 #include "lib/vmm_socket.h"
 
 /* By number: the C libraries disagree about SIGRTMIN, systemd's meaning is SIGRTMIN+4 and +5 with the
@@ -207,7 +208,7 @@ static void tell_monitor(const struct init *init, bool good)
 {
 	struct vmm_address address;
 	char value[VMM_VALUE_MAX], text[64];
-	int rc = vmm_address_find(&address, value);
+	int rc = vmm_find(&address, value);
 
 	if (rc < 0)
 		return;

@@ -35,5 +35,3 @@ int vmm_address_parse(const char *text, struct vmm_address *address) MUST_CHECK;
  * (base64 that is none; longer than any address). Pure. */
 int vmm_address_from_cmdline(const char *text, size_t len, char value[VMM_VALUE_MAX]) MUST_CHECK;
 int vmm_address_from_smbios(const uint8_t *table, size_t len, char value[VMM_VALUE_MAX]) MUST_CHECK;
-/* Reads both. 0, -ENOENT: nobody wants to hear, -EINVAL: `value`, which is then for a message, is no address. */
-int vmm_address_find(struct vmm_address *address, char value[VMM_VALUE_MAX]) MUST_CHECK;

@@ -108,7 +108,7 @@ static void test_base64(void **state)
 	} words[] = {{"", ""}, {"QQ==", "A"}, {"QQ", "A"}, {"QUI=", "AB"}, {"QUJD", "ABC"},
 		{"Kz8+fg==", "+?>~"}, {"7/8=", "\xef\xff"}};
 	static const char *const bad[] = {
-		"Q", "QUJDR", "QQ===", "QQ=Q", "=", "Q Q=", "QQ\t", "-_==", "AAAA", "QUIA"};
+		"Q", "QUJDR", "QQ===", "QQ=Q", "=", "Q Q=", "QQ\t", "-_==", "AAAA", "QUIA", "{{{{"};
 	char line[400] = "systemd.set_credential_binary=vmm.notify_socket:", value[VMM_VALUE_MAX];
 	size_t prefix = strlen(line);
 
@@ -159,6 +159,8 @@ static void test_smbios(void **state)
 		/* In another structure it is no OEM string. */
 		{OF("\x01\x04\x01\x00" KEY "vsock:2:5\0\0" THE_END), -ENOENT, NULL},
 		{OF(BARE TWO THE_END), -ENOENT, NULL},
+		/* One NUL where two should be. */
+		{OF("\x07\x04\x01\x00\0" OEM KEY "vsock:2:5\0\0" THE_END), 0, "vsock:2:5"},
 		/* A structure shorter than its header. */
 		{OF("\x0b\x03\x01\x00" KEY "vsock:2:5\0\0"), -ENOENT, NULL},
 	};
@@ -202,6 +204,10 @@ static void test_words(void **state)
 	assert_false(cmdline_next(&at, line + sizeof(line) - 1, word, sizeof(word)));
 	at = line;
 	assert_false(cmdline_next(&at, line, word, sizeof(word)));
+	at = "ab\0cd"; /* it ends at a NUL */
+	assert_true(cmdline_next(&at, at + 5, word, sizeof(word)));
+	assert_string_equal(word, "ab");
+	assert_false(cmdline_next(&at, at + 3, word, sizeof(word)));
 	at = "";
 	assert_false(cmdline_next(&at, at + 1, word, sizeof(word)));
 }

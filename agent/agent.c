@@ -333,7 +333,7 @@ static void agent_finish(void)
 	agent.facts.agent_stopping = true;
 	(void)notify_send("STOPPING=1");
 	report_finish(&agent.report, FINISH_MS);
-	vmm_notify_stop(&agent.vmm_notify);
+	vmm_notify_finish(&agent.vmm_notify, FINISH_MS);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
 		listener_close(&agent.listeners[i]);
 		proxy_close(&agent.proxies[i]);

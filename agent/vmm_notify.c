@@ -191,7 +191,21 @@ void vmm_notify_retry_now(struct vmm_notify *notify)
 	say_next(notify);
 }
 
-void vmm_notify_stop(struct vmm_notify *notify)
+void vmm_notify_finish(struct vmm_notify *notify, unsigned int timeout_ms)
 {
+	uint64_t now_us = clock_now_us(), end_us = now_us + timeout_ms * USEC_PER_MSEC;
+	struct health health;
+
+	/* What was under way is said again. */
 	hang_up(notify);
+	if (notify->address.family == 0 || notify->failures > 0)
+		return;
+	health_judge(notify->facts, &health);
+	notify->saying = notify->said;
+	for (; now_us < end_us && vmm_words_next(notify->facts, &health, &notify->identity,
+					  &notify->saying, notify->text);
+		now_us = clock_now_us())
+		if (vmm_socket_say(&notify->address, notify->text,
+			    (unsigned int)((end_us - now_us) / USEC_PER_MSEC) + 1) < 0)
+			return;
 }

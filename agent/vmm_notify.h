@@ -38,4 +38,5 @@ void vmm_notify_find(struct vmm_address *address);
 void vmm_notify_update(struct vmm_notify *notify);
 /* Something changed that makes an attempt worth while now (the vsock module is loaded). */
 void vmm_notify_retry_now(struct vmm_notify *notify);
-void vmm_notify_stop(struct vmm_notify *notify);
+/* Says what there is to say, for at most `timeout_ms` (blocking), and stops. */
+void vmm_notify_finish(struct vmm_notify *notify, unsigned int timeout_ms);

@@ -237,7 +237,8 @@ def deaf(test):
     with monitored_guest(f"vmm.notify_socket={MONITOR}") as guest:
         with test.step("it never takes a connection: the boot goes on, the end comes, reboot is a reboot"):
             monitor = Monitor(guest, socket.SOCK_STREAM)
-            guest.wait_service("child.service", "active")
+            for name in ("child.service", AGENT):
+                guest.wait_service(name, "active")
             equal(guest.api("/livez")[0], 200, "the agent answers")
             begun = time.monotonic()
             end(guest, signal.SIGINT)
@@ -247,7 +248,8 @@ def deaf(test):
             monitor.sock.close()
     with monitored_guest("vmm.notify_socket=vsock-stream:2:4711") as guest:
         with test.step("its transport does not exist"):
-            guest.wait_service("child.service", "active")
+            for name in ("child.service", AGENT):
+                guest.wait_service(name, "active")
             equal(guest.api("/livez")[0], 200, "the agent answers")
             end(guest)
             equal(guest.wait_end(), "signal 2", "the end")

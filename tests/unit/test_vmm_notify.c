@@ -44,7 +44,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	vmm_notify_stop(&notify);
+	vmm_notify_finish(&notify, 10);
 	assert_null(loop.timers);
 	close_p(&monitor);
 	(void)unlink(address.path);
@@ -180,6 +180,17 @@ static void test_never_reads(void **state)
 	assert_int_equal(notify.fd, -1);
 }
 
+/* The agent is stopped while there is still something to say. */
+static void test_finish_says_the_rest(void **state)
+{
+	(void)state;
+	listen_monitor(SOCK_DGRAM);
+	vmm_notify_update(&notify);
+	vmm_notify_finish(&notify, LOOP_TEST_DEADLINE_S * 1000);
+	expect_message(SOCK_DGRAM, "X_SYSTEMD_HOSTNAME=keel");
+	expect_message(SOCK_DGRAM, "STATUS=starting: waiting for the first word of PID 1");
+}
+
 static void test_no_address(void **state)
 {
 	(void)state;
@@ -285,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_never_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never_reads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_finish_says_the_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_address, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_order_of_types, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_last_word, set_up, tear_down),

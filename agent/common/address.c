@@ -17,8 +17,6 @@
 #include <linux/vm_sockets.h>
 
 #define LISTEN_QUEUE 64
-/* What a peer that is never read can make the kernel keep (virtio's receive credit). */
-#define UNREAD_MAX UINT64_C(4096)
 
 static int parse_number(const char **text, unsigned long max, unsigned int *number)
 {
@@ -177,12 +175,8 @@ static socklen_t to_kernel(const struct address *address, union any_address *out
 /* Why: address.h. A transport that ignores it does no harm. */
 static void set_buffers(int fd, unsigned int size)
 {
-	const uint64_t unread = UNREAD_MAX;
-
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (size == ADDRESS_BUFFER_REPORT)
-		(void)setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &unread, sizeof(unread));
 }
 
 static int open_socket(const struct address *address, union any_address *kernel, socklen_t *len)

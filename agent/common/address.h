@@ -38,8 +38,8 @@ struct address {
  *   API     32 KiB rings, order 4: requests are small, documents a few KiB, logs and events come in pieces
  *   DOCKER  64 KiB rings, order 5: bulk, in both directions; the relay moves at most 64 KiB at a time
  * Other transports allocate packet by packet and ignore them. virtio bounds what waits unread by
- * SO_VM_SOCKETS_BUFFER_SIZE (vsock(7)), 256 KiB: it is credit and no allocation, and less of it is less throughput. It is left
- * alone, but for the report: what the host sends there is never read. */
+ * SO_VM_SOCKETS_BUFFER_SIZE (vsock(7)), 256 KiB: credit, no allocation. It is left alone: newer kernels bound by it what they
+ * send, too, and a host that gives credit back in larger steps than that stalls the stream (seen with 4 KiB on 6.12). */
 enum {
 	ADDRESS_BUFFER_REPORT = 12 * 1024,
 	ADDRESS_BUFFER_API = 16 * 1024,

@@ -34,6 +34,7 @@
 #include "agent/power_button.h"
 #include "agent/report.h"
 #include "agent/state_file.h"
+#include "agent/vmm_notify.h"
 #include "lib/clock.h"
 #include "lib/descriptors.h"
 #include "lib/log.h"
@@ -70,6 +71,7 @@ static struct agent {
 	struct oom_watch oom_watch;
 	struct engine_events ending_events;
 	struct report report;
+	struct vmm_notify vmm_notify;
 	struct api api;
 	struct http_server http;
 	struct events events;
@@ -142,6 +144,7 @@ static void tell_change(void)
 	event_watch_update(&agent.event_watch);
 	state_file_update(&agent.facts);
 	report_send_change(&agent.report);
+	vmm_notify_update(&agent.vmm_notify);
 }
 
 static void on_crash_log(struct loop_timer *timer)
@@ -191,6 +194,7 @@ static void agent_spread_facts(void *ctx)
 		(void)open_listeners(true);
 		report_retry_now(&agent.report);
 		clock_keeper_search(&agent.clock);
+		vmm_notify_retry_now(&agent.vmm_notify);
 	}
 	report_start(&agent.report);
 	tell_change();
@@ -341,6 +345,8 @@ static void on_signal(struct loop_source *source, uint32_t events)
 
 static void init_parts(const struct agent_options *options)
 {
+	struct address report;
+
 	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
@@ -379,12 +385,18 @@ static void init_parts(const struct agent_options *options)
 		NULL);
 	image_sync_init(&agent.image_sync, &agent.loop, &options->engine.address[ENGINE_DOCKERD],
 		&agent.facts);
-	report_init(&agent.report, &agent.loop, &options->report, &agent.facts,
-		options->heartbeat_s);
+	report = options->report;
+	report.buffer = ADDRESS_BUFFER_REPORT;
+	report_init(&agent.report, &agent.loop, &report, &agent.facts, options->heartbeat_s);
+	vmm_notify_init(&agent.vmm_notify, &agent.loop, &options->vmm, &agent.facts);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
-		listener_init(&agent.listeners[i], &agent.loop, &options->api[i], SOCKET_MODE,
-			on_api_client, NULL);
-		proxy_init(&agent.proxies[i], &agent.loop, &options->docker[i], SOCKET_MODE,
+		struct address api = options->api[i], docker = options->docker[i];
+
+		api.buffer = ADDRESS_BUFFER_API;
+		docker.buffer = ADDRESS_BUFFER_DOCKER;
+		listener_init(&agent.listeners[i], &agent.loop, &api, SOCKET_MODE, on_api_client,
+			NULL);
+		proxy_init(&agent.proxies[i], &agent.loop, &docker, SOCKET_MODE,
 			&options->engine.address[ENGINE_DOCKERD], ENGINE_CONNECT_MS,
 			engine_unavailable);
 		agent.proxies[i].on_unavailable = on_engine_unavailable;
@@ -398,6 +410,7 @@ static void agent_finish(void)
 	event_watch_update(&agent.event_watch);
 	(void)notify_send("STOPPING=1");
 	report_finish(&agent.report, FINISH_MS);
+	vmm_notify_finish(&agent.vmm_notify, FINISH_MS);
 	for (int i = 0; i < AGENT_LISTENERS_MAX; i++) {
 		listener_close(&agent.listeners[i]);
 		proxy_close(&agent.proxies[i]);

@@ -10,6 +10,7 @@
 #include "agent/engine.h"
 #include "agent/memory/memory.h"
 #include "lib/base.h"
+#include "lib/vmm_address.h"
 
 #define AGENT_API_SOCKET    "/run/keel/api.sock"
 #define AGENT_LISTENERS_MAX 4
@@ -22,7 +23,8 @@ struct agent_options {
 	struct memory_options memory;
 	struct clock_limits clock;
 	struct address report;
-	const char *control; /* PID 1's socket, NULL: none */
+	struct vmm_address vmm; /* of the monitor that wants to hear of the boot, if one does */
+	const char *control;    /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;
 };
 

@@ -32,7 +32,8 @@ static bool same_facts(const struct facts_engine *a, const struct facts_engine *
 			return false;
 	}
 	return a->state == b->state && a->culprit == b->culprit && a->was_ready == b->was_ready &&
-	       strcmp(a->api_version, b->api_version) == 0 && strcmp(a->reason, b->reason) == 0;
+	       strcmp(a->api_version, b->api_version) == 0 && strcmp(a->version, b->version) == 0 &&
+	       strcmp(a->reason, b->reason) == 0;
 }
 
 static void judge_all(struct engine *engine);
@@ -165,7 +166,7 @@ static void judge(struct engine_daemon *daemon)
 	daemon->due_us = verdict.action == ENGINE_ACTION_NONE ? 0 : verdict.at_us;
 }
 
-static void on_probe(void *ctx, int error, const char *detail, const char *reason)
+static void on_probe(void *ctx, int error, const struct engine_detail *detail, const char *reason)
 {
 	struct engine_daemon *daemon = ctx;
 	struct engine_policy_facts *seen = &daemon->seen;
@@ -183,8 +184,11 @@ static void on_probe(void *ctx, int error, const char *detail, const char *reaso
 		text_sanitize(daemon->answer);
 	}
 	if (error == 0 && daemon->id == ENGINE_DOCKERD) {
-		(void)snprintf(facts->api_version, sizeof(facts->api_version), "%s", detail);
+		(void)snprintf(facts->api_version, sizeof(facts->api_version), "%s",
+			detail->api_version);
 		text_sanitize(facts->api_version);
+		(void)snprintf(facts->version, sizeof(facts->version), "%s", detail->version);
+		text_sanitize(facts->version);
 	}
 	judge_all(daemon->engine);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine_probe.c - see engine_probe.h. Docker's API: "Ping", GET /_ping, header Api-Version; containerd's:
+ * engine_probe.c - see engine_probe.h. Docker's API: "Ping", GET /_ping, headers Api-Version and Server; containerd's:
  * agent/common/grpc_health.h.
  */
 #include "agent/engine_probe.h"
@@ -24,15 +24,38 @@ static const char *ping_request(size_t *len)
 	return ping;
 }
 
-int engine_parse_answer(const char *text, size_t len, int *status, char *version,
-	size_t version_size)
+static bool is_header(const struct phr_header *header, const char *name)
+{
+	return header->name && header->name_len == strlen(name) &&
+	       strncasecmp(header->name, name, header->name_len) == 0;
+}
+
+static void take_header(const struct phr_header *header, struct engine_detail *detail)
+{
+	static const char docker[] = "Docker/";
+	const char *value = header->value;
+	size_t len = header->value_len, product = sizeof(docker) - 1;
+
+	if (is_header(header, "api-version")) {
+		(void)snprintf(detail->api_version, sizeof(detail->api_version), "%.*s", (int)len,
+			value);
+	} else if (is_header(header, "server") && len > product &&
+		   memcmp(value, docker, product) == 0) {
+		const char *space = memchr(value, ' ', len);
+
+		(void)snprintf(detail->version, sizeof(detail->version), "%.*s",
+			(int)((space ? (size_t)(space - value) : len) - product), value + product);
+	}
+}
+
+int engine_parse_answer(const char *text, size_t len, int *status, struct engine_detail *detail)
 {
 	struct phr_header headers[32];
 	size_t count = ARRAY_SIZE(headers), message_len;
 	const char *message;
 	int minor, rc;
 
-	version[0] = '\0';
+	*detail = (struct engine_detail){0};
 	if (!http_line_status_sane(text, len))
 		return -EPROTO;
 	rc = phr_parse_response(text, len, &minor, status, &message, &message_len, headers, &count,
@@ -42,18 +65,15 @@ int engine_parse_answer(const char *text, size_t len, int *status, char *version
 	if (rc < 0)
 		return -EPROTO;
 	for (size_t i = 0; i < count; i++)
-		if (headers[i].name && headers[i].name_len == strlen("api-version") &&
-			strncasecmp(headers[i].name, "api-version", headers[i].name_len) == 0)
-			(void)snprintf(version, version_size, "%.*s", (int)headers[i].value_len,
-				headers[i].value);
+		take_header(&headers[i], detail);
 	return *status == 200 ? 0 : -EREMOTEIO;
 }
 
-static int read_ping(const char *answer, size_t len, char detail[ENGINE_DETAIL_MAX], char *reason,
+static int read_ping(const char *answer, size_t len, struct engine_detail *detail, char *reason,
 	size_t reason_size)
 {
 	int status = 0;
-	int rc = engine_parse_answer(answer, len, &status, detail, ENGINE_DETAIL_MAX);
+	int rc = engine_parse_answer(answer, len, &status, detail);
 
 	if (rc == -EREMOTEIO)
 		(void)snprintf(reason, reason_size, "a ping was answered with HTTP status %d",
@@ -63,7 +83,7 @@ static int read_ping(const char *answer, size_t len, char detail[ENGINE_DETAIL_M
 	return rc;
 }
 
-static int read_health(const char *answer, size_t len, char detail[ENGINE_DETAIL_MAX], char *reason,
+static int read_health(const char *answer, size_t len, struct engine_detail *detail, char *reason,
 	size_t reason_size)
 {
 	unsigned int status;
@@ -84,7 +104,8 @@ const struct engine_question engine_question_dockerd = {
 const struct engine_question engine_question_containerd = {
 	grpc_health_request, "no answer to a health check", read_health};
 
-static void finish(struct engine_probe *probe, int error, const char *detail, const char *reason)
+static void finish(struct engine_probe *probe, int error, const struct engine_detail *detail,
+	const char *reason)
 {
 	engine_probe_cancel(probe);
 	probe->fn(probe->ctx, error, detail, reason);
@@ -97,13 +118,14 @@ static void on_probe_deadline(struct loop_timer *timer)
 
 	(void)snprintf(reason, sizeof(reason), "%s within %u s", probe->question->silence,
 		probe->deadline_ms / 1000);
-	finish(probe, -ETIMEDOUT, "", reason);
+	finish(probe, -ETIMEDOUT, NULL, reason);
 }
 
 static void on_probe_answer(struct loop_source *source, uint32_t events)
 {
 	struct engine_probe *probe = source->ctx;
-	char detail[ENGINE_DETAIL_MAX] = "", reason[96];
+	struct engine_detail detail = {0};
+	char reason[96];
 	ssize_t n = recv(probe->fd, probe->answer + probe->answer_len,
 		sizeof(probe->answer) - probe->answer_len, MSG_DONTWAIT);
 	int rc;
@@ -112,15 +134,15 @@ static void on_probe_answer(struct loop_source *source, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
-		finish(probe, -errno, "", strerror(errno));
+		finish(probe, -errno, NULL, strerror(errno));
 		return;
 	}
 	probe->answer_len += (size_t)n;
-	rc = probe->question->read(probe->answer, probe->answer_len, detail, reason,
+	rc = probe->question->read(probe->answer, probe->answer_len, &detail, reason,
 		sizeof(reason));
 	if (rc == -EAGAIN && n > 0 && probe->answer_len < sizeof(probe->answer))
 		return;
-	finish(probe, rc == -EAGAIN ? -EPROTO : rc, detail, reason);
+	finish(probe, rc == -EAGAIN ? -EPROTO : rc, &detail, reason);
 }
 
 static void on_probe_connected(void *ctx, int fd, int error)
@@ -139,7 +161,7 @@ static void on_probe_connected(void *ctx, int fd, int error)
 	if (error == 0)
 		error = loop_add(probe->loop, &probe->source, fd, EPOLLIN, on_probe_answer, probe);
 	if (error < 0)
-		finish(probe, error, "", strerror(-error));
+		finish(probe, error, NULL, strerror(-error));
 }
 
 void engine_probe_init(struct engine_probe *probe, struct loop *loop, const struct address *address,

@@ -13,23 +13,28 @@
  * to anybody. */
 #define ENGINE_DEADLINE_MS 10000
 #define ENGINE_ANSWER_MAX  2048
-#define ENGINE_DETAIL_MAX  16
+
+/* What an answer tells beside that the daemon is well; "": nothing. */
+struct engine_detail {
+	char api_version[16];
+	char version[32]; /* dockerd's own, of its header "Server: Docker/26.1.5 (linux)" */
+};
 
 /* What is asked, and how the answer is read. */
 struct engine_question {
 	const char *(*request)(size_t *len);
 	const char *silence; /* what is missing at the deadline: "no answer to a ping" */
 	/* 0 (well; `detail` may be filled in), -EAGAIN (incomplete), or another -errno and a reason. */
-	int (*read)(const char *answer, size_t len, char detail[ENGINE_DETAIL_MAX], char *reason,
+	int (*read)(const char *answer, size_t len, struct engine_detail *detail, char *reason,
 		size_t reason_size);
 };
 
-extern const struct engine_question
-	engine_question_dockerd; /* GET /_ping; detail: the API version */
+extern const struct engine_question engine_question_dockerd;    /* GET /_ping; with details */
 extern const struct engine_question engine_question_containerd; /* grpc.health.v1.Health/Check */
 
-/* `error` 0: the daemon is well. Else `reason` says what went wrong. The probe is free for reuse. */
-typedef void engine_probe_fn(void *ctx, int error, const char *detail, const char *reason);
+/* `error` 0: the daemon is well, and `detail` is there. Else `reason` says what went wrong. The probe is free for reuse. */
+typedef void engine_probe_fn(void *ctx, int error, const struct engine_detail *detail,
+	const char *reason);
 
 /* Makes the connection: 0 and a non-blocking *fd, or -errno. */
 typedef int engine_dial_fn(void *ctx, int *fd);
@@ -61,8 +66,8 @@ void engine_probe_start(struct engine_probe *probe);
 /* Gives up without an answer; nothing happens if none is under way. */
 void engine_probe_cancel(struct engine_probe *probe);
 
-/* Pure: reads a complete or incomplete answer to the ping. Returns 0 (the engine is well; the API version,
- * if told, is in `version`), -EAGAIN (incomplete), -EPROTO (not HTTP), or -EREMOTEIO with the HTTP status
+/* Pure: reads a complete or incomplete answer to the ping. Returns 0 (the engine is well; the versions,
+ * if told, are in `detail`), -EAGAIN (incomplete), -EPROTO (not HTTP), or -EREMOTEIO with the HTTP status
  * in *status. */
-int engine_parse_answer(const char *text, size_t len, int *status, char *version,
-	size_t version_size) MUST_CHECK;
+int engine_parse_answer(const char *text, size_t len, int *status,
+	struct engine_detail *detail) MUST_CHECK;

@@ -8,11 +8,13 @@
 #include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/vm_sockets.h>
 
 #include "agent/agent.h"
+#include "agent/vmm_notify.h"
 #include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/control.h"
@@ -208,6 +210,7 @@ static int parse_options(struct agent_options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct agent_options options;
+	const char *mode = getenv("KEEL_MODE");
 	int rc;
 
 	log_open("keel-agent", STDERR_FILENO, false);
@@ -216,6 +219,9 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	options.disk.space.calm_us = options.engine.policy.calm_us;
+	/* A VM's only: under WSL firmware and command line are other people's, and all distros'. */
+	if (mode && strcmp(mode, "vm") == 0)
+		vmm_notify_find(&options.vmm);
 	rc = agent_run(&options);
 	if (rc < 0)
 		log_error("cannot run: %s", strerror(-rc));

@@ -43,6 +43,13 @@ static void report_lost(struct report *report, int error)
 	uint32_t random = 0;
 
 	loop_remove(report->loop, &report->source);
+	loop_timer_cancel(report->loop, &report->gap);
+	report->flapping = report->fd >= 0 &&
+			   clock_now_us() < report->connected_us + REPORT_STABLE_MS * USEC_PER_MSEC;
+	if (report->fd >= 0 && !report->flapping) {
+		report->failures = 0;
+		report->complained = false;
+	}
 	close_p(&report->fd);
 	report->len = 0;
 	(void)address_format(&report->address, text, sizeof(text));
@@ -56,7 +63,20 @@ static void report_lost(struct report *report, int error)
 	report->failures++;
 }
 
-/* Puts the next line into the empty message. Returns false if there is nothing to say. */
+static void on_report_gap(struct loop_timer *timer);
+
+/* True if a change has to wait a moment for those that may follow it. */
+static bool wait_for_more(struct report *report)
+{
+	uint64_t next_us = report->told_us + REPORT_GAP_MS * USEC_PER_MSEC;
+
+	if (clock_now_us() >= next_us)
+		return false;
+	loop_timer_set(report->loop, &report->gap, next_us, on_report_gap, report);
+	return true;
+}
+
+/* Puts the next line into the empty message. Returns false if there is nothing to say now. */
 static bool compose(struct report *report, bool heartbeat)
 {
 	struct health health;
@@ -69,9 +89,12 @@ static bool compose(struct report *report, bool heartbeat)
 		text = document_write_report_hello(report->facts, &system_facts, &len);
 		report->said_hello = true;
 	} else if (report->dirty) {
+		if (wait_for_more(report))
+			return false;
 		system_read_facts(&system_facts, report->facts);
 		text = document_write_report_health(report->facts, &health, &system_facts, &len);
 		report->dirty = false;
+		report->told_us = clock_now_us();
 	} else if (heartbeat) {
 		text = document_write_report_heartbeat(&health, clock_now_us(), &len);
 	} else {
@@ -155,20 +178,22 @@ static void on_report_connected(void *ctx, int fd, int error)
 	struct report *report = ctx;
 	char text[ADDRESS_TEXT_MAX];
 
+	report->fd = fd;
+	report->connected_us = clock_now_us();
 	if (error == 0)
 		error = loop_add(report->loop, &report->source, fd, EPOLLRDHUP | EPOLLET,
 			on_report_event, report);
-	report->fd = fd;
 	if (error < 0) {
 		report_lost(report, error);
 		return;
 	}
-	log_info("report to %s: connected", address_format(&report->address, text, sizeof(text)));
-	report->failures = 0;
-	report->complained = false;
+	if (!report->flapping)
+		log_info("report to %s: connected",
+			address_format(&report->address, text, sizeof(text)));
 	report->said_hello = false;
 	report->connects++;
 	report->dirty = true;
+	report->told_us = 0;
 	pump(report, false);
 }
 
@@ -198,10 +223,18 @@ void report_start(struct report *report)
 	report_connect(report);
 }
 
+static void on_report_gap(struct loop_timer *timer)
+{
+	struct report *report = timer->ctx;
+
+	if (report->len == 0)
+		pump(report, false);
+}
+
 void report_send_change(struct report *report)
 {
 	report->dirty = true;
-	if (report->fd >= 0 && report->len == 0)
+	if (report->fd >= 0 && report->len == 0 && report->gap.at_us == 0)
 		pump(report, false);
 }
 
@@ -219,6 +252,7 @@ void report_finish(struct report *report, unsigned int timeout_ms)
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 
 	report->dirty = true;
+	report->told_us = 0; /* the last word waits for nothing */
 	while (report->fd >= 0) {
 		struct pollfd wait = {.fd = report->fd, .events = POLLOUT};
 		uint64_t now_us = clock_now_us();
@@ -235,6 +269,7 @@ void report_finish(struct report *report, unsigned int timeout_ms)
 	}
 	loop_remove(report->loop, &report->source);
 	loop_timer_cancel(report->loop, &report->timer);
+	loop_timer_cancel(report->loop, &report->gap);
 	transport_cancel(&report->transport);
 	close_p(&report->fd);
 	report->started = false;

@@ -16,6 +16,11 @@
 #define REPORT_MESSAGE_MAX    (256 * 1024)
 #define REPORT_BACKOFF_MIN_MS 200
 #define REPORT_BACKOFF_MAX_MS 10000
+/* Changes that follow each other faster become one line: at most this late, and well within the 50 ms in which a host is
+ * to know. It bounds what a storm of changes costs. */
+#define REPORT_GAP_MS 20
+/* A connection that lives shorter is a failure: a host that closes at once is not knocked at for ever. */
+#define REPORT_STABLE_MS REPORT_BACKOFF_MAX_MS
 
 struct report {
 	struct loop *loop;
@@ -25,11 +30,14 @@ struct report {
 	struct transport transport;
 	struct loop_source source;
 	struct loop_timer timer; /* heartbeat while connected, else the next attempt */
+	struct loop_timer gap;   /* armed: a change waits for it */
 	int fd;                  /* -1: not connected */
 	bool started, said_hello, dirty, complained;
-	unsigned int failures;
-	uint64_t connects; /* so far */
-	size_t start, len; /* of the message that waits */
+	bool flapping;         /* the last connection did not last */
+	unsigned int failures; /* connections in a row that could not be had, or did not last */
+	uint64_t connected_us, told_us; /* since when; when the last state was composed */
+	uint64_t connects;              /* so far */
+	size_t start, len;              /* of the message that waits */
 	char message[REPORT_MESSAGE_MAX];
 };
 

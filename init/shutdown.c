@@ -25,6 +25,8 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/vmm_find.h"
+#include "lib/vmm_socket.h"
 
 /* By number: the C libraries disagree about SIGRTMIN, systemd's meaning is SIGRTMIN+4 and +5 with the
  * kernel's own 34 (systemd(1), SIGNALS). */
@@ -36,6 +38,8 @@
 /* How often a child that unmounts is looked at, at the least; a step that hangs is noticed within a quarter more than
  * its time. */
 #define LOOK_US (1 * USEC_PER_SEC)
+/* For a monitor that listens and does not take it. */
+#define MONITOR_MS 500
 
 static struct shutdown_plan plan;
 static struct unmount_plan mounts;
@@ -198,12 +202,38 @@ static void look_again(struct init *init, uint64_t now)
 	limit(init, next < unmount_end_us ? next : unmount_end_us);
 }
 
+/* The very last word, to whoever runs the VM, when nothing is left to be lost: in the child, for it reads what the host
+ * wrote, and waits. */
+static void tell_monitor(const struct init *init, bool good)
+{
+	struct vmm_address address;
+	char value[VMM_VALUE_MAX], text[64];
+	int rc = vmm_find(&address, value);
+
+	if (rc < 0)
+		return;
+	(void)snprintf(text, sizeof(text), "EXIT_STATUS=%d\nX_SYSTEMD_SHUTDOWN=%s", good ? 0 : 1,
+		init->reboot_command == RB_AUTOBOOT ? "reboot" : "poweroff");
+	rc = vmm_socket_say(&address, text, MONITOR_MS);
+	if (rc < 0)
+		log_warning("vmm.notify_socket: %s", strerror(-rc));
+}
+
+static _Noreturn void unmount_and_tell(const struct init *init)
+{
+	unsigned int left = unmount_all(&mounts);
+
+	if (init->mode == BOOT_MODE_VM)
+		tell_monitor(init, left == 0 && mounts.stuck_count == 0 && !init->crash[0]);
+	_exit(left > 0 ? 1 : 0);
+}
+
 static void start_unmounting(struct init *init)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(unmount_all(&mounts) > 0 ? 1 : 0);
+		unmount_and_tell(init);
 	/* No process to be had: then it is done here, come what may. */
 	if (pid < 0) {
 		log_warning("cannot start a process to unmount: %m");

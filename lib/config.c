@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/cmdline.h"
 #include "lib/file.h"
 #include "lib/uuid.h"
 
@@ -298,28 +299,11 @@ void config_parse_cmdline(struct config *config, const char *text, size_t len, c
 	void *ctx)
 {
 	struct parse parse = {config, warn, ctx, NULL};
-	char word[512] = "";
-	size_t n = 0;
+	char word
+		[512]; /* the kernel's own limit for all is 2048 bytes (COMMAND_LINE_SIZE on x86) */
 
-	/* The kernel's own limit is 2048 bytes (COMMAND_LINE_SIZE on x86); a word that does not fit is
-	 * cut, which can only make its value a bad one. Quotes group words, as the kernel reads them. */
-	bool quoted = false;
-
-	for (size_t i = 0; i <= len; i++) {
-		bool end = i == len || text[i] == '\0' || text[i] == '\n';
-
-		if (!end && text[i] == '"') {
-			quoted = !quoted;
-		} else if (end || (text[i] == ' ' && !quoted)) {
-			word[n] = '\0';
-			parse_cmdline_word(&parse, word);
-			n = 0;
-			if (end)
-				return;
-		} else if (n < sizeof(word) - 1) {
-			word[n++] = text[i];
-		}
-	}
+	for (const char *at = text; cmdline_next(&at, text + len, word, sizeof(word));)
+		parse_cmdline_word(&parse, word);
 }
 
 void config_load(struct config *config, config_warn_fn *warn, void *ctx)

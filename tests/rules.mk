@@ -67,6 +67,11 @@ bench-disk: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/bench_disk.py $(T)
 
+## bench-api: latency of health, delay of the report, cost of a storm of changes, natively with the engine (root)
+bench-api: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/bench_api.py $(T)
+
 ## bench-memory: what the host holds after work has ended, by reclaim policy (hours; T=--quick shows that it works)
 bench-memory: lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_memory.py $(T)
@@ -85,4 +90,4 @@ soak-api: rootfs
 	@$(call inner,build) ns-programs
 	@image-build/env lab --host -- python3 tests/bench/soak_api.py $(or $(T),3600)
 
-.PHONY: soak-api bench bench-disk bench-init bench-memory bench-proxy bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm
+.PHONY: soak-api bench bench-api bench-disk bench-init bench-memory bench-proxy bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

@@ -16,9 +16,6 @@
 
 #include <linux/vm_sockets.h>
 
-/* On Hyper-V a connection's rings are contiguous kernel memory of this size, which fragmented memory may
- * not have; the kernel doubles the value (socket(7)). */
-#define VSOCK_BUFFER (32 * 1024)
 /* As many as a proxy serves at once: a burst of connections waits, it is not refused (EAGAIN on a unix socket, a reset on vsock).
  * The kernel cuts it to net.core.somaxconn, 4096. */
 #define LISTEN_QUEUE 1024
@@ -177,9 +174,15 @@ static socklen_t to_kernel(const struct address *address, union any_address *out
 	return 0;
 }
 
+/* Why: address.h. A transport that ignores it does no harm. */
+static void set_buffers(int fd, unsigned int size)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 static int open_socket(const struct address *address, union any_address *kernel, socklen_t *len)
 {
-	const int size = VSOCK_BUFFER;
 	int fd;
 
 	*len = to_kernel(address, kernel);
@@ -188,11 +191,8 @@ static int open_socket(const struct address *address, union any_address *kernel,
 	fd = socket(kernel->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (address->kind == ADDRESS_VSOCK) {
-		/* Must come before listen or connect; a transport that ignores it does no harm. */
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	}
+	if (address->kind == ADDRESS_VSOCK && address->buffer)
+		set_buffers(fd, address->buffer);
 	return fd;
 }
 

@@ -122,6 +122,7 @@ static void add_engine(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct f
 
 	(void)yyjson_mut_obj_add_str(doc, item, "state", engine_state_name(facts->engine.state));
 	(void)yyjson_mut_obj_add_str(doc, item, "api_version", facts->engine.api_version);
+	(void)yyjson_mut_obj_add_str(doc, item, "version", facts->engine.version);
 	(void)yyjson_mut_obj_add_str(doc, item, "reason", facts->engine.reason);
 	add_daemons(doc, item, facts);
 }
@@ -321,6 +322,8 @@ const char *document_write_report_hello(const struct facts *facts,
 	(void)yyjson_mut_obj_add_str(doc, root, "version", KEEL_VERSION);
 	(void)yyjson_mut_obj_add_str(doc, root, "boot_id", system->boot_id);
 	(void)yyjson_mut_obj_add_str(doc, root, "mode", boot_mode_name(facts->boot.mode));
+	(void)yyjson_mut_obj_add_str(doc, root, "kernel", system->release);
+	(void)yyjson_mut_obj_add_str(doc, root, "engine", facts->engine.version);
 	return write_document(doc, &alc, len);
 }
 

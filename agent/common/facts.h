@@ -45,6 +45,7 @@ struct facts_engine {
 	enum engine_daemon_id culprit;
 	bool was_ready;       /* at least once since the agent started */
 	char api_version[16]; /* as dockerd says it, "" if unknown */
+	char version[32];     /* of dockerd, likewise */
 	char reason[CONTROL_REASON_MAX];
 	struct facts_daemon daemons[ENGINE_DAEMONS];
 };

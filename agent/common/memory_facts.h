@@ -59,6 +59,7 @@ struct memory_seen {
 	enum memory_mode mode;
 	struct memory_abilities abilities;
 	uint64_t total, free, available, cache, slab, anon, shmem; /* slab: not reclaimable */
+	uint64_t cached;                                           /* as /proc/meminfo has it */
 	uint64_t swap_total, swap_free;
 	uint64_t free_blocks[MEMORY_ORDERS]; /* number of free blocks of each order, all zones */
 	uint64_t reportable,

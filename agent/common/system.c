@@ -15,6 +15,8 @@
 
 #define CPU_LIST_MAX 1024
 #define CPU_MAX      65535
+/* Between a look at memory and the document that it is for. */
+#define SAME_ANSWER_US (5 * USEC_PER_MSEC)
 
 /* At most CPU_MAX; -1: there is none. */
 static long parse_cpu(const char **text)
@@ -61,9 +63,27 @@ static unsigned int count_usable_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 0 : (unsigned int)CPU_COUNT(&set);
 }
 
-void system_read_facts(struct system_facts *facts, const struct facts *known)
+/* Who asks for health has just had memory looked at: the file is not read twice for one answer. */
+static void read_memory(struct system_facts *facts, const struct memory_seen *seen)
 {
 	char meminfo[4096];
+
+	if (seen->known && facts->uptime_us < seen->looked_us + SAME_ANSWER_US) {
+		facts->memory = (struct memory_info){.total = seen->total,
+			.available = seen->available,
+			.free = seen->free,
+			.cached = seen->cached,
+			.swap_total = seen->swap_total,
+			.swap_free = seen->swap_free};
+		return;
+	}
+	/* What cannot be read is an empty text, what is longer than thought has its first lines. */
+	(void)!file_read("/proc/meminfo", meminfo, sizeof(meminfo));
+	(void)!memory_read_info(meminfo, &facts->memory);
+}
+
+void system_read_facts(struct system_facts *facts, const struct facts *known)
+{
 	struct utsname name;
 	struct timespec monotonic;
 	ssize_t n;
@@ -85,9 +105,7 @@ void system_read_facts(struct system_facts *facts, const struct facts *known)
 	if (uname(&name) == 0)
 		memcpy(facts->release, name.release,
 			strnlen(name.release, sizeof(facts->release) - 1));
-	/* What cannot be read is an empty text, what is longer than thought has its first lines. */
-	(void)!file_read("/proc/meminfo", meminfo, sizeof(meminfo));
-	(void)!memory_read_info(meminfo, &facts->memory);
+	read_memory(facts, &known->memory_seen);
 	n = file_read(SYSTEM_KERNEL_CHECK, facts->kernel_check, sizeof(facts->kernel_check));
 	facts->kernel_check_len = n > 0 ? (size_t)n : 0;
 }

@@ -32,7 +32,7 @@ struct system_facts {
 	unsigned int cpus_usable;  /* that we may run on: affinity and cpuset */
 	unsigned int cpus_present; /* with those that are there and offline */
 	struct network_facts network;
-	struct memory_info memory; /* /proc/meminfo */
+	struct memory_info memory; /* of /proc/meminfo, what documents tell */
 	struct system_pressure
 		pressure[SYSTEM_RESOURCES]; /* of the whole VM; system_read_pressure */
 	size_t kernel_check_len;            /* 0: none, or longer than SYSTEM_KERNEL_CHECK_MAX */

@@ -42,6 +42,7 @@ static void look_at_sizes(const struct memory_info *info, struct reclaim_facts *
 	seen->total = info->total;
 	seen->free = info->free;
 	seen->available = info->available;
+	seen->cached = info->cached;
 	seen->cache = file + info->slab_reclaimable;
 	seen->slab = info->slab_unreclaimable;
 	seen->anon = info->anon;

@@ -11,7 +11,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/shutdown_plan", "init/disk/disk_policy",
         "init/disk/disk_judge", "init/disk/superblock", "init/disk/marker", "init/disk/format_intent", "init/disk/e2fsck",
-        "lib/uuid", "lib/memory_limits",
+        "lib/uuid", "lib/memory_limits", "lib/cmdline", "lib/vmm_address", "agent/vmm_words",
         "agent/common/health", "agent/common/health_disk", "agent/common/component", "agent/common/hint",
         "agent/common/clock_policy", "agent/common/clock_edge", "agent/clock_body", "agent/metrics_clock",
         "agent/common/engine_policy", "agent/common/docker_facts",

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static FILE *sink;
 	char *copy = malloc(size + 1);
 	const char *body;
-	char version[16];
+	struct engine_detail detail;
 	size_t body_len;
 	int status, rc;
 
@@ -27,9 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sink = fopen("/dev/null", "w");
 	FUZZ_CHECK(copy && sink);
 	memcpy(copy, data, size);
-	rc = engine_parse_answer(copy, size, &status, version, sizeof(version));
+	rc = engine_parse_answer(copy, size, &status, &detail);
 	FUZZ_CHECK(rc < 0 || (rc == 0 && status == 200));
-	FUZZ_CHECK(memchr(version, '\0', sizeof(version)));
+	FUZZ_CHECK(memchr(detail.api_version, '\0', sizeof(detail.api_version)));
+	FUZZ_CHECK(memchr(detail.version, '\0', sizeof(detail.version)));
 	for (int closed = 0; closed < 2; closed++) {
 		rc = http_client_parse(copy, size, closed != 0, &status, &body, &body_len);
 		FUZZ_CHECK(rc <= 0 && !(closed && rc == -EAGAIN));

@@ -14,39 +14,44 @@
 static const char good[] = "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nServer: Docker/26.1.5\r\n"
 			   "Content-Length: 2\r\nConnection: close\r\n\r\nOK";
 
+static const char other[] = "HTTP/1.1 200 OK\r\nServer: podman/5\r\n\r\n";
+static const char with_system[] = "HTTP/1.1 200 OK\r\nServer: Docker/28.0.1-rc.1 (linux)\r\n\r\n";
+
 static void test_answers(void **state)
 {
-	char version[16];
+	struct engine_detail detail;
 	int status;
 
 	(void)state;
-	assert_int_equal(engine_parse_answer(good, strlen(good), &status, version, sizeof(version)),
-		0);
-	assert_string_equal(version, "1.45");
+	assert_int_equal(engine_parse_answer(good, strlen(good), &status, &detail), 0);
+	assert_string_equal(detail.api_version, "1.45");
+	assert_string_equal(detail.version, "26.1.5");
 	/* The body does not matter, every byte of the header does. */
 	for (size_t len = 0; len < strlen(good) - 2; len++) {
 		char *copy = malloc(len ? len : 1);
 
 		memcpy(copy, good, len);
-		assert_int_equal(engine_parse_answer(copy, len, &status, version, sizeof(version)),
-			-EAGAIN);
+		assert_int_equal(engine_parse_answer(copy, len, &status, &detail), -EAGAIN);
 		free(copy);
 	}
-	assert_int_equal(engine_parse_answer("HTTP/1.1 500 no\r\n\r\n", 19, &status, version,
-				 sizeof(version)),
+	assert_int_equal(engine_parse_answer("HTTP/1.1 500 no\r\n\r\n", 19, &status, &detail),
 		-EREMOTEIO);
 	assert_int_equal(status, 500);
-	assert_int_equal(engine_parse_answer("SSH-2.0-x\r\n", 11, &status, version,
-				 sizeof(version)),
-		-EPROTO);
-	assert_int_equal(engine_parse_answer("HTTP/1.1 44444444444 x\r\n\r\n", 26, &status, version,
-				 sizeof(version)),
+	assert_int_equal(engine_parse_answer("SSH-2.0-x\r\n", 11, &status, &detail), -EPROTO);
+	assert_int_equal(engine_parse_answer("HTTP/1.1 44444444444 x\r\n\r\n", 26, &status,
+				 &detail),
 		-EPROTO);
 	assert_int_equal(
 		engine_parse_answer("HTTP/1.1 200 OK\r\nApi-Version: 12345678901234567890\r\n\r\n",
-			55, &status, version, sizeof(version)),
+			55, &status, &detail),
 		0);
-	assert_string_equal(version, "123456789012345");
+	assert_string_equal(detail.api_version, "123456789012345");
+	assert_string_equal(detail.version, "");
+	assert_int_equal(engine_parse_answer(other, strlen(other), &status, &detail), 0);
+	assert_string_equal(detail.version, "");
+	assert_int_equal(engine_parse_answer(with_system, strlen(with_system), &status, &detail),
+		0);
+	assert_string_equal(detail.version, "28.0.1-rc.1");
 }
 
 /* ---- gRPC ---------------------------------------------------------------------------------- */

@@ -215,6 +215,7 @@ static void test_host_that_does_not_read(void **state)
 
 		(void)snprintf(reason, sizeof(reason), "change %d", i);
 		set_refused(reason);
+		report.told_us = 0; /* as if they came one by one */
 		report_send_change(&report);
 	}
 	assert_true(report.len > 0 && report.dirty);
@@ -232,6 +233,69 @@ static void test_host_that_does_not_read(void **state)
 			break;
 	}
 	assert_true(heard < changes);
+}
+
+/* A storm of changes: the first is told at once, the others together and soon. */
+static void test_changes_come_together(void **state)
+{
+	uint64_t begun_us;
+
+	(void)state;
+	listen_host();
+	report_start(&report);
+	await_connection();
+	expect_type("hello", NULL);
+	expect_type("health", "starting");
+	report.told_us = 0;
+	for (int i = 0; i < 1000; i++) {
+		char reason[32];
+
+		(void)snprintf(reason, sizeof(reason), "change %d", i);
+		set_refused(reason);
+		report_send_change(&report);
+	}
+	begun_us = clock_now_us();
+	for (int heard = 0;; heard++) {
+		yyjson_doc *doc = next_line();
+		yyjson_val *health = yyjson_obj_get(yyjson_doc_get_root(doc), "health");
+		bool last = strstr(yyjson_get_str(yyjson_obj_get(health, "reason")),
+				    "change 999") != NULL;
+
+		yyjson_doc_free(doc);
+		if (last)
+			break;
+		/* Of a machine that is so slow that the storm takes seconds, as many as the gap lets through. */
+		assert_true((uint64_t)heard <=
+			    1 + (begun_us - report.connected_us) / (REPORT_GAP_MS * USEC_PER_MSEC));
+	}
+	assert_int_equal(report.gap.at_us, 0);
+	assert_false(report.dirty);
+}
+
+/* A host that takes each connection and closes it: it is knocked at ever more rarely, and the log stays small. */
+static void test_host_that_closes_at_once(void **state)
+{
+	(void)state;
+	listen_host();
+	report_start(&report);
+	for (unsigned int round = 1; round <= 10; round++) {
+		await_connection();
+		close_p(&connection);
+		LOOP_UNTIL(&loop, report.fd < 0);
+		assert_int_equal(report.failures, round);
+		assert_true(report.flapping && report.complained);
+		assert_true(report.timer.at_us + 100 * USEC_PER_MSEC >=
+			    clock_now_us() + report_backoff_ms(round - 1, 0) * USEC_PER_MSEC / 2);
+		loop_timer_set(&loop, &report.timer, clock_now_us(), report.timer.fn, &report);
+	}
+	/* One that lasts ends it. */
+	await_connection();
+	expect_type("hello", NULL);
+	report.connected_us -= REPORT_STABLE_MS * USEC_PER_MSEC;
+	close_p(&connection);
+	LOOP_UNTIL(&loop, report.fd < 0);
+	assert_int_equal(report.failures, 1);
+	assert_false(report.flapping);
 }
 
 static void test_finish_says_the_last_state(void **state)
@@ -273,6 +337,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_closed_host_is_still_told, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_host_that_does_not_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_changes_come_together, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_host_that_closes_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_finish_says_the_last_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_none_does_nothing, set_up, tear_down),
 	};

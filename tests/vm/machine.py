@@ -117,6 +117,8 @@ def qemu_command(config, state):
                "-chardev", f"socket,id=vs,path={state}/vu.sock",
                "-device", "vhost-user-vsock-pci,chardev=vs",
                "-netdev", "user,id=n,restrict=on", "-device", "virtio-net-pci,netdev=n,romfile="]
+    for string in config.get("smbios", []):
+        command += ["-smbios", f"type=11,value={string.replace(',', ',,')}"]
     if config.get("wsl"):  # the distro's own disk; what is attached comes behind it, or not
         command += ["-drive", f"file={config['root']},format=raw,if=none,id=distro,snapshot=on,discard=unmap",
                     "-device", f"scsi-hd,drive=distro,bus=sc.0,lun={scsi.DISTRO_LUN}"]

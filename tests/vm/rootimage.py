@@ -22,6 +22,7 @@ GUEST = pathlib.Path(__file__).resolve().parent / "guest"
 LAB_SHELL = machine.BUILD / "lab" / "lab-shell"
 DURABLE = machine.BUILD / "lab" / "durable"
 MEMLOAD = machine.BUILD / "lab" / "memload"
+VSOCK_HEAR = machine.BUILD / "lab" / "vsock-hear"
 SENPAI = machine.BUILD / "lab" / "senpai"
 WSL_LAUNCHER = machine.BUILD / "ns" / "wsl-launcher"
 ROOTFS = machine.OUT / "keel-rootfs.tar.gz"
@@ -34,6 +35,7 @@ OVERLAY = (
     ("usr/lib/keel-lab/lab-shell", LAB_SHELL, 0o755),
     ("usr/lib/keel-lab/durable", DURABLE, 0o755),
     ("usr/lib/keel-lab/memload", MEMLOAD, 0o755),
+    ("usr/lib/keel-lab/vsock-hear", VSOCK_HEAR, 0o755),
     ("usr/lib/keel-lab/senpai", SENPAI, 0o755),
     ("usr/lib/keel-lab/cgroup-v1", GUEST / "cgroup-v1", 0o755),
     ("usr/lib/keel-lab/cgroup-plain", GUEST / "cgroup-plain", 0o755),

@@ -25,6 +25,7 @@ import scenarios_disk_space  # noqa: E402,F401
 import scenarios_fault  # noqa: E402,F401
 import scenarios_hog  # noqa: E402,F401
 import scenarios_memory  # noqa: E402,F401
+import scenarios_notify  # noqa: E402,F401
 import scenarios_wsl  # noqa: E402,F401
 import symbols  # noqa: E402
 import vsock  # noqa: E402

@@ -29,7 +29,7 @@ HELP = """\
 usage: vm VERB [--name N] [OPTIONS] [ARGUMENTS]      (N is 'keel' unless given)
 
   up [--mem 2G] [--max-mem SIZE] [--cpus 2] [--clock FILE] [--data FILE] [--data-size 8G] [--fresh] [--append CMDLINE] [--no-data]
-     [--kernel FILE] [--modules FILE] [--wsl PROFILE] [--deadline S] [--no-wait]
+     [--smbios STRING] [--kernel FILE] [--modules FILE] [--wsl PROFILE] [--deadline S] [--no-wait]
                              boots a guest and waits until it reports ready; --wsl: as a distro in a VM that
                              behaves as WSL's of version PROFILE does (2.6, 2.7, 2.9, head); `sh` is then outside of the
                              distro, where `wsl session keel -e COMMAND` runs a command in it, and `wsl` tells what else
@@ -124,7 +124,7 @@ def make_config(args):
     append = f"{WSL_INIT} lab.wsl={args.wsl} {args.append}" if args.wsl else args.append
     return {"name": args.name, "wsl": args.wsl, "mem": args.mem, "max_mem": args.max_mem, "clock": args.clock, "cpus": args.cpus, "accel": accel.choose(kernel),
             "kernel": str(kernel), "root": str(root), "data": str(data) if data else None,
-            "cmdline": f"{machine.CMDLINE} {append}".strip()}
+            "cmdline": f"{machine.CMDLINE} {append}".strip(), "smbios": args.smbios}
 
 
 def start_monitor(name, state):
@@ -417,6 +417,8 @@ def add_up(parser):
     parser.add_argument("--data-size", default="8G", help="size of a data disk that is made")
     parser.add_argument("--fresh", action="store_true", help="start with a new, blank data disk")
     parser.add_argument("--append", default="", metavar="CMDLINE", help="added to the kernel command line")
+    parser.add_argument("--smbios", action="append", default=[], metavar="STRING",
+                        help="an OEM string in the firmware's table (type 11)")
     parser.add_argument("--no-data", action="store_true", help="no data disk at all")
     parser.add_argument("--kernel", default=str(rootimage.KERNEL))
     parser.add_argument("--modules", default=str(rootimage.MODULES), help="modules archive of the kernel")

@@ -31,8 +31,9 @@ share_src   := $(wildcard agent/share/*.c) agent/notify.c
 own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) \
 	$(log_src) $(dns_src) $(share_src))
 own_hdr     := $(wildcard lib/*.h lib/*/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
+filter_src  := $(wildcard agent/filter/*.c)
 wsl_src     := $(wildcard tests/wsl/*.c)
-test_src    := $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
+test_src    := $(filter_src) $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
 
 ini_src  := $(SRC)/inih/ini.c
 yy_src   := $(SRC)/yyjson/yyjson.c
@@ -69,6 +70,20 @@ ifeq ($(COVERAGE),1)
 dev_cflags := $(std) -O0 -g --coverage -Wno-maybe-uninitialized
 dev_ldflags := --coverage
 endif
+
+# --- the agent's filter of system calls: made by a program of the build machine ---------------------
+# SANDBOX=log: what is not in the table is done, and noted in the kernel's log.
+GEN := build/gen
+cppflags += -I$(GEN)
+$(GEN)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(SANDBOX)' | cmp -s - $@ || echo '$(SANDBOX)' > $@
+$(GEN)/sandbox_filter.h: $(filter_src) agent/filter/calls.h $(GEN)/flags
+	@echo "  GEN     $@"
+	@gcc $(std) -O1 -D_GNU_SOURCE -I. $(warn) -o $(GEN)/agent-filter $(filter_src) -lseccomp
+	@$(GEN)/agent-filter $(SANDBOX) > $@
+$(addprefix build/,$(addsuffix /agent/sandbox.o,obj dev cov fuzz) $(addprefix check/agent/sandbox.,tidy analyzed)) cppcheck: \
+	$(GEN)/sandbox_filter.h
 
 # --- the release build -------------------------------------------------------------------------
 REL := build/obj

@@ -32,6 +32,7 @@
 #include "agent/power_button.h"
 #include "agent/report.h"
 #include "agent/runner.h"
+#include "agent/sandbox.h"
 #include "agent/state_file.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -368,6 +369,26 @@ static int start_runner(void)
 	return rc;
 }
 
+/* Now that what takes rights to open is open. What is served without it would not be what we promise. */
+static int enter_sandbox(void)
+{
+	static const struct {
+		int (*fn)(void);
+		const char *name;
+	} steps[] = {{sandbox_enter_view, "view of mounts"}, {sandbox_drop_rights, "rights"},
+		{sandbox_filter_calls, "filter of system calls"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int rc = steps[i].fn();
+
+		if (rc < 0) {
+			log_error("sandbox: %s: %s", steps[i].name, strerror(-rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
 int agent_run(const struct agent_options *options)
 {
 	int rc;
@@ -394,6 +415,9 @@ int agent_run(const struct agent_options *options)
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
 	start_power_button();
+	rc = enter_sandbox();
+	if (rc < 0)
+		return rc;
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));

@@ -121,8 +121,8 @@ static void close_source(struct disk_job *job, struct loop_source *source)
 /* The answer of a child that gave none. */
 static void make_answer(struct disk_job *job, int status)
 {
-	const char *how = WIFEXITED(status) ? "ended without an answer, status"
-					    : "was killed by signal";
+	const char *how =
+		WIFEXITED(status) ? "ended without an answer, status" : "was killed by signal";
 
 	job->answer_len = (size_t)snprintf(job->answer, sizeof(job->answer),
 		"{\"error\":{\"code\":\"failed\",\"message\":\"keel-disk %s %s %d; "

@@ -238,8 +238,8 @@ static void on_mounts(struct loop_source *source, uint32_t events)
 static int start_mounts(struct disk_watch *watch)
 {
 	int fd = runner_open(RUNNER_FILE_MOUNTS, 0, NULL);
-	int rc = fd < 0 ? fd
-			: loop_add(watch->loop, &watch->mounts, fd, EPOLLPRI, on_mounts, watch);
+	int rc =
+		fd < 0 ? fd : loop_add(watch->loop, &watch->mounts, fd, EPOLLPRI, on_mounts, watch);
 
 	if (rc < 0)
 		close_p(&fd);

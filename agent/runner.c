@@ -113,8 +113,8 @@ static int exchange(const struct runner_request *request, const int *fds, size_t
 	if (rc == 0 && poll(&ready, 1, RUNNER_TIMEOUT_MS) <= 0)
 		rc = -ETIMEDOUT;
 	if (rc == 0)
-		rc = runner_frame_receive(
-			runner.fd, answer, sizeof(*answer), answer_fds, answer_count);
+		rc = runner_frame_receive(runner.fd, answer, sizeof(*answer), answer_fds,
+			answer_count);
 	if (rc < 0)
 		(void)shutdown(runner.fd, SHUT_RDWR);
 	return rc;
@@ -144,9 +144,8 @@ static int call_for_child(const struct runner_request *request, const int *fds, 
 	int rc = call(request, fds, count, &answer, answer_fds);
 
 	if (rc == 0)
-		*child = (struct runner_child){.pid = answer.pid,
-			.pid_fd = answer_fds[0],
-			.pty_fd = answer_fds[1]};
+		*child = (struct runner_child){
+			.pid = answer.pid, .pid_fd = answer_fds[0], .pty_fd = answer_fds[1]};
 	return rc;
 }
 

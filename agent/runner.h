@@ -28,7 +28,8 @@
 struct runner_options {
 	const char *disk_program; /* keel-disk */
 	bool shell;               /* sessions are allowed: debug.shell */
-	int root_fd, base_fd;     /* of "/", and of the control group below which PID 1 keeps everything (-1: none) */
+	int root_fd,
+		base_fd; /* of "/", and of the control group below which PID 1 keeps everything (-1: none) */
 };
 
 /* What one blocking write does, in a child. */
@@ -65,11 +66,11 @@ struct runner_child {
 
 /* Files that the agent may not open itself. */
 enum runner_file {
-	RUNNER_FILE_KMSG,        /* /dev/kmsg, to read */
-	RUNNER_FILE_INPUT,       /* /dev/input/eventN, to read */
-	RUNNER_FILE_PTP,         /* /dev/ptpN, to read */
-	RUNNER_FILE_MOUNTS,      /* /proc/self/mountinfo of PID 1's mount namespace */
-	RUNNER_FILE_PRESSURE,    /* memory.pressure of base/containers (0), base/engine (1): for triggers */
+	RUNNER_FILE_KMSG,   /* /dev/kmsg, to read */
+	RUNNER_FILE_INPUT,  /* /dev/input/eventN, to read */
+	RUNNER_FILE_PTP,    /* /dev/ptpN, to read */
+	RUNNER_FILE_MOUNTS, /* /proc/self/mountinfo of PID 1's mount namespace */
+	RUNNER_FILE_PRESSURE, /* memory.pressure of base/containers (0), base/engine (1): for triggers */
 	RUNNER_FILE_DISK_ERRORS, /* a fanotify group with FAN_FS_ERROR of the file system at `path` */
 	RUNNER_FILE_ENVIRON,     /* /proc/N/environ, of a dockerd */
 	RUNNER_FILES
@@ -77,7 +78,7 @@ enum runner_file {
 
 /* What is at a path, seen with PID 1's eyes. */
 struct runner_look {
-	uint64_t device; /* st_dev */
+	uint64_t device;                                 /* st_dev */
 	uint64_t total, used, free, inodes, inodes_free; /* bytes; statvfs(3) */
 };
 

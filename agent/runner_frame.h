@@ -30,9 +30,9 @@ struct runner_request {
 	uint16_t rows, columns;
 	uint32_t words_len;
 	uint64_t bytes;
-	char path[RUNNER_PATH_MAX];    /* STEP, OPEN, LOOK; DISK: the device */
-	char uuid[DISK_UUID_MAX];      /* DISK */
-	char words[RUNNER_WORDS_MAX];  /* SESSION */
+	char path[RUNNER_PATH_MAX];   /* STEP, OPEN, LOOK; DISK: the device */
+	char uuid[DISK_UUID_MAX];     /* DISK */
+	char words[RUNNER_WORDS_MAX]; /* SESSION */
 };
 
 struct runner_answer {
@@ -43,10 +43,10 @@ struct runner_answer {
 
 /* One frame with `count` descriptors, and one that comes: *count is what came, which are the caller's; more than fit, a frame of
  * another size or none (-EPIPE) are errors. 0 or -errno. */
-int runner_frame_send(int fd, const void *frame, size_t size, const int *fds, size_t count)
-	MUST_CHECK;
-int runner_frame_receive(int fd, void *frame, size_t size, int fds[RUNNER_FDS], size_t *count)
-	MUST_CHECK;
+int runner_frame_send(int fd, const void *frame, size_t size, const int *fds,
+	size_t count) MUST_CHECK;
+int runner_frame_receive(int fd, void *frame, size_t size, int fds[RUNNER_FDS],
+	size_t *count) MUST_CHECK;
 
 /* The runner's side: checks a request and does it. The descriptors of the request stay the caller's; those of the answer are. */
 void runner_serve(const struct runner_request *request, const int *fds, size_t count,

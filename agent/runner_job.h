@@ -11,8 +11,8 @@
 extern struct runner_options runner_job_options;
 
 /* 0 and the child, -errno. `arguments` is NULL-terminated. */
-int runner_job_disk(const char *const arguments[], int output_fd, struct runner_child *child)
-	MUST_CHECK;
+int runner_job_disk(const char *const arguments[], int output_fd,
+	struct runner_child *child) MUST_CHECK;
 int runner_job_step(const struct runner_step_request *step, struct runner_child *child) MUST_CHECK;
 /* `fds` is NULL for a pty with `rows` and `columns`. */
 int runner_job_session(char *const words[], const int *fds, uint16_t rows, uint16_t columns,

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * runner_serve.c - the runner's side: what it believes of a frame, and what it does. See runner.h and runner_frame.h.
- *
- * The agent, which talks to the host and to containers, is taken for an enemy here: numbers are in range, texts end, words are
- * of the kind that keel-disk or the kernel takes, a pid is one of the runner's own children.
+ * runner_serve.c - the runner's side: what it does about a request that was checked (runner_check.c). See runner.h and
+ * runner_frame.h. A pid counts only as long as it is that of a child of its own.
  */
 #include "agent/runner_frame.h"
 
@@ -18,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "agent/common/dockerd.h"
+#include "agent/runner_check.h"
 #include "agent/runner_job.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -42,8 +41,8 @@ static size_t find_child(pid_t pid)
 	return i;
 }
 
-static void keep_child(const struct runner_child *child, bool session,
-	struct runner_answer *answer, int fds[RUNNER_FDS], size_t *count)
+static void keep_child(const struct runner_child *child, bool session, struct runner_answer *answer,
+	int fds[RUNNER_FDS], size_t *count)
 {
 	size_t i = find_child(0);
 
@@ -66,7 +65,7 @@ static int wait_child(pid_t pid, struct runner_answer *answer)
 	siginfo_t info = {0};
 	pid_t got;
 
-	if (pid <= 0 || i == RUNNER_CHILDREN)
+	if (i == RUNNER_CHILDREN)
 		return -ECHILD;
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
 		return -EAGAIN;
@@ -79,119 +78,41 @@ static int wait_child(pid_t pid, struct runner_answer *answer)
 	return got == pid ? 0 : -ECHILD;
 }
 
-static int signal_child(pid_t pid, uint32_t signal)
+static int signal_child(pid_t pid, int signal)
 {
 	size_t i = find_child(pid);
 
-	if (pid <= 0 || i == RUNNER_CHILDREN)
+	if (i == RUNNER_CHILDREN)
 		return -ESRCH;
-	if (signal == 0 || signal >= (uint32_t)SIGRTMIN)
-		return -EINVAL;
-	return kill(children[i].session ? -pid : pid, (int)signal) < 0 ? -errno : 0;
+	return kill(children[i].session ? -pid : pid, signal) < 0 ? -errno : 0;
 }
 
-/* ---- what is believed ---------------------------------------------------------------------------- */
-
-static bool ends(const char *text, size_t size)
-{
-	return memchr(text, '\0', size) != NULL;
-}
-
-static bool goes_up(const char *path)
-{
-	return strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") ||
-	       (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
-}
-
-static bool is_absolute(const char *path)
-{
-	return ends(path, RUNNER_PATH_MAX) && path[0] == '/' && !goes_up(path);
-}
-
-static bool is_group(const char *name)
-{
-	return ends(name, RUNNER_PATH_MAX) && name[0] != '\0' && name[0] != '/' && !goes_up(name);
-}
-
-static int start_disk(const struct runner_request *request, int output_fd,
-	struct runner_child *child)
+static int start_disk(const struct runner_order *order, int output_fd, struct runner_child *child)
 {
 	const char *arguments[DISK_ARGUMENTS_MAX];
-	struct disk_request disk;
 
-	if (!disk_request_check(request->kind, request->flag != 0, request->uuid,
-		    sizeof(request->uuid), request->path, sizeof(request->path), &disk))
-		return -EINVAL;
-	disk_request_arguments(&disk, runner_job_options.disk_program, arguments);
+	disk_request_arguments(&order->disk, runner_job_options.disk_program, arguments);
 	return runner_job_disk(arguments, output_fd, child);
 }
 
-static int start_step(const struct runner_request *request, struct runner_child *child)
-{
-	struct runner_step_request step = {.calm = request->flag != 0,
-		.no_swap = request->flag2 != 0,
-		.bytes = request->bytes};
-
-	if (request->kind >= RUNNER_STEPS)
-		return -EINVAL;
-	step.step = (enum runner_step)request->kind;
-	if ((step.step == RUNNER_STEP_TAKE && !is_group(request->path)) ||
-		(step.step == RUNNER_STEP_FLUSH && !is_absolute(request->path)))
-		return -EINVAL;
-	memcpy(step.name, request->path, sizeof(step.name));
-	step.name[sizeof(step.name) - 1] = '\0';
-	return runner_job_step(&step, child);
-}
-
-/* 0 and argv, NULL-terminated, of words in `text`. */
-static int split_words(char *text, size_t len, char *words[RUNNER_ARGS_MAX + 1])
-{
-	size_t n = 0;
-
-	if (len == 0 || len > RUNNER_WORDS_MAX || text[len - 1] != '\0' || text[0] == '\0')
-		return -EINVAL;
-	for (size_t at = 0; at < len; at += strlen(text + at) + 1) {
-		if (n == RUNNER_ARGS_MAX)
-			return -E2BIG;
-		words[n++] = text + at;
-	}
-	words[n] = NULL;
-	return 0;
-}
-
-static int start_session(const struct runner_request *request, const int *fds, size_t count,
-	struct runner_child *child)
-{
-	char *words[RUNNER_ARGS_MAX + 1], text[RUNNER_WORDS_MAX];
-	int rc;
-
-	if (!runner_job_options.shell)
-		return -EPERM;
-	if (count != (request->flag ? 0 : 3))
-		return -EINVAL;
-	memcpy(text, request->words, sizeof(text));
-	rc = split_words(text, request->words_len, words);
-	return rc < 0 ? rc
-		      : runner_job_session(words, request->flag ? NULL : fds, request->rows,
-				request->columns, child);
-}
-
-static void start(const struct runner_request *request, const int *fds, size_t count,
-	struct runner_answer *answer, int answer_fds[RUNNER_FDS], size_t *answer_count)
+static void start(const struct runner_order *order, const int *fds, struct runner_answer *answer,
+	int answer_fds[RUNNER_FDS], size_t *answer_count)
 {
 	struct runner_child child;
 
 	if (find_child(0) == RUNNER_CHILDREN)
 		answer->rc = -EAGAIN;
-	else if (request->verb == RUNNER_DISK)
-		answer->rc = count == 1 ? start_disk(request, fds[0], &child) : -EINVAL;
-	else if (request->verb == RUNNER_STEP)
-		answer->rc = start_step(request, &child);
+	else if (order->verb == RUNNER_DISK)
+		answer->rc = start_disk(order, fds[0], &child);
+	else if (order->verb == RUNNER_STEP)
+		answer->rc = runner_job_step(&order->step, &child);
+	else if (!runner_job_options.shell)
+		answer->rc = -EPERM;
 	else
-		answer->rc = start_session(request, fds, count, &child);
+		answer->rc = runner_job_session(order->words, order->tty ? NULL : fds, order->rows,
+			order->columns, &child);
 	if (answer->rc == 0)
-		keep_child(&child, request->verb == RUNNER_SESSION, answer, answer_fds,
-			answer_count);
+		keep_child(&child, order->verb == RUNNER_SESSION, answer, answer_fds, answer_count);
 }
 
 /* ---- files --------------------------------------------------------------------------------------- */
@@ -230,11 +151,9 @@ static int open_environ(uint32_t pid)
 
 static int open_disk_errors(const char *path)
 {
-	_cleanup_close_ int fd = -1;
-
-	if (!is_absolute(path))
-		return -EINVAL;
-	fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
+	_cleanup_close_ int fd =
+		fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK,
+			O_RDONLY);
 	/* A mark of a file system does not keep it from being unmounted. */
 	if (fd < 0 || fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, AT_FDCWD,
 			      path) < 0)
@@ -242,30 +161,26 @@ static int open_disk_errors(const char *path)
 	return TAKE_FD(fd);
 }
 
-static int open_file(const struct runner_request *request)
+static int open_file(const struct runner_order *order)
 {
-	static const char *const pressure[] = {
+	static const char *const pressure[RUNNER_PRESSURES] = {
 		"containers/memory.pressure", "engine/memory.pressure"};
 
-	if (request->kind >= RUNNER_FILES)
-		return -EINVAL;
-	switch ((enum runner_file)request->kind) {
+	switch (order->file) {
 	case RUNNER_FILE_KMSG:
 		return open_path(AT_FDCWD, "/dev/kmsg", O_RDONLY);
 	case RUNNER_FILE_INPUT:
-		return open_numbered("/dev/input/event", request->number, "");
+		return open_numbered("/dev/input/event", order->number, "");
 	case RUNNER_FILE_PTP:
-		return open_numbered("/dev/ptp", request->number, "");
+		return open_numbered("/dev/ptp", order->number, "");
 	case RUNNER_FILE_MOUNTS:
 		return open_path(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY);
 	case RUNNER_FILE_PRESSURE:
-		if (request->number >= ARRAY_SIZE(pressure) || runner_job_options.base_fd < 0)
-			return -EINVAL;
-		return open_path(runner_job_options.base_fd, pressure[request->number], O_RDWR);
+		return open_path(runner_job_options.base_fd, pressure[order->number], O_RDWR);
 	case RUNNER_FILE_DISK_ERRORS:
-		return open_disk_errors(request->path);
+		return open_disk_errors(order->path);
 	case RUNNER_FILE_ENVIRON:
-		return open_environ(request->number);
+		return open_environ(order->number);
 	case RUNNER_FILES:
 		break;
 	}
@@ -277,8 +192,6 @@ static int look_at(const char *path, struct runner_look *look)
 	struct statvfs info;
 	struct stat file;
 
-	if (!is_absolute(path))
-		return -EINVAL;
 	/* From the kernel's memory: no disk is read. */
 	if (stat(path, &file) < 0 || statvfs(path, &info) < 0)
 		return -errno;
@@ -296,31 +209,33 @@ static int look_at(const char *path, struct runner_look *look)
 void runner_serve(const struct runner_request *request, const int *fds, size_t count,
 	struct runner_answer *answer, int answer_fds[RUNNER_FDS], size_t *answer_count)
 {
-	*answer = (struct runner_answer){.rc = -EINVAL};
+	static struct runner_order order;
+
+	*answer = (struct runner_answer){.rc = runner_check(request, count, &order)};
 	*answer_count = 0;
-	if (request->verb >= RUNNER_VERBS)
+	if (answer->rc < 0)
 		return;
-	switch ((enum runner_verb)request->verb) {
+	switch (order.verb) {
 	case RUNNER_DISK:
 	case RUNNER_STEP:
 	case RUNNER_SESSION:
-		start(request, fds, count, answer, answer_fds, answer_count);
+		start(&order, fds, answer, answer_fds, answer_count);
 		break;
 	case RUNNER_WAIT:
-		answer->rc = wait_child((pid_t)request->number, answer);
+		answer->rc = wait_child(order.pid, answer);
 		break;
 	case RUNNER_SIGNAL:
-		answer->rc = signal_child((pid_t)request->number, request->signal);
+		answer->rc = signal_child(order.pid, order.signal);
 		break;
 	case RUNNER_OPEN:
-		answer->rc = open_file(request);
+		answer->rc = open_file(&order);
 		if (answer->rc >= 0) {
 			answer_fds[(*answer_count)++] = answer->rc;
 			answer->rc = 0;
 		}
 		break;
 	case RUNNER_LOOK:
-		answer->rc = look_at(request->path, &answer->look);
+		answer->rc = look_at(order.path, &answer->look);
 		break;
 	case RUNNER_VERBS:
 		break;

@@ -386,12 +386,8 @@ static void on_child_exit(struct loop_source *source, uint32_t events)
 void reclaim_worker_init(struct reclaim_worker *worker, struct loop *loop,
 	const struct memory_paths *paths, reclaim_worker_fn *fn, void *ctx)
 {
-	*worker = (struct reclaim_worker){.loop = loop,
-		.paths = paths,
-		.data = "/",
-		.fn = fn,
-		.ctx = ctx,
-		.exit.fd = -1};
+	*worker = (struct reclaim_worker){
+		.loop = loop, .paths = paths, .data = "/", .fn = fn, .ctx = ctx, .exit.fd = -1};
 }
 
 int reclaim_worker_start(struct reclaim_worker *worker, const struct reclaim_step *step,

@@ -53,8 +53,7 @@ static void write_script(const char *body)
 
 static int set_up(void **state)
 {
-	const struct disk_options options = {
-		.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}};
+	const struct disk_options options = {.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}};
 
 	(void)state;
 	(void)snprintf(directory, sizeof(directory), "/tmp/keel-job-XXXXXX");

@@ -127,7 +127,7 @@ $(BIN)/%:
 vpath %.c tests/ns tests/bench tests/vm/guest
 
 # Lab-only programs: linked like the release ones, never shipped.
-lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload build/lab/senpai
+lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload build/lab/senpai build/lab/vsock-probe
 build/lab/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

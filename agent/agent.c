@@ -369,8 +369,9 @@ static int start_runner(void)
 	return rc;
 }
 
-/* Now that what takes rights to open is open. What is served without it would not be what we promise. */
-static int enter_sandbox(void)
+/* Now that what takes rights to open is open. A kernel that cannot do a part of it (a broken boot, one before Linux 5.12)
+ * is one whose health has to be told all the more. */
+static void enter_sandbox(void)
 {
 	static const struct {
 		int (*fn)(void);
@@ -381,12 +382,10 @@ static int enter_sandbox(void)
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int rc = steps[i].fn();
 
-		if (rc < 0) {
-			log_error("sandbox: %s: %s", steps[i].name, strerror(-rc));
-			return rc;
-		}
+		if (rc < 0)
+			log_error("sandbox: %s: %s; going on without", steps[i].name,
+				strerror(-rc));
 	}
-	return 0;
 }
 
 int agent_run(const struct agent_options *options)
@@ -415,9 +414,7 @@ int agent_run(const struct agent_options *options)
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
 	start_power_button();
-	rc = enter_sandbox();
-	if (rc < 0)
-		return rc;
+	enter_sandbox();
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));

@@ -101,21 +101,33 @@ static int clone_all(int fds[ARRAY_SIZE(view)])
 	return 0;
 }
 
-int sandbox_enter_view(void)
+static int make_view(void)
 {
 	int fds[ARRAY_SIZE(view)], rc;
 
 	for (size_t i = 0; i < ARRAY_SIZE(view); i++)
 		fds[i] = -1;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC_PRIVATE, NULL) < 0)
-		return -errno;
-	rc = clone_all(fds);
+	rc = mount(NULL, "/", NULL, MS_REC_PRIVATE, NULL) < 0 ? -errno : clone_all(fds);
 	if (rc == 0)
 		rc = attach_all(fds);
 	if (rc == 0)
 		rc = change_root(fds[0]);
 	for (size_t i = 0; i < ARRAY_SIZE(view); i++)
 		close_p(&fds[i]);
+	return rc;
+}
+
+int sandbox_enter_view(void)
+{
+	_cleanup_close_ int old_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (old_fd < 0 || unshare(CLONE_NEWNS) < 0)
+		return -errno;
+	rc = make_view();
+	/* A copy of all mounts would keep the data disk from ever being unmounted. */
+	if (rc < 0 && setns(old_fd, CLONE_NEWNS) < 0)
+		log_error("back to the first mount namespace: %s", strerror(errno));
 	return rc;
 }
 

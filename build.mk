@@ -207,7 +207,7 @@ $(CHK)/%.tidy: %.c .clang-tidy
 analyze: $(patsubst %.c,$(CHK)/%.analyzed,$(own_src))
 # Descriptors 0-2 (and a helper's 3) are filled to be inherited, and control_server's spare one lives as long as PID 1,
 # which the analyzer takes for leaks.
-$(CHK)/init/spawn.analyzed $(CHK)/init/fallback.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed $(CHK)/agent/memory/reclaim_worker.analyzed: analyze_off := -Wno-analyzer-fd-leak
+$(CHK)/init/spawn.analyzed $(CHK)/init/fallback.analyzed $(CHK)/agent/runner_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed: analyze_off := -Wno-analyzer-fd-leak
 $(CHK)/%.analyzed: %.c
 	@mkdir -p $(@D)
 	@echo "  ANALYZE $<"

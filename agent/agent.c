@@ -369,25 +369,6 @@ static int start_runner(void)
 	return rc;
 }
 
-/* Now that what takes rights to open is open. A kernel that cannot do a part of it (a broken boot, one before Linux 5.12)
- * is one whose health has to be told all the more. */
-static void enter_sandbox(void)
-{
-	static const struct {
-		int (*fn)(void);
-		const char *name;
-	} steps[] = {{sandbox_enter_view, "view of mounts"}, {sandbox_drop_rights, "rights"},
-		{sandbox_filter_calls, "filter of system calls"}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		int rc = steps[i].fn();
-
-		if (rc < 0)
-			log_error("sandbox: %s: %s; going on without", steps[i].name,
-				strerror(-rc));
-	}
-}
-
 int agent_run(const struct agent_options *options)
 {
 	int rc;
@@ -414,7 +395,7 @@ int agent_run(const struct agent_options *options)
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
 	start_power_button();
-	enter_sandbox();
+	sandbox_enter(); /* what takes rights to open is open */
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));

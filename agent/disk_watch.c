@@ -331,7 +331,7 @@ static int start_unmounted(struct disk_watch *watch)
 
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 {
-	struct runner_look look, root;
+	struct runner_look look, root = {0};
 	int rc = runner_look_at(mountpoint, &look);
 
 	if (rc == 0)

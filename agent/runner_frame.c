@@ -17,13 +17,12 @@ int runner_frame_send(int fd, const void *frame, size_t size, const int *fds, si
 	union control control = {0};
 	struct iovec part = {.iov_base = (void *)(uintptr_t)frame, .iov_len = size};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	struct cmsghdr *header;
+	struct cmsghdr *header = &control.header; /* the first and only one */
 	ssize_t n;
 
 	if (count > 0) {
 		message.msg_control = control.room;
 		message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
 		header->cmsg_level = SOL_SOCKET;
 		header->cmsg_type = SCM_RIGHTS;
 		header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));

@@ -117,7 +117,7 @@ static int make_view(void)
 	return rc;
 }
 
-int sandbox_enter_view(void)
+static int enter_view(void)
 {
 	_cleanup_close_ int old_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	int rc;
@@ -142,7 +142,7 @@ static int drop_bounding(uint64_t kept)
 	return 0;
 }
 
-int sandbox_drop_rights(void)
+static int drop_rights(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {0}, had[2] = {0};
@@ -192,4 +192,21 @@ int sandbox_filter_calls(void)
 			&program) < 0)
 		return -errno;
 	return 0;
+}
+
+void sandbox_enter(void)
+{
+	static const struct {
+		int (*fn)(void);
+		const char *name;
+	} steps[] = {{enter_view, "view of mounts"}, {drop_rights, "rights"},
+		{sandbox_filter_calls, "filter of system calls"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int rc = steps[i].fn();
+
+		if (rc < 0)
+			log_error("sandbox: %s: %s; going on without", steps[i].name,
+				strerror(-rc));
+	}
 }

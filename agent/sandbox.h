@@ -15,7 +15,9 @@
 
 #include "lib/base.h"
 
-/* In this order, once each. 0 or -errno. What was opened before stays open: a directory of the old view is a way back to it. */
-int sandbox_enter_view(void) MUST_CHECK;
-int sandbox_drop_rights(void) MUST_CHECK;
+/* Once. What was opened before stays open: a directory of the old view would be a way back to it. A kernel that cannot do a part
+ * of it (a broken boot, one before Linux 5.12) is one whose health has to be told all the more: that part is logged as an
+ * error, and left out. */
+void sandbox_enter(void);
+/* Its last part alone, for tests; needs no_new_privs or CAP_SYS_ADMIN. 0 or -errno. */
 int sandbox_filter_calls(void) MUST_CHECK;

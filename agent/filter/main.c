@@ -62,19 +62,20 @@ static int print(scmp_filter_ctx filter)
 {
 	struct sock_filter instruction;
 	FILE *file = tmpfile();
-	int rc = file ? seccomp_export_bpf(filter, fileno(file)) : -errno;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (!file)
+		return -errno;
+	rc = seccomp_export_bpf(filter, fileno(file));
 	rewind(file);
 	(void)puts("/* Made by agent/filter/main.c. */\n"
 		   "static const struct sock_filter sandbox_filter[] = {");
-	while (fread(&instruction, sizeof(instruction), 1, file) == 1)
+	while (rc == 0 && fread(&instruction, sizeof(instruction), 1, file) == 1)
 		(void)printf("\t{%#x, %u, %u, %#x},\n", instruction.code, instruction.jt,
 			instruction.jf, instruction.k);
 	(void)puts("};");
 	(void)fclose(file);
-	return ferror(stdout) || fflush(stdout) != 0 ? -EIO : 0;
+	return rc < 0 ? rc : fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
 }
 
 int main(int argc, char **argv)

@@ -218,7 +218,7 @@ cppcheck:
 	@mkdir -p $(CHK)/cppcheck
 	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 --error-exitcode=1 \
 		--cppcheck-build-dir=$(CHK)/cppcheck --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
-		-D_GNU_SOURCE -DKEEL_VERSION='""' '-D__typeof__(x)=int' -I. $(own_src)
+		-D_GNU_SOURCE -D__x86_64__ -DKEEL_VERSION='""' '-D__typeof__(x)=int' -I. $(own_src)
 
 compile_commands:
 	@{ echo '['; sep=; for f in $(own_src) $(test_src); do \

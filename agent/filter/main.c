@@ -65,9 +65,10 @@ static int print(scmp_filter_ctx filter)
 	int rc;
 
 	if (!file)
-		return -errno;
+		return -EIO;
 	rc = seccomp_export_bpf(filter, fileno(file));
-	rewind(file);
+	if (rc == 0 && fseek(file, 0, SEEK_SET) < 0)
+		rc = -EIO;
 	(void)puts("/* Made by agent/filter/main.c. */\n"
 		   "static const struct sock_filter sandbox_filter[] = {");
 	while (rc == 0 && fread(&instruction, sizeof(instruction), 1, file) == 1)
@@ -75,7 +76,7 @@ static int print(scmp_filter_ctx filter)
 			instruction.jf, instruction.k);
 	(void)puts("};");
 	(void)fclose(file);
-	return rc < 0 ? rc : fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
+	return rc < 0 || (fflush(stdout) == 0 && !ferror(stdout)) ? rc : -EIO;
 }
 
 int main(int argc, char **argv)

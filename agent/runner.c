@@ -139,7 +139,7 @@ static int call(const struct runner_request *request, const int *fds, size_t cou
 static int call_for_child(const struct runner_request *request, const int *fds, size_t count,
 	struct runner_child *child)
 {
-	struct runner_answer answer;
+	struct runner_answer answer = {0};
 	int answer_fds[RUNNER_FDS];
 	int rc = call(request, fds, count, &answer, answer_fds);
 
@@ -198,7 +198,7 @@ int runner_run_session(const struct runner_session_request *session, const int f
 int runner_wait(pid_t pid, int *status, uint64_t *cpu_us)
 {
 	const struct runner_request request = {.verb = RUNNER_WAIT, .number = (uint32_t)pid};
-	struct runner_answer answer;
+	struct runner_answer answer = {0};
 	int fds[RUNNER_FDS];
 	int rc = call(&request, NULL, 0, &answer, fds);
 
@@ -211,7 +211,7 @@ int runner_signal(pid_t pid, int signal)
 {
 	const struct runner_request request = {
 		.verb = RUNNER_SIGNAL, .number = (uint32_t)pid, .signal = (uint32_t)signal};
-	struct runner_answer answer;
+	struct runner_answer answer = {0};
 	int fds[RUNNER_FDS];
 
 	return call(&request, NULL, 0, &answer, fds);
@@ -220,7 +220,7 @@ int runner_signal(pid_t pid, int signal)
 int runner_open(enum runner_file file, unsigned int number, const char *path)
 {
 	struct runner_request request = {.verb = RUNNER_OPEN, .kind = file, .number = number};
-	struct runner_answer answer;
+	struct runner_answer answer = {0};
 	int fds[RUNNER_FDS];
 	int rc = copy_path(request.path, path);
 
@@ -232,7 +232,7 @@ int runner_open(enum runner_file file, unsigned int number, const char *path)
 int runner_look_at(const char *path, struct runner_look *look)
 {
 	struct runner_request request = {.verb = RUNNER_LOOK};
-	struct runner_answer answer;
+	struct runner_answer answer = {0};
 	int fds[RUNNER_FDS];
 	int rc = copy_path(request.path, path);
 

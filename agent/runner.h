@@ -70,7 +70,7 @@ enum runner_file {
 	RUNNER_FILE_INPUT,  /* /dev/input/eventN, to read */
 	RUNNER_FILE_PTP,    /* /dev/ptpN, to read */
 	RUNNER_FILE_MOUNTS, /* /proc/self/mountinfo of PID 1's mount namespace */
-	RUNNER_FILE_PRESSURE, /* memory.pressure of base/containers (0), base/engine (1): for triggers */
+	RUNNER_FILE_PRESSURE, /* memory.pressure of base/containers (0), base/engine (1), all (2): for triggers */
 	RUNNER_FILE_DISK_ERRORS, /* a fanotify group with FAN_FS_ERROR of the file system at `path` */
 	RUNNER_FILE_ENVIRON,     /* /proc/N/environ, of a dockerd */
 	RUNNER_FILES

@@ -7,7 +7,7 @@
 
 #include "agent/runner_frame.h"
 
-#define RUNNER_PRESSURES 2
+#define RUNNER_PRESSURES 3
 
 /* A request that is in order; what its verb does not need is 0. */
 struct runner_order {

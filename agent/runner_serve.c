@@ -164,7 +164,7 @@ static int open_disk_errors(const char *path)
 static int open_file(const struct runner_order *order)
 {
 	static const char *const pressure[RUNNER_PRESSURES] = {
-		"containers/memory.pressure", "engine/memory.pressure"};
+		"containers/memory.pressure", "engine/memory.pressure", "/proc/pressure/memory"};
 
 	switch (order->file) {
 	case RUNNER_FILE_KMSG:

@@ -31,8 +31,9 @@ share_src   := $(wildcard agent/share/*.c) agent/notify.c
 own_src     := $(sort $(lib_src) $(netlink_src) $(init_src) $(modules_src) $(disk_src) $(net_src) $(agent_src) $(ctl_src) \
 	$(log_src) $(dns_src) $(share_src))
 own_hdr     := $(wildcard lib/*.h lib/*/*.h init/*.h init/*/*.h agent/*.h agent/*/*.h tests/*/*.h)
+filter_src  := $(wildcard agent/filter/*.c)
 wsl_src     := $(wildcard tests/wsl/*.c)
-test_src    := $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
+test_src    := $(filter_src) $(wsl_src) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c tests/ns/*.c tests/bench/*.c tests/vm/guest/*.c)
 
 ini_src  := $(SRC)/inih/ini.c
 yy_src   := $(SRC)/yyjson/yyjson.c
@@ -69,6 +70,20 @@ ifeq ($(COVERAGE),1)
 dev_cflags := $(std) -O0 -g --coverage -Wno-maybe-uninitialized
 dev_ldflags := --coverage
 endif
+
+# --- the agent's filter of system calls: made by a program of the build machine ---------------------
+# SANDBOX=log: what is not in the table is done, and noted in the kernel's log.
+GEN := build/gen
+cppflags += -I$(GEN)
+$(GEN)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(SANDBOX)' | cmp -s - $@ || echo '$(SANDBOX)' > $@
+$(GEN)/sandbox_filter.h: $(filter_src) agent/filter/calls.h $(GEN)/flags
+	@echo "  GEN     $@"
+	@gcc $(std) -O1 -D_GNU_SOURCE -I. $(warn) -o $(GEN)/agent-filter $(filter_src) -lseccomp
+	@$(GEN)/agent-filter $(SANDBOX) > $@
+$(addprefix build/,$(addsuffix /agent/sandbox.o,obj dev cov fuzz) $(addprefix check/agent/sandbox.,tidy analyzed)) cppcheck: \
+	$(GEN)/sandbox_filter.h
 
 # --- the release build -------------------------------------------------------------------------
 REL := build/obj
@@ -112,7 +127,7 @@ $(BIN)/%:
 vpath %.c tests/ns tests/bench tests/vm/guest
 
 # Lab-only programs: linked like the release ones, never shipped.
-lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload build/lab/senpai build/lab/vsock-hear
+lab-programs: build/lab/lab-shell build/lab/durable build/lab/memload build/lab/senpai build/lab/vsock-hear build/lab/vsock-probe
 build/lab/%: %.c $(REL)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
@@ -192,7 +207,7 @@ $(CHK)/%.tidy: %.c .clang-tidy
 analyze: $(patsubst %.c,$(CHK)/%.analyzed,$(own_src))
 # Descriptors 0-2 (and a helper's 3) are filled to be inherited, and control_server's spare one lives as long as PID 1,
 # which the analyzer takes for leaks.
-$(CHK)/init/spawn.analyzed $(CHK)/init/fallback.analyzed $(CHK)/agent/disk_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed $(CHK)/agent/memory/reclaim_worker.analyzed: analyze_off := -Wno-analyzer-fd-leak
+$(CHK)/init/spawn.analyzed $(CHK)/init/fallback.analyzed $(CHK)/agent/runner_job.analyzed $(CHK)/init/stage.analyzed $(CHK)/init/control_server.analyzed: analyze_off := -Wno-analyzer-fd-leak
 $(CHK)/%.analyzed: %.c
 	@mkdir -p $(@D)
 	@echo "  ANALYZE $<"
@@ -203,7 +218,7 @@ cppcheck:
 	@mkdir -p $(CHK)/cppcheck
 	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 --error-exitcode=1 \
 		--cppcheck-build-dir=$(CHK)/cppcheck --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
-		-D_GNU_SOURCE -DKEEL_VERSION='""' '-D__typeof__(x)=int' -I. $(own_src)
+		-D_GNU_SOURCE -D__x86_64__ -DKEEL_VERSION='""' '-D__typeof__(x)=int' -I. $(own_src)
 
 compile_commands:
 	@{ echo '['; sep=; for f in $(own_src) $(test_src); do \

@@ -18,6 +18,7 @@
 #include "agent/common/component.h"
 #include "agent/clock_keeper.h"
 #include "agent/common/crash_log.h"
+#include "agent/common/dockerd.h"
 #include "agent/common/listener.h"
 #include "agent/common/proxy.h"
 #include "agent/control_client.h"
@@ -33,6 +34,8 @@
 #include "agent/notify.h"
 #include "agent/power_button.h"
 #include "agent/report.h"
+#include "agent/runner.h"
+#include "agent/sandbox.h"
 #include "agent/state_file.h"
 #include "agent/vmm_notify.h"
 #include "lib/clock.h"
@@ -85,6 +88,7 @@ static struct agent {
 	struct loop_timer report_timer, crash_timer;
 	uint64_t exits_us; /* of all services together: it grows when one has ended */
 	bool modules_over;
+	int end; /* what agent_run returns */
 } agent;
 
 static void log_open_error(const struct address *address, int rc, bool last_word)
@@ -310,8 +314,7 @@ static void start_power_button(void)
 
 	if (!is_vm())
 		return;
-	rc = power_button_start(&agent.power_button, &agent.loop, "/dev/input", on_power_button,
-		NULL);
+	rc = power_button_start(&agent.power_button, &agent.loop, on_power_button, NULL);
 	if (rc < 0)
 		log_warning("/dev/input: %s; the power button is not heard", strerror(-rc));
 }
@@ -427,8 +430,36 @@ static void agent_finish(void)
 	memory_stop(&agent.memory);
 	clock_keeper_stop(&agent.clock);
 	oom_watch_stop(&agent.oom_watch);
+	runner_stop(&agent.loop);
 	loop_remove(&agent.loop, &agent.signals);
 	loop_fini(&agent.loop);
+}
+
+static void on_runner_end(void *ctx)
+{
+	(void)ctx;
+	agent.end = -ECHILD;
+	agent.loop.stop = true;
+}
+
+static int open_environ(pid_t pid)
+{
+	return runner_open(RUNNER_FILE_ENVIRON, (unsigned int)pid, NULL);
+}
+
+/* What needs rights that we are to give up; the first thing there is, so that it inherits nothing. */
+static int start_runner(void)
+{
+	struct memory_paths paths;
+	int rc;
+
+	memory_paths_open(&paths);
+	rc = runner_start(&(struct runner_options){.disk_program = DISK_JOB_PROGRAM,
+		.root_fd = paths.root_fd,
+		.base_fd = paths.base_fd});
+	memory_paths_close(&paths);
+	dockerd_open_environ = open_environ;
+	return rc;
 }
 
 int agent_run(const struct agent_options *options)
@@ -436,11 +467,16 @@ int agent_run(const struct agent_options *options)
 	int rc;
 
 	descriptors_raise(DESCRIPTORS);
+	rc = start_runner();
+	if (rc < 0)
+		return rc;
 	rc = loop_init(&agent.loop);
 	if (rc < 0)
 		return rc;
 	init_parts(options);
 	rc = stop_signals_watch(&agent.loop, &agent.signals, on_signal, NULL);
+	if (rc == 0)
+		rc = runner_watch(&agent.loop, on_runner_end, NULL);
 	if (rc == 0)
 		rc = open_listeners(false);
 	if (rc < 0) {
@@ -452,6 +488,7 @@ int agent_run(const struct agent_options *options)
 	control_client_start(&agent.control, &agent.loop, options->control, &agent.facts,
 		agent_spread_facts, NULL);
 	start_power_button();
+	sandbox_enter(); /* what takes rights to open is open */
 	rc = notify_send("READY=1");
 	if (rc < 0)
 		log_warning("sd_notify: %s", strerror(-rc));
@@ -461,5 +498,5 @@ int agent_run(const struct agent_options *options)
 	event_watch_start(&agent.event_watch);
 	rc = loop_run(&agent.loop);
 	agent_finish();
-	return rc;
+	return rc < 0 ? rc : agent.end;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent/runner.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 
@@ -105,7 +106,8 @@ static int call_ioctl(int fd, unsigned long request, void *argument)
 
 static bool open_ptp(struct clock_reference *reference, const char *device)
 {
-	char path[64], name[sizeof(reference->name)];
+	char path[64], name[sizeof(reference->name)], end;
+	unsigned int number;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), CLOCK_PTP_CLASS "/%.16s/clock_name", device);
@@ -114,8 +116,9 @@ static bool open_ptp(struct clock_reference *reference, const char *device)
 	name[strcspn(name, "\n")] = '\0';
 	if (!clock_ptp_is_hypervisor(name))
 		return false;
-	(void)snprintf(path, sizeof(path), "/dev/%.16s", device);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (sscanf(device, PTP_NAME "%4u%c", &number, &end) != 1)
+		return false;
+	fd = runner_open(RUNNER_FILE_PTP, number, NULL);
 	if (fd < 0)
 		return false;
 	*reference = (struct clock_reference){.kind = CLOCK_SOURCE_PTP, .fd = fd};

@@ -366,8 +366,8 @@ void disk_init(struct disk *disk, struct loop *loop, const struct disk_options *
 	disk_watch_init(&disk->watch, loop, &facts->disk_seen, on_watch, disk);
 	disk_space_init(&disk->space, loop, &options->space, &facts->disk_seen, on_space, disk);
 	disk_trim_init(&disk->trim, options->trim, facts);
-	disk_job_init(&disk->job, loop, options->program, on_job_line, disk);
-	disk_job_init(&disk->list, loop, options->program, on_list_line, disk);
+	disk_job_init(&disk->job, loop, on_job_line, disk);
+	disk_job_init(&disk->list, loop, on_list_line, disk);
 }
 
 void disk_stop(struct disk *disk)

@@ -18,7 +18,6 @@
 struct disk_options {
 	bool trim; /* by itself */
 	struct space_policy space;
-	const char *program; /* keel-disk */
 };
 
 /* The facts have changed in a way that the host is to know; not from inside disk_update. */

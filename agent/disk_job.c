@@ -7,23 +7,19 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "agent/runner.h"
 #include "lib/log.h"
 
 /* Reads in one wake-up: a child that writes without end does not keep the agent from its other work. */
 #define READS 8
 
-void disk_job_init(struct disk_job *job, struct loop *loop, const char *program, disk_job_fn *fn,
-	void *ctx)
+void disk_job_init(struct disk_job *job, struct loop *loop, disk_job_fn *fn, void *ctx)
 {
 	memset(job, 0, sizeof(*job));
 	job->loop = loop;
-	job->program = program;
 	job->fn = fn;
 	job->ctx = ctx;
 	job->exit.fd = job->output.fd = -1;
@@ -123,25 +119,27 @@ static void close_source(struct disk_job *job, struct loop_source *source)
 }
 
 /* The answer of a child that gave none. */
-static void make_answer(struct disk_job *job, const siginfo_t *info)
+static void make_answer(struct disk_job *job, int status)
 {
-	const char *how = info->si_code == CLD_EXITED ? "ended without an answer, status"
-						      : "was killed by signal";
+	const char *how =
+		WIFEXITED(status) ? "ended without an answer, status" : "was killed by signal";
 
 	job->answer_len = (size_t)snprintf(job->answer, sizeof(job->answer),
 		"{\"error\":{\"code\":\"failed\",\"message\":\"keel-disk %s %s %d; "
 		"see keelctl logs keel-agent\"}}",
-		disk_verb_name(job->request.verb), how, info->si_status);
+		disk_verb_name(job->request.verb), how,
+		WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 static void on_job_exit(struct loop_source *source, uint32_t events)
 {
 	struct disk_job *job = source->ctx;
 	struct job_line line;
-	siginfo_t info = {0};
+	uint64_t cpu_us;
+	int status = 0;
 
 	(void)events;
-	if (waitid(P_PID, (id_t)job->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+	if (runner_wait(job->pid, &status, &cpu_us) == -EAGAIN)
 		return;
 	/* What it wrote before it ended is in the pipe, and no more: its own children may hold it open. */
 	for (int i = 0; i < READS && job->output.fd >= 0 && read_output(job); i++)
@@ -150,7 +148,7 @@ static void on_job_exit(struct loop_source *source, uint32_t events)
 	if (job->output.fd >= 0)
 		close_source(job, &job->output);
 	if (job->answer_len == 0 || job_line_parse(job->answer, job->answer_len, &line) < 0) {
-		make_answer(job, &info);
+		make_answer(job, status);
 		(void)!job_line_parse(job->answer, job->answer_len, &line);
 	}
 	job->pid = 0;
@@ -160,84 +158,25 @@ static void on_job_exit(struct loop_source *source, uint32_t events)
 
 /* ---- its start ---------------------------------------------------------------------------------- */
 
-/* The control group, made if it is not there. The fd of its cgroup.procs or -errno. */
-static int open_group(void)
-{
-	const char *base = getenv("KEEL_CGROUP");
-	char path[512];
-	int len, fd;
-
-	if (!base)
-		return -ENOENT;
-	len = snprintf(path, sizeof(path), "/sys/fs/cgroup%s/keel/disk-job", base);
-	if (len < 0 || (size_t)len >= sizeof(path) - sizeof("/cgroup.procs"))
-		return -ENAMETOOLONG;
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	memcpy(path + len, "/cgroup.procs", sizeof("/cgroup.procs"));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* In the child. */
-static void run(const char *const arguments[], int output_fd, int group_fd)
-{
-	sigset_t none;
-	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (group_fd >= 0)
-		(void)!write(group_fd, "0", 1);
-	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0)
-		_exit(1);
-	(void)execv(arguments[0], (char *const *)(uintptr_t)arguments);
-	log_error("%s: %s", arguments[0], strerror(errno));
-	_exit(1);
-}
-
-static pid_t spawn(struct disk_job *job, int output_fd)
-{
-	const char *arguments[DISK_ARGUMENTS_MAX];
-	_cleanup_close_ int group_fd = open_group();
-	pid_t pid;
-
-	if (group_fd < 0 && !job->complained) {
-		log_warning("control group keel/disk-job: %s; jobs end with the agent",
-			strerror(-group_fd));
-		job->complained = true;
-	}
-	disk_request_arguments(&job->request, job->program, arguments);
-	pid = fork();
-	if (pid == 0)
-		run(arguments, output_fd, group_fd);
-	return pid < 0 ? -errno : pid;
-}
-
 /* Both sources, or none. */
-static int watch(struct disk_job *job, pid_t pid, int output_fd)
+static int watch(struct disk_job *job, int pid_fd, int output_fd)
 {
-	_cleanup_close_ int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	int rc;
 
-	if (pid_fd < 0)
-		return -errno;
 	rc = loop_add(job->loop, &job->output, output_fd, EPOLLIN, on_job_output, job);
 	if (rc < 0)
 		return rc;
 	rc = loop_add(job->loop, &job->exit, pid_fd, EPOLLIN, on_job_exit, job);
 	if (rc < 0)
 		loop_remove(job->loop, &job->output);
-	else
-		(void)TAKE_FD(pid_fd);
 	return rc;
 }
 
 int disk_job_start(struct disk_job *job, const struct disk_request *request)
 {
 	_cleanup_close_ int read_fd = -1, write_fd = -1;
+	struct runner_child child;
 	int fds[2], rc;
-	pid_t pid;
 
 	if (disk_job_runs(job))
 		return -EBUSY;
@@ -250,17 +189,17 @@ int disk_job_start(struct disk_job *job, const struct disk_request *request)
 	job->request = *request;
 	job->len = job->answer_len = 0;
 	job->skipping = false;
-	pid = spawn(job, write_fd);
-	if (pid < 0)
-		return pid;
-	rc = watch(job, pid, read_fd);
+	rc = runner_run_disk(request, write_fd, &child);
+	if (rc < 0)
+		return rc;
+	rc = watch(job, child.pid_fd, read_fd);
 	if (rc < 0) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
+		(void)runner_signal(child.pid, SIGKILL);
+		close_p(&child.pid_fd);
 		return rc;
 	}
 	(void)TAKE_FD(read_fd);
-	job->pid = pid;
+	job->pid = child.pid;
 	job->facts = (struct disk_job_facts){.percent = -1};
 	(void)snprintf(job->facts.verb, sizeof(job->facts.verb), "%s",
 		disk_verb_name(request->verb));
@@ -286,7 +225,7 @@ void disk_job_ignore(struct disk_job *job, struct disk_job_listener *listener)
 void disk_job_interrupt(struct disk_job *job)
 {
 	if (disk_job_runs(job) && job->request.verb == DISK_VERB_TRIM)
-		(void)kill(job->pid, SIGTERM);
+		(void)runner_signal(job->pid, SIGTERM);
 }
 
 void disk_job_stop(struct disk_job *job)

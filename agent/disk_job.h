@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * disk_job.h - keel-disk as a child: one verb at a time, its lines as they come, its last word as the answer.
+ * disk_job.h - keel-disk as a child of the runner (runner.h): one verb at a time, its lines as they come, its last word as the answer.
  *
  * The child is put into a control group of its own, keel/disk-job, so that it lives on when the agent is restarted: a
  * repair must not end because of that. Nothing here blocks. A job always ends with an answer: if the child
@@ -31,7 +31,6 @@ struct disk_job_listener {
 
 struct disk_job {
 	struct loop *loop;
-	const char *program;
 	disk_job_fn *fn; /* the owner's: told of each line */
 	void *ctx;
 	struct disk_job_listener *listeners;
@@ -39,14 +38,12 @@ struct disk_job {
 	struct disk_request request;
 	struct loop_source exit, output;
 	struct disk_job_facts facts;
-	bool complained; /* about the control group */
-	bool skipping;   /* the rest of a line that is too long */
+	bool skipping; /* the rest of a line that is too long */
 	size_t len, answer_len;
 	char line[JOB_LINE_MAX], answer[JOB_LINE_MAX];
 };
 
-void disk_job_init(struct disk_job *job, struct loop *loop, const char *program, disk_job_fn *fn,
-	void *ctx);
+void disk_job_init(struct disk_job *job, struct loop *loop, disk_job_fn *fn, void *ctx);
 bool disk_job_runs(const struct disk_job *job);
 /* 0 when it has been started, -EBUSY while one runs, -errno. */
 int disk_job_start(struct disk_job *job, const struct disk_request *request) MUST_CHECK;

@@ -133,6 +133,22 @@ int disk_request_parse(enum disk_verb verb, const char *body, size_t len,
 	return rc;
 }
 
+bool disk_request_check(uint32_t verb, bool gentle, const char *uuid, size_t uuid_size,
+	const char *device, size_t device_size, struct disk_request *request)
+{
+	const size_t uuid_len = strnlen(uuid, uuid_size);
+	const size_t device_len = strnlen(device, device_size);
+
+	if (verb >= ARRAY_SIZE(verbs) || (uuid_len > 0 && !is_uuid(uuid, uuid_len)) ||
+		(device_len > 0 && !is_device(device, device_len)))
+		return false;
+	*request = (struct disk_request){
+		.verb = (enum disk_verb)verb, .gentle = gentle && verb == DISK_VERB_TRIM};
+	memcpy(request->uuid, uuid, uuid_len);
+	memcpy(request->device, device, device_len);
+	return true;
+}
+
 void disk_request_arguments(const struct disk_request *request, const char *program,
 	const char *arguments[DISK_ARGUMENTS_MAX])
 {

@@ -5,8 +5,8 @@
 #include "agent/disk_space.h"
 
 #include <string.h>
-#include <sys/statvfs.h>
 
+#include "agent/runner.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -17,17 +17,17 @@
 
 static int take_sample(const struct disk_space *space, struct space_sample *sample)
 {
-	struct statvfs info;
+	struct runner_look look;
+	int rc = runner_look_at(space->mountpoint, &look);
 
-	/* From ext4's counters in memory: no disk is read. */
-	if (statvfs(space->mountpoint, &info) < 0)
-		return -errno;
+	if (rc < 0)
+		return rc;
 	*sample = (struct space_sample){.at_us = clock_now_us(),
-		.total = info.f_blocks * info.f_frsize,
-		.used = (info.f_blocks - info.f_bfree) * info.f_frsize,
-		.free = info.f_bavail * info.f_frsize,
-		.inodes = info.f_files,
-		.inodes_free = info.f_ffree};
+		.total = look.total,
+		.used = look.used,
+		.free = look.free,
+		.inodes = look.inodes,
+		.inodes_free = look.inodes_free};
 	return 0;
 }
 

@@ -7,24 +7,19 @@
  */
 #include "agent/disk_watch.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "agent/common/facts.h"
 #include "agent/common/mount_flags.h"
+#include "agent/runner.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/netlink/uevent.h"
-
-#ifndef FAN_FS_ERROR /* linux/fanotify.h, since Linux 5.16; musl does not know it */
-#define FAN_FS_ERROR 0x00008000
-#endif
 
 #define SECTOR 512 /* the unit of /sys/dev/block/N/size, whatever the device's own is */
 
@@ -138,12 +133,15 @@ static void count_errors(struct disk_watch *watch)
 static void look_at_mount(struct disk_watch *watch)
 {
 	struct disk_seen *seen = watch->seen;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	int fd = runner_open(RUNNER_FILE_MOUNTS, 0, NULL);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	char device[32], *line = NULL;
 	size_t size = 0;
 
-	if (!file)
+	if (!file) {
+		close_p(&fd);
 		return;
+	}
 	(void)snprintf(device, sizeof(device), "%u:%u", major(watch->device), minor(watch->device));
 	while (getline(&line, &size, file) > 0) {
 		enum mount_flags flags = mount_flags_read(line, device, watch->mountpoint);
@@ -173,13 +171,13 @@ static const char *point_at(const struct disk_watch *watch, size_t i)
 
 static bool is_of_disk(const struct disk_watch *watch, const char *point)
 {
-	struct stat info, root;
+	struct runner_look look, root;
 
-	if (stat(point, &info) < 0)
+	if (runner_look_at(point, &look) < 0)
 		return false;
 	if (watch->device)
-		return info.st_dev == watch->device;
-	return stat("/", &root) == 0 && info.st_dev != root.st_dev;
+		return look.device == watch->device;
+	return runner_look_at("/", &root) == 0 && look.device != root.device;
 }
 
 /* Mounts of sessions are peers of ours (lazily, or with the engine down, they are unmounted here too). */
@@ -239,9 +237,9 @@ static void on_mounts(struct loop_source *source, uint32_t events)
 
 static int start_mounts(struct disk_watch *watch)
 {
-	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? -errno
-			: loop_add(watch->loop, &watch->mounts, fd, EPOLLPRI, on_mounts, watch);
+	int fd = runner_open(RUNNER_FILE_MOUNTS, 0, NULL);
+	int rc =
+		fd < 0 ? fd : loop_add(watch->loop, &watch->mounts, fd, EPOLLPRI, on_mounts, watch);
 
 	if (rc < 0)
 		close_p(&fd);
@@ -297,17 +295,11 @@ static int start_uevents(struct disk_watch *watch)
 
 static int start_errors(struct disk_watch *watch)
 {
-	_cleanup_close_ int fd =
-		fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK,
-			O_RDONLY);
+	_cleanup_close_ int fd = runner_open(RUNNER_FILE_DISK_ERRORS, 0, watch->mountpoint);
 	int rc;
 
 	if (fd < 0)
-		return -errno;
-	/* A mark of a file system does not keep it from being unmounted. */
-	if (fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, AT_FDCWD,
-		    watch->mountpoint) < 0)
-		return -errno;
+		return fd;
 	rc = loop_add(watch->loop, &watch->errors, fd, EPOLLIN, on_error, watch);
 	if (rc == 0)
 		(void)TAKE_FD(fd);
@@ -339,16 +331,18 @@ static int start_unmounted(struct disk_watch *watch)
 
 int disk_watch_start(struct disk_watch *watch, const char *mountpoint)
 {
-	struct stat info, root;
-	int rc;
+	struct runner_look look, root = {0};
+	int rc = runner_look_at(mountpoint, &look);
 
-	if (stat(mountpoint, &info) < 0 || stat("/", &root) < 0)
-		return -errno;
+	if (rc == 0)
+		rc = runner_look_at("/", &root);
+	if (rc < 0)
+		return rc;
 	watch->told_read_only = false;
 	(void)snprintf(watch->mountpoint, sizeof(watch->mountpoint), "%s", mountpoint);
-	if (info.st_dev == root.st_dev)
+	if (look.device == root.device)
 		return start_unmounted(watch);
-	watch->device = info.st_dev;
+	watch->device = look.device;
 	rc = find_names(watch);
 	if (rc < 0)
 		return rc;

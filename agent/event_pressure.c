@@ -4,12 +4,12 @@
  */
 #include "agent/event_pressure.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/common/document_memory.h"
 #include "agent/event_json.h"
+#include "agent/runner.h"
 #include "lib/log.h"
 
 static void tell(struct event_pressure *pressure, const char *value, const char *was, uint64_t us)
@@ -60,16 +60,19 @@ void event_pressure_init(struct event_pressure *pressure, struct events *events)
 	*pressure = (struct event_pressure){.events = events, .source.fd = -1};
 }
 
-void event_pressure_start(struct event_pressure *pressure, const char *path)
+void event_pressure_start(struct event_pressure *pressure)
 {
-	_cleanup_close_ int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	/* 2: of the whole machine */
+	_cleanup_close_ int fd = runner_open(RUNNER_FILE_PRESSURE, 2, NULL);
 	char text[64];
 	int len = snprintf(text, sizeof(text), "some %llu %llu",
 		(unsigned long long)EVENT_PRESSURE_STALL_US,
 		(unsigned long long)EVENT_PRESSURE_WINDOW_US);
 
-	if (fd < 0 || write(fd, text, (size_t)len + 1) < 0) {
-		log_info("%s: %s; pressure is no event", path, strerror(errno));
+	int rc = fd < 0 ? fd : write(fd, text, (size_t)len + 1) < 0 ? -errno : 0;
+
+	if (rc < 0) {
+		log_info("/proc/pressure/memory: %s; pressure is no event", strerror(-rc));
 		return;
 	}
 	if (loop_add(pressure->events->loop, &pressure->source, fd, EPOLLPRI, on_pressure,

@@ -25,8 +25,8 @@ struct event_pressure {
 };
 
 void event_pressure_init(struct event_pressure *pressure, struct events *events);
-/* Without PSI it is logged, and nothing is ever told. `path`: /proc/pressure/memory. */
-void event_pressure_start(struct event_pressure *pressure, const char *path);
+/* Watches the pressure of the whole machine. Without PSI it is logged, and nothing is ever told. */
+void event_pressure_start(struct event_pressure *pressure);
 void event_pressure_stop(struct event_pressure *pressure);
 
 /* Of event_pressure_start, for tests: the kernel has woken us. */

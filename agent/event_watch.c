@@ -273,7 +273,7 @@ void event_watch_init(struct event_watch *watch, struct events *events, const st
 void event_watch_start(struct event_watch *watch)
 {
 	event_kernel_start(&watch->kernel);
-	event_pressure_start(&watch->pressure, "/proc/pressure/memory");
+	event_pressure_start(&watch->pressure);
 }
 
 /* Causes before what follows from them. */

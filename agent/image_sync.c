@@ -4,12 +4,10 @@
  */
 #include "agent/image_sync.h"
 
-#include <spawn.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "agent/runner.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -25,19 +23,20 @@ static void start_sync(struct image_sync *sync);
 static void on_sync_exit(struct loop_source *source, uint32_t events)
 {
 	struct image_sync *sync = source->ctx;
-	int status = 0;
+	uint64_t cpu_us;
+	int status = 0, rc = runner_wait(sync->pid, &status, &cpu_us);
 
 	(void)events;
-	if (waitpid(sync->pid, &status, WNOHANG) == 0)
+	if (rc == -EAGAIN)
 		return;
 	loop_remove(sync->loop, &sync->exit);
 	close_p(&sync->pidfd);
 	sync->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (rc == 0 && status == 0)
 		log_info("%s synced after an image came, in %llu ms", sync->facts->disk.mountpoint,
 			(unsigned long long)(clock_now_us() - sync->begun_us) / USEC_PER_MSEC);
 	else
-		log_warning("sync -f %s: status %#x; an image may be lost at a power cut",
+		log_warning("syncfs %s: status %#x; an image may be lost at a power cut",
 			sync->facts->disk.mountpoint, (unsigned int)status);
 	if (sync->again)
 		start_sync(sync);
@@ -45,27 +44,26 @@ static void on_sync_exit(struct loop_source *source, uint32_t events)
 
 static void start_sync(struct image_sync *sync)
 {
-	char *argv[] = {"sync", "-f", (char *)(uintptr_t)sync->facts->disk.mountpoint, NULL};
+	struct runner_step_request request = {.step = RUNNER_STEP_FLUSH};
+	struct runner_child child = {.pid_fd = -1};
 	int rc;
 
 	sync->again = sync->pid != 0;
 	if (sync->again || sync->facts->disk.state != DISK_STATE_MOUNTED)
 		return;
 	sync->begun_us = clock_now_us();
-	rc = posix_spawn(&sync->pid, "/bin/sync", NULL, NULL, argv, environ);
-	if (rc != 0) {
-		sync->pid = 0;
-		log_warning("/bin/sync: %s; an image may be lost at a power cut", strerror(rc));
+	(void)snprintf(request.name, sizeof(request.name), "%s", sync->facts->disk.mountpoint);
+	rc = runner_run_step(&request, &child);
+	if (rc == 0)
+		rc = loop_add(sync->loop, &sync->exit, child.pid_fd, EPOLLIN, on_sync_exit, sync);
+	if (rc < 0) {
+		close_p(&child.pid_fd);
+		log_warning("syncfs %s: %s; an image may be lost at a power cut",
+			sync->facts->disk.mountpoint, strerror(-rc));
 		return;
 	}
-	sync->pidfd = (int)syscall(SYS_pidfd_open, sync->pid, 0);
-	if (sync->pidfd < 0 ||
-		loop_add(sync->loop, &sync->exit, sync->pidfd, EPOLLIN, on_sync_exit, sync) < 0) {
-		/* Out of descriptors: then it is waited for. */
-		(void)waitpid(sync->pid, NULL, 0);
-		close_p(&sync->pidfd);
-		sync->pid = 0;
-	}
+	sync->pid = child.pid;
+	sync->pidfd = child.pid_fd;
 }
 
 static void on_events(void *ctx)

@@ -4,10 +4,10 @@
  */
 #include "agent/kmsg_reader.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "agent/runner.h"
 #include "lib/clock.h"
 
 /* the kernel's own limit (PRINTK_MESSAGE_MAX) is 2 KiB, with properties less than that */
@@ -52,11 +52,13 @@ static void on_kmsg(struct loop_source *source, uint32_t events)
 
 int kmsg_reader_start(struct kmsg_reader *reader, struct loop *loop, kmsg_reader_fn *fn, void *ctx)
 {
-	_cleanup_close_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int fd = runner_open(RUNNER_FILE_KMSG, 0, NULL);
 	struct stat info;
 	int rc;
 
-	if (fd < 0 || fstat(fd, &info) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &info) < 0)
 		return -errno;
 	/* Whatever else lies there (a file, a pipe) is not the kernel's word. */
 	if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 11))

@@ -75,7 +75,6 @@ static void set_defaults(struct agent_options *options)
 		.trim = config.disk.trim,
 		.space = {.low_percent = config.disk.low_percent,
 			.critical_percent = config.disk.critical_percent},
-		.program = DISK_JOB_PROGRAM,
 	};
 	options->memory = (struct memory_options){
 		.mode = config.memory.mode,

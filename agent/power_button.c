@@ -4,16 +4,17 @@
  */
 #include "agent/power_button.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/input.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 
+#include "agent/runner.h"
 #include "lib/file.h"
 #include "lib/log.h"
+
+#define DIRECTORY "/dev/input"
 
 enum { HELD_CTRL = 1, HELD_ALT = 2 };
 
@@ -85,12 +86,10 @@ static void open_device(struct power_button *button, unsigned int number)
 {
 	struct power_button_device *device = &button->devices[number];
 	_cleanup_close_ int fd = -1;
-	char path[64];
 
 	if (device->source.fd >= 0)
 		return;
-	(void)snprintf(path, sizeof(path), "%s/event%u", button->dir, number);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	fd = runner_open(RUNNER_FILE_INPUT, number, NULL);
 	if (fd < 0 || !has_our_keys(fd))
 		return;
 	if (loop_add(button->loop, &device->source, fd, EPOLLIN, on_input, device) == 0)
@@ -114,23 +113,23 @@ static void on_watch(struct loop_source *source, uint32_t epoll_events)
 	open_devices(source->ctx);
 }
 
-int power_button_start(struct power_button *button, struct loop *loop, const char *dir,
-	power_button_fn *fn, void *ctx)
+int power_button_start(struct power_button *button, struct loop *loop, power_button_fn *fn,
+	void *ctx)
 {
 	_cleanup_close_ int fd = -1;
 	int rc;
 
-	*button = (struct power_button){.loop = loop, .dir = dir, .fn = fn, .ctx = ctx};
+	*button = (struct power_button){.loop = loop, .fn = fn, .ctx = ctx};
 	button->watch.fd = -1;
 	for (size_t i = 0; i < POWER_BUTTON_DEVICES; i++)
 		button->devices[i] =
 			(struct power_button_device){.button = button, .source.fd = -1};
-	rc = file_make_dirs(
-		dir); /* the kernel makes it with the first device, which may come later */
+	/* the kernel makes it with the first device, which may come later */
+	rc = file_make_dirs(DIRECTORY);
 	if (rc < 0)
 		return rc;
 	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (fd < 0 || inotify_add_watch(fd, dir, IN_CREATE | IN_ATTRIB) < 0)
+	if (fd < 0 || inotify_add_watch(fd, DIRECTORY, IN_CREATE | IN_ATTRIB) < 0)
 		return -errno;
 	rc = loop_add(loop, &button->watch, fd, EPOLLIN, on_watch, button);
 	if (rc < 0)

@@ -26,16 +26,16 @@ struct power_button_device {
 
 struct power_button {
 	struct loop *loop;
-	const char *dir;
 	struct loop_source watch; /* inotify: devices come after their modules */
 	struct power_button_device devices[POWER_BUTTON_DEVICES];
 	power_button_fn *fn;
 	void *ctx;
 };
 
-/* Opens what is in `dir` ("/dev/input") and what comes later. `dir` is made if it is missing. 0 or -errno. */
-int power_button_start(struct power_button *button, struct loop *loop, const char *dir,
-	power_button_fn *fn, void *ctx) MUST_CHECK;
+/* Opens what is in /dev/input and what comes later, through the runner (runner.h); the directory is made if it is missing: to
+ * be called before the sandbox is entered. 0 or -errno. */
+int power_button_start(struct power_button *button, struct loop *loop, power_button_fn *fn,
+	void *ctx) MUST_CHECK;
 void power_button_stop(struct power_button *button);
 
 /* Pure: what a key that was pressed or let go asks for, 0 for nothing. `held` is kept between calls. */

@@ -4,6 +4,7 @@
  */
 #include "agent/common/dockerd.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,14 +22,35 @@ bool dockerd_json_has(const char *key)
 	return file_read(DOCKERD_JSON, text, sizeof(text)) > 0 && strstr(text, quoted);
 }
 
-ssize_t dockerd_environment(pid_t pid, char block[DOCKERD_ENVIRON_MAX])
+static int open_environ(pid_t pid)
 {
 	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int (*dockerd_open_environ)(pid_t pid) = open_environ;
+
+ssize_t dockerd_environment(pid_t pid, char block[DOCKERD_ENVIRON_MAX])
+{
+	_cleanup_close_ int fd = -1;
+	size_t len = 0;
+	ssize_t n;
 
 	if (pid <= 0)
 		return -ESRCH;
-	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	return file_read(path, block, DOCKERD_ENVIRON_MAX);
+	fd = dockerd_open_environ(pid);
+	if (fd < 0)
+		return fd;
+	while ((n = read(fd, block + len, DOCKERD_ENVIRON_MAX - 1 - len)) > 0)
+		len += (size_t)n;
+	block[len] = '\0';
+	if (n < 0)
+		return -errno;
+	return len == DOCKERD_ENVIRON_MAX - 1 ? -EFBIG : (ssize_t)len;
 }
 
 bool dockerd_asks_keel_dns(const char *block, size_t len)

@@ -16,5 +16,7 @@
 bool dockerd_json_has(const char *key);
 /* The environment that a dockerd was started with, NAME=value each ended by NUL. Its length or -errno; -ESRCH: pid is 0. */
 ssize_t dockerd_environment(pid_t pid, char block[DOCKERD_ENVIRON_MAX]) MUST_CHECK;
+/* How it is opened: by its path, which takes CAP_SYS_PTRACE. keel-agent has another way (runner.h). A descriptor or -errno. */
+extern int (*dockerd_open_environ)(pid_t pid);
 /* True if that has RESOLV_OPTION: its containers ask keel-dns. Pure. */
 bool dockerd_asks_keel_dns(const char *block, size_t len);

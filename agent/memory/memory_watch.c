@@ -14,6 +14,7 @@
 #include <sys/inotify.h>
 
 #include "agent/memory/group_kind.h"
+#include "agent/runner.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/netlink/uevent.h"
@@ -189,10 +190,9 @@ static void on_stall(struct loop_source *source, uint32_t events)
 
 /* Documentation/accounting/psi.rst, "Monitoring for pressure thresholds". Without PSI there is no such file, or it refuses:
  * abilities.psi tells that. */
-static void arm(struct memory_watch *watch, struct loop_source *source, const char *path)
+static void arm(struct memory_watch *watch, struct loop_source *source, unsigned int number)
 {
-	_cleanup_close_ int fd =
-		openat(watch->paths->base_fd, path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int fd = runner_open(RUNNER_FILE_PRESSURE, number, NULL);
 	char text[48];
 	int len;
 
@@ -206,14 +206,11 @@ static void arm(struct memory_watch *watch, struct loop_source *source, const ch
 
 void memory_watch_arm_stall(struct memory_watch *watch, bool armed)
 {
-	static const char *const paths[ARRAY_SIZE(watch->stall)] = {
-		"containers/memory.pressure", "engine/memory.pressure"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(watch->stall); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(watch->stall); i++) {
 		if (!armed)
 			close_source(watch, &watch->stall[i]);
 		else if (watch->stall[i].fd < 0 && watch->paths->base_fd >= 0)
-			arm(watch, &watch->stall[i], paths[i]);
+			arm(watch, &watch->stall[i], i);
 	}
 }
 

@@ -6,26 +6,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "agent/memory/group_kind.h"
+#include "agent/runner.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define GROUP         "reclaim"
-#define GROUP_WEIGHT  "10" /* of 100 that a container has unless told otherwise */
-#define NICE          19
 #define FILE_PATH_MAX 320 /* of a file in a control group, below its parent */
 /* How far the groups in a container are passed by, in depth and in number; what is beyond is taken from. */
 #define NESTED_DEPTH 8
@@ -255,18 +247,13 @@ void reclaim_worker_recover(const struct memory_paths *paths, bool swap)
 
 /* ---- the child ----------------------------------------------------------------------------------- */
 
-/* One write to a file, or with no text: what is dirty there is written out. */
-struct job {
-	int dir_fd;
-	char path[FILE_PATH_MAX], text[48];
-};
-
-static int make_job(const struct reclaim_worker *worker, struct job *job)
+static int make_request(const struct reclaim_worker *worker, struct runner_step_request *request)
 {
 	const struct reclaim_step *step = &worker->step;
 	const char *name = worker->name;
 
-	*job = (struct job){.dir_fd = worker->paths->root_fd};
+	*request = (struct runner_step_request){
+		.calm = true, .bytes = step->bytes, .no_swap = !worker->plain};
 	switch (step->action) {
 	case RECLAIM_WAIT:
 		return -EINVAL;
@@ -274,109 +261,47 @@ static int make_job(const struct reclaim_worker *worker, struct job *job)
 		name = ".";
 		/* fall through */
 	case RECLAIM_TAKE:
-		job->dir_fd = worker->paths->base_fd;
-		(void)snprintf(job->path, sizeof(job->path), "%s/memory.reclaim", name);
-		(void)snprintf(job->text, sizeof(job->text), "%llu%s",
-			(unsigned long long)step->bytes, worker->plain ? "" : " swappiness=0");
-		return 0;
+		request->step = RUNNER_STEP_TAKE;
+		break;
 	case RECLAIM_FLUSH:
-		(void)snprintf(job->path, sizeof(job->path), "%s", worker->data);
-		return 0;
+		request->step = RUNNER_STEP_FLUSH;
+		name = worker->data;
+		break;
 	case RECLAIM_COMPACT:
-		(void)snprintf(job->path, sizeof(job->path), "proc/sys/vm/compact_memory");
-		(void)snprintf(job->text, sizeof(job->text), "1");
-		return 0;
+		request->step = RUNNER_STEP_COMPACT;
+		break;
 	case RECLAIM_DROP:
-		(void)snprintf(job->path, sizeof(job->path), "proc/sys/vm/drop_caches");
-		(void)snprintf(job->text, sizeof(job->text), "3");
-		return 0;
+		request->step = RUNNER_STEP_DROP;
+		break;
 	}
-	return -EINVAL;
-}
-
-/* In the child: nothing but system calls. It must not keep the agent's connections open. */
-static _Noreturn void run(const struct job *job, pid_t parent)
-{
-	const size_t len = strlen(job->text);
-	sigset_t none;
-	int fd;
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(ECANCELED);
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
-	if (dup2(job->dir_fd, STDERR_FILENO + 1) < 0)
-		_exit(errno);
-	(void)syscall(SYS_close_range, STDERR_FILENO + 2, ~0U, 0);
-	fd = openat(STDERR_FILENO + 1, job->path,
-		len > 0 ? O_WRONLY | O_CLOEXEC : O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		_exit(errno);
-	_exit((len > 0 ? write(fd, job->text, len) : syncfs(fd)) < 0 ? errno : 0);
+	(void)snprintf(request->name, sizeof(request->name), "%s", name);
+	return 0;
 }
 
 static void on_child_exit(struct loop_source *source, uint32_t events);
 
-/* The group is made with the first step, so that an agent that never takes anything leaves none. */
-static void make_group(struct reclaim_worker *worker)
-{
-	const int base_fd = worker->paths->base_fd;
-
-	if (worker->group_fd >= 0 || base_fd < 0)
-		return;
-	if (mkdirat(base_fd, GROUP, 0755) < 0 && errno != EEXIST)
-		return;
-	(void)!file_write_at(base_fd, GROUP "/cpu.weight", GROUP_WEIGHT);
-	worker->group_fd = openat(base_fd, GROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static pid_t spawn(const struct reclaim_worker *worker, const struct job *job, int *pid_fd)
-{
-	const pid_t parent = getpid();
-	struct clone_args args = {
-		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pid_fd, .exit_signal = SIGCHLD};
-	long pid = -1;
-
-	if (worker->group_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)worker->group_fd;
-		pid = syscall(SYS_clone3, &args, sizeof(args));
-	}
-	if (pid < 0) { /* no such group, or it takes none: then in the agent's */
-		args.flags = CLONE_PIDFD;
-		pid = syscall(SYS_clone3, &args, sizeof(args));
-	}
-	if (pid == 0)
-		run(job, parent);
-	return pid < 0 ? -errno : (pid_t)pid;
-}
-
 static int attempt(struct reclaim_worker *worker)
 {
-	struct job job;
-	int pid_fd = -1, rc = make_job(worker, &job);
-	pid_t pid;
+	struct runner_step_request request;
+	struct runner_child child = {.pid_fd = -1};
+	int rc = make_request(worker, &request);
 
 	if (rc < 0)
 		return rc;
-	make_group(worker);
 	prepare(worker);
-	pid = spawn(worker, &job, &pid_fd);
-	rc = pid < 0 ? pid
-		     : loop_add(worker->loop, &worker->exit, pid_fd, EPOLLIN, on_child_exit,
-			       worker);
+	rc = runner_run_step(&request, &child);
+	if (rc == 0) {
+		rc = loop_add(worker->loop, &worker->exit, child.pid_fd, EPOLLIN, on_child_exit,
+			worker);
+		if (rc < 0)
+			(void)runner_signal(child.pid, SIGKILL);
+	}
 	if (rc < 0) {
-		if (pid > 0) {
-			(void)kill(pid, SIGKILL);
-			(void)waitpid(pid, NULL, 0);
-		}
-		close_p(&pid_fd);
+		close_p(&child.pid_fd);
 		clean_up(worker);
 		return rc;
 	}
-	worker->pid = pid;
+	worker->pid = child.pid;
 	return 0;
 }
 
@@ -405,7 +330,10 @@ static void leave_child(struct reclaim_worker *worker)
 
 static bool is_left(struct reclaim_worker *worker)
 {
-	if (worker->left_pid != 0 && waitpid(worker->left_pid, NULL, WNOHANG) != 0)
+	uint64_t cpu_us;
+	int status;
+
+	if (worker->left_pid != 0 && runner_wait(worker->left_pid, &status, &cpu_us) != -EAGAIN)
 		worker->left_pid = 0;
 	return worker->left_pid != 0;
 }
@@ -417,11 +345,6 @@ static void on_deadline(struct loop_timer *timer)
 	reclaim_worker_interrupt(worker);
 	if (reclaim_worker_is_busy(worker) && worker->step.action == RECLAIM_FLUSH)
 		leave_child(worker);
-}
-
-static uint64_t to_us(const struct timeval *time)
-{
-	return (uint64_t)time->tv_sec * USEC_PER_SEC + (uint64_t)time->tv_usec;
 }
 
 /* True if the step is tried once more. Linux before 6.11 does not know swappiness=. */
@@ -442,15 +365,15 @@ static void on_child_exit(struct loop_source *source, uint32_t events)
 {
 	struct reclaim_worker *worker = source->ctx;
 	struct reclaim_result result = {.fresh = true};
-	struct rusage usage = {0};
-	int status = 0;
+	uint64_t cpu_us = 0;
+	int status = 0, rc = runner_wait(worker->pid, &status, &cpu_us);
 
 	(void)events;
-	if (wait4(worker->pid, &status, WNOHANG, &usage) == 0)
+	if (rc == -EAGAIN)
 		return;
 	forget_child(worker);
-	worker->cpu_us += to_us(&usage.ru_utime) + to_us(&usage.ru_stime);
-	result.error = WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+	worker->cpu_us += cpu_us;
+	result.error = rc == 0 && WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
 	if (try_without_swappiness(worker, result.error))
 		return;
 	loop_timer_cancel(worker->loop, &worker->deadline);
@@ -463,13 +386,8 @@ static void on_child_exit(struct loop_source *source, uint32_t events)
 void reclaim_worker_init(struct reclaim_worker *worker, struct loop *loop,
 	const struct memory_paths *paths, reclaim_worker_fn *fn, void *ctx)
 {
-	*worker = (struct reclaim_worker){.loop = loop,
-		.paths = paths,
-		.data = "/",
-		.fn = fn,
-		.ctx = ctx,
-		.exit.fd = -1,
-		.group_fd = -1};
+	*worker = (struct reclaim_worker){
+		.loop = loop, .paths = paths, .data = "/", .fn = fn, .ctx = ctx, .exit.fd = -1};
 }
 
 int reclaim_worker_start(struct reclaim_worker *worker, const struct reclaim_step *step,
@@ -501,7 +419,7 @@ bool reclaim_worker_is_busy(const struct reclaim_worker *worker)
 void reclaim_worker_interrupt(struct reclaim_worker *worker)
 {
 	if (reclaim_worker_is_busy(worker))
-		(void)kill(worker->pid, SIGKILL);
+		(void)runner_signal(worker->pid, SIGKILL);
 }
 
 void reclaim_worker_stop(struct reclaim_worker *worker)
@@ -509,8 +427,7 @@ void reclaim_worker_stop(struct reclaim_worker *worker)
 	loop_timer_cancel(worker->loop, &worker->deadline);
 	if (reclaim_worker_is_busy(worker)) {
 		/* Not waited for: one that hangs in a broken disk would hang the agent. */
-		(void)kill(worker->pid, SIGKILL);
+		(void)runner_signal(worker->pid, SIGKILL);
 		forget_child(worker);
 	}
-	close_p(&worker->group_fd);
 }

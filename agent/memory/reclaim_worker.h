@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * reclaim_worker.h - does one step at a time in a child, because writing memory.reclaim, compact_memory or drop_caches
+ * reclaim_worker.h - does one step at a time in a child of the runner (runner.h), because writing memory.reclaim, compact_memory or drop_caches
  * blocks until it is done. One child a step: its exit status is the result, its end the only message, and it can be killed at
  * any time, which the kernel's reclaim and compaction obey at once. Flushing does not: at its deadline it is left behind. It
  * ends with the agent.
@@ -34,7 +34,6 @@ struct reclaim_worker {
 	struct loop_timer deadline;
 	pid_t pid;       /* 0: no step is under way */
 	pid_t left_pid;  /* of a FLUSH that did not end in time, 0: none */
-	int group_fd;    /* base/reclaim, -1: none */
 	uint64_t cpu_us; /* of the attempts of this step so far */
 	struct reclaim_step step;
 	enum reclaim_class class;

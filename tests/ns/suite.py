@@ -32,6 +32,7 @@ import scenarios_net  # noqa: E402,F401
 import scenarios_proxy  # noqa: E402,F401
 import scenarios_report  # noqa: E402,F401
 import scenarios_rescue  # noqa: E402,F401
+import scenarios_sandbox  # noqa: E402,F401
 import scenarios_services  # noqa: E402,F401
 import scenarios_share  # noqa: E402,F401
 import scenarios_shell  # noqa: E402,F401

@@ -15,6 +15,7 @@
 #include "agent/api.h"
 #include "agent/common/farewell.h"
 #include "agent/disk.h"
+#include "agent/runner.h"
 
 static struct loop loop;
 static struct http_server server;
@@ -52,8 +53,7 @@ static void write_script(const char *body)
 
 static int set_up(void **state)
 {
-	const struct disk_options options = {
-		.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}, .program = program};
+	const struct disk_options options = {.trim = true, .space = {.calm_us = 30 * USEC_PER_SEC}};
 
 	(void)state;
 	(void)snprintf(directory, sizeof(directory), "/tmp/keel-job-XXXXXX");
@@ -62,6 +62,7 @@ static int set_up(void **state)
 	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
 	(void)snprintf(record, sizeof(record), "%s/record", directory);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
+	runner_use(&(struct runner_options){.disk_program = program, .root_fd = -1, .base_fd = -1});
 	assert_int_equal(loop_init(&loop), 0);
 	memset(&facts, 0, sizeof(facts));
 	changes = 0;

@@ -597,9 +597,6 @@ static void test_pressure(void **state)
 	/* That time is long over. */
 	LOOP_UNTIL(&loop, watch.pressure.since_us == 0);
 	assert_true(has_line(told(), "memory ,", "\"value\":\"none\",\"was\":\"high\",\"ms\":"));
-	/* What is no PSI is done without. */
-	event_pressure_start(&watch.pressure, "/nothing");
-	assert_int_equal(watch.pressure.source.fd, -1);
 }
 
 static const struct CMUnitTest tests[] = {

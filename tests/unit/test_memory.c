@@ -10,6 +10,7 @@
 #include "tests/unit/memory_tree.h"
 
 #include "agent/memory/memory.h"
+#include "agent/runner.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -154,6 +155,8 @@ static int set_up(void **state)
 	world.group[2] =
 		(struct reclaim_group){.class = RECLAIM_LIVE, .id = 3, .inactive = 32 * MIB};
 	changes = looks = turns = scripted = 0;
+	runner_use(&(struct runner_options){
+		.root_fd = tree.paths.root_fd, .base_fd = tree.paths.base_fd});
 	memory_init(&memory, &loop, &options, &facts, on_changed, NULL);
 	return 0;
 }

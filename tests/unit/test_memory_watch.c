@@ -6,6 +6,7 @@
 #include "tests/unit/memory_tree.h"
 
 #include "agent/memory/memory_watch.h"
+#include "agent/runner.h"
 
 static struct loop loop;
 static struct memory_tree tree;
@@ -24,6 +25,8 @@ static int set_up(void **state)
 	memory_tree_make(&tree);
 	assert_int_equal(loop_init(&loop), 0);
 	memset(heard, 0, sizeof(heard));
+	runner_use(&(struct runner_options){
+		.root_fd = tree.paths.root_fd, .base_fd = tree.paths.base_fd});
 	memory_watch_init(&watch, &loop, &tree.paths, 10000, on_watch, &watch);
 	return 0;
 }

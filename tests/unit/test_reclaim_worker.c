@@ -10,6 +10,7 @@
 #include "tests/unit/memory_tree.h"
 
 #include "agent/memory/reclaim_worker.h"
+#include "agent/runner.h"
 
 static struct loop loop;
 static struct memory_tree tree;
@@ -29,6 +30,8 @@ static int set_up(void **state)
 	(void)state;
 	memory_tree_make(&tree);
 	assert_int_equal(loop_init(&loop), 0);
+	runner_use(&(struct runner_options){
+		.root_fd = tree.paths.root_fd, .base_fd = tree.paths.base_fd});
 	reclaim_worker_init(&worker, &loop, &tree.paths, on_result, &worker);
 	results = 0;
 	return 0;
@@ -283,6 +286,8 @@ static void test_deadline(void **state)
 static void test_flush_is_left_behind(void **state)
 {
 	const struct reclaim_step step = {.action = RECLAIM_FLUSH, .deadline_us = clock_now_us()};
+	const struct runner_step_request held = {.step = RUNNER_STEP_TAKE, .name = "containers"};
+	struct runner_child child;
 	siginfo_t info;
 	char path[128];
 	pid_t pid;
@@ -301,18 +306,18 @@ static void test_flush_is_left_behind(void **state)
 	finish(0);
 	assert_int_equal(worker.left_pid, 0);
 	/* As long as one writes there is no other; the rest goes on. */
-	pid = fork();
-	if (pid == 0)
-		for (;;)
-			(void)pause();
-	assert_true(pid > 0);
-	worker.left_pid = pid;
+	hold("containers/memory.reclaim");
+	assert_int_equal(runner_run_step(&held, &child), 0);
+	worker.left_pid = child.pid;
 	assert_int_equal(reclaim_worker_start(&worker, &step, RECLAIM_DEAD, "."), -EINPROGRESS);
 	start(RECLAIM_COMPACT, RECLAIM_DEAD, ".", 0);
 	finish(0);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	worker.left_pid = 0;
+	assert_int_equal(runner_signal(child.pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT), 0);
+	close_p(&child.pid_fd);
+	start(RECLAIM_FLUSH, RECLAIM_DEAD, ".", 0);
+	finish(0);
+	assert_int_equal(worker.left_pid, 0);
 }
 
 static void test_stopped(void **state)

@@ -29,6 +29,7 @@ import scenarios_notify  # noqa: E402,F401
 import scenarios_wsl  # noqa: E402,F401
 import symbols  # noqa: E402
 import vsock  # noqa: E402
+from container_peers import check_containers_get_nothing  # noqa: E402
 from guests import (BOOT_SECONDS, IMAGE, data_file, digest, docker, end, events, file_system_errors,  # noqa: E402
                     health, import_image, must, sh, up, vm)
 from harness import check, contains, equal, scenario  # noqa: E402
@@ -224,6 +225,8 @@ def main_story(t):
         check_streams(guest)
     with t.step("only CID 2 is served"):
         check_only_host_served(guest)
+    with t.step("a container that opens vsock gets not one byte, and disturbs nobody"):
+        check_containers_get_nothing(guest)
     with t.step("the kernel was checked, nothing required is missing"):
         check_kernel_report(guest)
     with t.step("guest memory as the host sees it"):

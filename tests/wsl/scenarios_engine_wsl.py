@@ -22,6 +22,13 @@ def container(t, profile):
         for kind in (False, True):
             with t.step(f"/data is seen, elevated={kind}"):
                 harness.contains(guest.session("cat", "/proc/self/mounts", elevated=kind)[1], f"{disk.device} /data ext4")
+        with t.step("the agent has its whole sandbox"):
+            log = guest.session("keelctl", "logs", "keel-agent")[1]
+            harness.check("sandbox" not in log and "not allowed" not in log, log)
+            pid = guest.session("systemctl", "show", "-p", "MainPID", "--value", "keel-agent.service")[1].strip()
+            harness.contains(guest.session("cat", f"/proc/{pid}/status", elevated=True)[1], "Seccomp:\t2\n")
+            view = guest.session("cat", f"/proc/{pid}/mountinfo", elevated=True)[1]
+            harness.check(" /data " not in view and " /run/keel rw," in view, view)
         with t.step("docker works in a session"):
             guest.session("docker", "volume", "create", "vol")
             guest.session("docker", "run", "-d", "-v", "vol:/v", engine.IMAGE, "/busybox", "sh", "-c", TRAP)

@@ -27,6 +27,7 @@
 #include "agent/engine_events.h"
 #include "agent/event_watch.h"
 #include "agent/events.h"
+#include "agent/exec.h"
 #include "agent/http.h"
 #include "agent/image_sync.h"
 #include "agent/memory/memory.h"
@@ -81,6 +82,7 @@ static struct agent {
 	struct event_watch event_watch;
 	struct metrics_sources metrics;
 	struct log_streams logs;
+	struct exec_sessions sessions;
 	struct listener listeners[AGENT_LISTENERS_MAX];
 	struct proxy proxies[AGENT_LISTENERS_MAX];
 	struct power_button power_button;
@@ -359,7 +361,9 @@ static void init_parts(const struct agent_options *options)
 		.clock = &agent.clock,
 		.events = &agent.events,
 		.metrics = &agent.metrics,
-		.http = &agent.http};
+		.http = &agent.http,
+		.sessions = options->shell ? &agent.sessions : NULL};
+	exec_sessions_init(&agent.sessions, &agent.loop);
 	events_init(&agent.events, &agent.loop, &agent.http);
 	agent.metrics = (struct metrics_sources){.facts = &agent.facts,
 		.http = &agent.http,
@@ -421,6 +425,7 @@ static void agent_finish(void)
 	event_watch_stop(&agent.event_watch);
 	events_stop(&agent.events);
 	http_server_close(&agent.http);
+	exec_sessions_close(&agent.sessions);
 	power_button_stop(&agent.power_button);
 	control_client_stop(&agent.control);
 	engine_stop(&agent.engine);
@@ -448,13 +453,14 @@ static int open_environ(pid_t pid)
 }
 
 /* What needs rights that we are to give up; the first thing there is, so that it inherits nothing. */
-static int start_runner(void)
+static int start_runner(bool shell)
 {
 	struct memory_paths paths;
 	int rc;
 
 	memory_paths_open(&paths);
 	rc = runner_start(&(struct runner_options){.disk_program = DISK_JOB_PROGRAM,
+		.shell = shell,
 		.root_fd = paths.root_fd,
 		.base_fd = paths.base_fd});
 	memory_paths_close(&paths);
@@ -467,7 +473,7 @@ int agent_run(const struct agent_options *options)
 	int rc;
 
 	descriptors_raise(DESCRIPTORS);
-	rc = start_runner();
+	rc = start_runner(options->shell);
 	if (rc < 0)
 		return rc;
 	rc = loop_init(&agent.loop);

@@ -10,7 +10,9 @@
 
 #include "agent/clock_api.h"
 #include "agent/common/document.h"
+#include "agent/diagnostics_api.h"
 #include "agent/disk_api.h"
+#include "agent/exec_api.h"
 #include "agent/memory_api.h"
 #include "lib/log.h"
 
@@ -245,6 +247,20 @@ static void get_events(struct api *api, const struct http_request *request,
 	events_answer(api->events, request, response);
 }
 
+static void get_diagnostics(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)request;
+	look_at_memory(api);
+	diagnostics_api_answer(api->facts, response);
+}
+
+static void post_exec(struct api *api, const struct http_request *request,
+	struct http_response *response)
+{
+	exec_api_answer(api->sessions, request, response);
+}
+
 static const struct {
 	const char *path;
 	const char *method, *allow;
@@ -270,6 +286,8 @@ static const struct {
 	{"/v1/clock", "GET", "GET, HEAD, POST", get_clock, NO_QUERY},
 	{"/v1/clock", "POST", "GET, HEAD, POST", post_clock, NO_QUERY},
 	{"/v1/events", "GET", "GET, HEAD", get_events, QUERY},
+	{"/v1/diagnostics", "GET", "GET, HEAD", get_diagnostics, NO_QUERY},
+	{"/v1/exec", "POST", "POST", post_exec, NO_QUERY},
 	{"/metrics", "GET", "GET, HEAD", get_metrics, QUERY},
 	{"/livez", "GET", "GET, HEAD", get_livez, NO_QUERY},
 	{"/readyz", "GET", "GET, HEAD", get_readyz, NO_QUERY},

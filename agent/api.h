@@ -8,6 +8,7 @@
 #include "agent/common/facts.h"
 #include "agent/disk.h"
 #include "agent/events.h"
+#include "agent/exec.h"
 #include "agent/http.h"
 #include "agent/log_stream.h"
 #include "agent/memory/memory.h"
@@ -27,7 +28,8 @@ struct api {
 	struct clock_keeper *clock; /* NULL: nobody looks after it */
 	struct events *events;
 	const struct metrics_sources *metrics;
-	struct http_server *http;   /* the one that is served; with `memory` */
+	struct http_server *http;       /* the one that is served; with `memory` */
+	struct exec_sessions *sessions; /* NULL: not allowed */
 	void *ctx;
 };
 

@@ -24,8 +24,10 @@ struct http_connection {
 	int fd;
 	struct loop_source source;
 	struct loop_timer timer;
-	bool close_after;                 /* the answer in `out` is the last one */
-	bool continued;                   /* "100 Continue" was said for the request in `in` */
+	bool close_after; /* the answer in `out` is the last one */
+	bool continued;   /* "100 Continue" was said for the request in `in` */
+	void (*take)(void *ctx, int fd, const char *early, size_t len); /* not NULL: HTTP is over */
+	void *take_ctx;
 	bool peer_done;                   /* the peer will send no more */
 	bool counted;                     /* the stream is one of HTTP_STREAMS_MAX */
 	uint64_t silent_us;               /* since when its next request is waited for */
@@ -115,10 +117,12 @@ static void put_response(struct http_connection *connection, const struct http_r
 			response->body_len);
 	len = snprintf(connection->out + connection->out_len, OUT_HEADER,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sCache-Control: no-store\r\n"
-		"%s%s%s%s\r\n",
+		"%s%s%s%s%s%s%s\r\n",
 		response->status, problem_title(response->status), response->type, length,
 		response->allow ? "Allow: " : "", response->allow ? response->allow : "",
 		response->allow ? "\r\n" : "",
+		response->filename ? "Content-Disposition: attachment; filename=\"" : "",
+		response->filename ? response->filename : "", response->filename ? "\"\r\n" : "",
 		connection->close_after ? "Connection: close\r\n" : "");
 	connection->out_len += (size_t)len;
 	if (head || response->stream)
@@ -157,6 +161,10 @@ static void respond(struct http_connection *connection, const struct http_reques
 	struct http_response response = {0};
 
 	connection->server->fn(connection->server->ctx, request, &response);
+	connection->take = response.take;
+	connection->take_ctx = response.take_ctx;
+	if (response.take)
+		return;
 	limit_body(&response);
 	begin_stream(connection, &response);
 	/* A body without a length ends with the connection. */
@@ -321,6 +329,16 @@ static bool await_next(struct http_connection *connection, bool had_input)
 	return true;
 }
 
+static void hand_over(struct http_connection *connection)
+{
+	int fd;
+
+	loop_remove(connection->server->loop, &connection->source);
+	fd = TAKE_FD(connection->fd);
+	connection->take(connection->take_ctx, fd, connection->in, connection->in_len);
+	connection_free(connection);
+}
+
 /* Alternates between answering and writing, as long as the peer takes the answers. */
 static void serve(struct http_connection *connection, bool had_input)
 {
@@ -330,6 +348,10 @@ static void serve(struct http_connection *connection, bool had_input)
 		if (!answer_one(connection))
 			break;
 		answered = true;
+		if (connection->take) {
+			hand_over(connection);
+			return;
+		}
 		if (!flush_out(connection))
 			return;
 	}

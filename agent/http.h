@@ -48,10 +48,16 @@ struct http_response {
 	int status;
 	const char *type;  /* Content-Type */
 	const char *allow; /* for 405, else NULL */
+	const char *
+		filename; /* the body is to be kept under this name (without quotes in it), else NULL */
 	const char *body;
 	size_t body_len;
 	const struct http_stream *stream; /* instead of a body, else NULL */
-	void *stream_ctx;                 /* the server's, to be closed, from now on */
+	/* Instead of all of the above: the connection is no longer HTTP's. Takes the (non-blocking) fd and what has come on it
+	 * since, which is valid during the call; says 101 itself. Called at once. */
+	void (*take)(void *ctx, int fd, const char *early, size_t len);
+	void *take_ctx;
+	void *stream_ctx; /* the server's, to be closed, from now on */
 };
 
 typedef void http_handler_fn(void *ctx, const struct http_request *request,

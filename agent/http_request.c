@@ -14,7 +14,7 @@
 #define HEADERS_MAX 64
 
 struct framing {
-	bool has_length, has_host;
+	bool has_length, has_host, wants_upgrade;
 	size_t length;
 };
 
@@ -102,6 +102,11 @@ static int take_header(const struct phr_header *header, struct http_request *req
 	} else if (token_is(header->name, header->name_len, "connection")) {
 		if (list_has(header->value, header->value_len, "close"))
 			request->keep_alive = false;
+		if (list_has(header->value, header->value_len, "upgrade"))
+			framing->wants_upgrade = true;
+	} else if (token_is(header->name, header->name_len, "upgrade")) {
+		request->upgrade = header->value;
+		request->upgrade_len = header->value_len;
 	} else if (token_is(header->name, header->name_len, "expect")) {
 		if (!token_is(header->value, header->value_len, "100-continue"))
 			return 417;
@@ -197,6 +202,8 @@ int http_request_parse(const char *data, size_t len, struct http_request *reques
 	/* RFC 9110 10.1.1: an expectation in HTTP/1.0 is nothing. */
 	if (minor == 0)
 		request->expect_continue = false;
+	if (!framing.wants_upgrade || minor < 1)
+		request->upgrade = NULL;
 	status = take_target(request);
 	if (status != 0)
 		return status;

@@ -21,6 +21,9 @@ struct http_request {
 	size_t body_len;
 	const char *last_event_id; /* the header of that name; NULL if there is none */
 	size_t last_event_id_len;
+	const char *
+		upgrade; /* the protocol that the peer wants to go on in, if Connection says so too; else NULL */
+	size_t upgrade_len;
 	bool head;            /* the method is HEAD */
 	bool keep_alive;      /* the connection may serve another request */
 	bool expect_continue; /* valid with -EAGAIN too: the peer waits for "100 Continue" */

@@ -84,7 +84,10 @@ static int signal_child(pid_t pid, int signal)
 
 	if (i == RUNNER_CHILDREN)
 		return -ESRCH;
-	return kill(children[i].session ? -pid : pid, signal) < 0 ? -errno : 0;
+	/* A session that has only just been started has no group of its own yet. */
+	if (children[i].session && kill(-pid, signal) == 0)
+		return 0;
+	return kill(pid, signal) < 0 ? -errno : 0;
 }
 
 static int start_disk(const struct runner_order *order, int output_fd, struct runner_child *child)

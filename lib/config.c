@@ -82,6 +82,7 @@ static const struct key keys[] = {
 	{"boot", "grace", KEY_UINT, OFFSET(boot.grace_s), 3600, NULL},
 	{"share", "enabled", KEY_BOOL, OFFSET(share.enabled), 0, NULL},
 	{"share", "gid", KEY_UINT, OFFSET(share.gid), INT32_MAX, NULL},
+	{"debug", "shell", KEY_BOOL, OFFSET(debug.shell), 0, NULL},
 };
 
 void config_set_defaults(struct config *config)

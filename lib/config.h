@@ -110,6 +110,9 @@ struct config {
 		bool enabled;     /* publish in /mnt/wsl, default true */
 		unsigned int gid; /* who may use the engine from other distros, default 0: root */
 	} share;
+	struct {
+		bool shell; /* POST /v1/exec runs commands for the host, default false */
+	} debug;
 };
 
 /* Called for every problem: `where` is "/etc/keel/keel.conf:12" or "kernel command line". */

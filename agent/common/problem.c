@@ -16,6 +16,8 @@ const char *problem_title(int status)
 		return "Accepted";
 	case 400:
 		return "Bad Request";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
@@ -28,6 +30,8 @@ const char *problem_title(int status)
 		return "Content Too Large";
 	case 417:
 		return "Expectation Failed";
+	case 426:
+		return "Upgrade Required";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 500:

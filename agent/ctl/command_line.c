@@ -87,8 +87,17 @@ static int take_option(struct ctl *ctl, enum ctl_option option, const char *valu
 	case CTL_OPTION_SINCE:
 		ctl->since = value;
 		return 0;
+	case CTL_OPTION_OUTPUT:
+		ctl->output = value;
+		return 0;
 	case CTL_OPTION_UUID:
 		ctl->uuid = value;
+		return 0;
+	case CTL_OPTION_TTY:
+		ctl->tty = true;
+		return 0;
+	case CTL_OPTION_NO_TTY:
+		ctl->no_tty = true;
 		return 0;
 	case CTL_OPTION_HELP:
 		ctl->help = true;

@@ -26,16 +26,18 @@ struct ctl {
 	unsigned int timeout_s; /* 0: not given */
 	bool help, version;
 	bool json, no_block;
-	bool follow;       /* logs */
-	bool watch;        /* status, memory */
-	bool brief;        /* status */
-	bool once;         /* top, events */
-	const char *kinds; /* events: NULL if not given */
-	const char *since; /* the same */
-	const char *uuid;  /* disk: NULL if not given */
-	size_t lines;      /* logs, events: the last so many, SIZE_MAX: all */
-	int ready_fd;      /* forward: -1 if not given */
-	int argc;          /* operands after the verb */
+	bool follow;        /* logs */
+	bool watch;         /* status, memory */
+	bool brief;         /* status */
+	bool once;          /* top, events */
+	const char *kinds;  /* events: NULL if not given */
+	const char *since;  /* the same */
+	const char *uuid;   /* disk: NULL if not given */
+	size_t lines;       /* logs, events: the last so many, SIZE_MAX: all */
+	int ready_fd;       /* forward: -1 if not given */
+	bool tty, no_tty;   /* shell */
+	const char *output; /* diagnose: NULL if not given */
+	int argc;           /* operands after the verb */
 	char **argv;
 };
 
@@ -79,6 +81,8 @@ int ctl_disk(const struct ctl *ctl);
 int ctl_memory(const struct ctl *ctl);
 int ctl_clock(const struct ctl *ctl);
 int ctl_proxy(const struct ctl *ctl);
+int ctl_diagnose(const struct ctl *ctl);
+int ctl_shell(const struct ctl *ctl);
 int ctl_help(const struct ctl *ctl);
 /* `keelctl __complete WORD...`, for the shells' completion files. */
 int ctl_complete(const struct ctl *ctl);

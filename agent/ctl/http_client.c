@@ -146,14 +146,15 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 }
 
 /* One answer is asked for in HTTP/1.0, whose answers are never chunked. */
-static int send_request(int fd, const char *method, const char *path, const char *body,
-	bool keep, uint64_t end_us)
+static int send_request(int fd, const char *method, const char *path, const char *body, bool keep,
+	uint64_t end_us)
 {
 	char request[1024];
 	int len = snprintf(request, sizeof(request),
 		"%s %s HTTP/1.%d\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: %s\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
-		method, path, keep, keep ? "keep-alive" : "close", body ? strlen(body) : 0, body ? body : "");
+		method, path, keep, keep ? "keep-alive" : "close", body ? strlen(body) : 0,
+		body ? body : "");
 
 	if (len < 0 || (size_t)len >= sizeof(request))
 		return -EFBIG;

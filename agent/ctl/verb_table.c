@@ -35,6 +35,8 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 	[CTL_OPTION_NO_BLOCK] = {"no-block", NULL, NULL, NULL, NULL, 0},
 	[CTL_OPTION_READY_FD] = {"ready-fd", "FD", "the number of an open descriptor", NULL, NULL,
 		0},
+	[CTL_OPTION_OUTPUT] = {"output", "FILE", "a file, or -", "- keel-diagnostics.tar", NULL,
+		'o'},
 };
 
 /* ---- options of verbs ----------------------------------------------------------------------------- */
@@ -78,6 +80,13 @@ static const struct ctl_use memory_options[] = {{CTL_OPTION_JSON, "the guest's a
 	{CTL_OPTION_WATCH,
 		"status: on a terminal drawn again every 2 seconds, until it is interrupted"},
 	{CTL_OPTION_TIMEOUT, "reclaim: to work (10, at most 600); else for an answer (10)"}, {0}};
+static const struct ctl_use diagnose_options[] = {
+	{CTL_OPTION_OUTPUT, "the file, which must not exist yet; -: the standard output"},
+	{CTL_OPTION_TIMEOUT, "for all of it (120)"}, {0}};
+static const struct ctl_use shell_options[] = {
+	{CTL_OPTION_TTY, "on a terminal in the guest, whatever is here"},
+	{CTL_OPTION_NO_TTY, "on pipes, also when this is a terminal"},
+	{CTL_OPTION_TIMEOUT, "for the guest to answer (10)"}, {0}};
 static const struct ctl_use forward_options[] = {
 	{CTL_OPTION_READY_FD, "a newline is written there, and it is closed, once it listens"},
 	{0}};
@@ -221,6 +230,24 @@ const struct ctl_verb ctl_verbs[] = {
 		.guest_only = true,
 		.words = proxy_words,
 		.options = order_options},
+	{.word = "diagnose",
+		.operands = "",
+		.help = "all that helps to find a fault, without secrets, as a tar file",
+		.fn = ctl_diagnose,
+		.options = diagnose_options,
+		.about =
+			"Without -o the file is keel-diagnostics-BOOT-TIME.tar here, for its owner only. MANIFEST.txt in it "
+			"says what it has and what it lacks. In the guest it works without the agent too."},
+	{.word = "shell",
+		.operands = "[COMMAND [ARGUMENT]...]",
+		.help = "a shell in the guest, or one command (debug.shell in keel.conf)",
+		.fn = ctl_shell,
+		.most = CTL_MANY,
+		.verbatim = true,
+		.options = shell_options,
+		.about =
+			"Exits as the command does, with 128 and the signal's number if one killed it, and with 255 when there "
+			"was no session, or it broke off."},
 	{.word = "kernel",
 		.operands = "",
 		.help = "what the kernel check found",

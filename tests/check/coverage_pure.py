@@ -17,6 +17,7 @@ PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/shu
         "agent/common/engine_policy", "agent/common/docker_facts",
         "agent/common/space_policy", "agent/common/trim_policy", "agent/common/kernel_message", "agent/common/mount_flags",
         "agent/common/resolv_conf", "agent/common/proxy_settings", "agent/common/route_overlap", "agent/common/route_line",
+        "agent/common/redact", "agent/common/tar", "agent/common/exec_frame",
         "agent/memory/group_kind", "agent/runner_check",
         "agent/share/share_policy", "agent/dns/dns_slot",
         "agent/common/memory_read", "lib/memory_mode", "agent/metrics_memory", "agent/ctl/bytes",

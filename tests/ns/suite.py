@@ -16,6 +16,7 @@ import scenarios_boot  # noqa: E402,F401
 import scenarios_clock  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401
 import scenarios_crash  # noqa: E402,F401
+import scenarios_diagnose  # noqa: E402,F401
 import scenarios_disk  # noqa: E402,F401
 import scenarios_disk_agent  # noqa: E402,F401
 import scenarios_disk_engine  # noqa: E402,F401
@@ -25,6 +26,7 @@ import scenarios_dns  # noqa: E402,F401
 import scenarios_engine  # noqa: E402,F401
 import scenarios_events  # noqa: E402,F401
 import scenarios_keelctl  # noqa: E402,F401
+import scenarios_exec  # noqa: E402,F401
 import scenarios_logs  # noqa: E402,F401
 import scenarios_memory_api  # noqa: E402,F401
 import scenarios_metrics  # noqa: E402,F401

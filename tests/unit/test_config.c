@@ -79,6 +79,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.boot.grace_s, 25);
 	assert_true(config.share.enabled);
 	assert_int_equal(config.share.gid, 0);
+	assert_false(config.debug.shell);
 }
 
 static void test_file_sets_every_key(void **state)
@@ -96,7 +97,8 @@ static void test_file_sets_every_key(void **state)
 		   "[proxy]\nhttp=http://u:p@h:1\nhttps=https://h\nno=a, b\n"
 		   "[clock]\nmanage=no\nstep_ms=1\ndead_ms=0\nother_ms=3600000\n"
 		   "[boot]\nconsole_shell=no\nshutdown=10\ngrace=7\n"
-		   "[share]\nenabled=no\ngid=1001\n");
+		   "[share]\nenabled=no\ngid=1001\n"
+		   "[debug]\nshell=yes\n");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(config.disk.label, "sixteen-bytes-16");
 	assert_false(config.disk.enabled);
@@ -133,6 +135,7 @@ static void test_file_sets_every_key(void **state)
 	assert_int_equal(config.boot.grace_s, 7);
 	assert_false(config.share.enabled);
 	assert_int_equal(config.share.gid, 1001);
+	assert_true(config.debug.shell);
 }
 
 static void test_shipped_file(void **state)

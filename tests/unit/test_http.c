@@ -524,6 +524,59 @@ static void test_queries(void **state)
 	close_peer();
 }
 
+/* The connection is handed over with what came behind the request, and is the session's from then on. */
+static void test_upgrade(void **state)
+{
+	static const char head[] =
+		"POST /v1/exec HTTP/1.1\r\nHost: k\r\nConnection: Upgrade\r\nUpgrade: keel-exec/1\r\n"
+		"Content-Length: 16\r\n\r\n{\"argv\":[\"cat\"]}";
+	static const char frames[] = "\1\0\0\2hi\2\0\0";
+	static const char answer[] = "\r\n\r\n\20\0\0\2hi\22\0\0\2\0\0";
+	static struct exec_sessions sessions;
+
+	(void)state;
+	ask(head, "HTTP/1.1 403 Forbidden\r\n");
+	assert_non_null(strstr(peer.text, "shell_disabled"));
+	close_peer();
+	exec_sessions_init(&sessions, &loop);
+	runner_use(&(struct runner_options){.shell = true, .root_fd = -1, .base_fd = -1});
+	api.sessions = &sessions;
+	open_peer();
+	assert_int_equal(send(peer.fd, head, sizeof(head) - 1, MSG_MORE), sizeof(head) - 1);
+	assert_int_equal(send(peer.fd, frames, sizeof(frames), 0), sizeof(frames));
+	LOOP_UNTIL(&loop, closed());
+	assert_int_equal(server.count, 0);
+	assert_memory_equal(peer.text, "HTTP/1.1 101 ", 13);
+	assert_memory_equal(peer.text + peer.len - (sizeof(answer) - 1), answer,
+		sizeof(answer) - 1);
+	close_p(&peer.fd);
+	exec_sessions_close(&sessions);
+}
+
+/* True at its end. */
+static bool take_archive(char *archive, size_t size, size_t *len)
+{
+	ssize_t n = recv(peer.fd, archive + *len, size - *len, MSG_DONTWAIT);
+
+	*len += n > 0 ? (size_t)n : 0;
+	return n == 0;
+}
+
+static void test_diagnostics(void **state)
+{
+	static char archive[4 << 20];
+	size_t len = 0;
+
+	(void)state;
+	open_peer();
+	say("GET /v1/diagnostics HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, take_archive(archive, sizeof(archive), &len));
+	assert_memory_equal(archive, "HTTP/1.1 200 OK\r\nContent-Type: application/x-tar\r\n", 50);
+	assert_non_null(memmem(archive, len, "attachment; filename=\"keel-diagnostics-", 39));
+	assert_non_null(memmem(archive, len, "keel-diagnostics/MANIFEST.txt", 29));
+	close_peer();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -535,6 +588,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_answer_after_half_close, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pipelining_and_keep_alive, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_upgrade, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_diagnostics, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusal_closes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),

@@ -88,6 +88,37 @@ static void test_connection_persistence(void **state)
 	}
 }
 
+/* An upgrade is one when both of its fields say so (RFC 9110 7.8). */
+static void test_upgrade(void **state)
+{
+	static const struct {
+		const char *text;
+		bool upgrade;
+	} cases[] = {
+		{"POST / HTTP/1.1\r\nHost: k\r\nConnection: Upgrade\r\nUpgrade: a/1\r\n\r\n", true},
+		{"POST / HTTP/1.1\r\nHost: k\r\nUpgrade: a/1 \r\nConnection: x, upgrade\r\n\r\n",
+			true},
+		{"POST / HTTP/1.1\r\nHost: k\r\nUpgrade: a/1\r\n\r\n", false},
+		{"POST / HTTP/1.1\r\nHost: k\r\nConnection: upgrade\r\n\r\n", false},
+		{"POST / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: a/1\r\n\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct http_request request;
+		size_t used;
+
+		assert_int_equal(http_request_parse(cases[i].text, strlen(cases[i].text), &request,
+					 &used),
+			0);
+		assert_int_equal(request.upgrade != NULL, cases[i].upgrade);
+		if (request.upgrade) {
+			assert_int_equal(request.upgrade_len, 3);
+			assert_memory_equal(request.upgrade, "a/1", 3);
+		}
+	}
+}
+
 static void test_targets(void **state)
 {
 	struct http_request request;
@@ -222,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_whole_requests),
 		cmocka_unit_test(test_every_prefix_is_incomplete),
 		cmocka_unit_test(test_connection_persistence),
+		cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_sizes),

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_redact.c - a secret in any of the known forms never comes out, whatever lines are around it; nothing grows; a text
+ * without what makes a key or a URL stays as it is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/common/redact.h"
+#include "tests/fuzz/fuzz.h"
+
+#define SECRET "Zq7-hunter2-Xw9"
+
+static const char *const forms[] = {
+	"http = http://me:" SECRET "@proxy:3128/",
+	"2026 dial https://" SECRET "@host/a: refused",
+	"HTTPS_PROXY=me:" SECRET "@proxy:3128",
+	"\"http-proxy\": \"http://me:" SECRET "@h:1\",",
+	"2026 FOO_TOKEN=" SECRET " x",
+	"password = a b " SECRET " c",
+	"2026 password: \"a \\\" " SECRET "\" x",
+	"{\"auths\":{\"h\":{\"auth\":\"" SECRET "\"}},\"x\":1}",
+	"{\"identitytoken\":\"" SECRET "\"}",
+	"{\"m\":\"{\\\"password\\\":\\\"" SECRET "\\\"}\"}",
+	"2026 Authorization: Basic " SECRET,
+	"2026 got Bearer " SECRET " x",
+	"Environment=A=" SECRET " \"B=c d\"",
+	"Environment=A=b \\\n  C=" SECRET,
+	"{\"Env\":[\"A=" SECRET "\"]}",
+	"2026 mysql --password " SECRET " x",
+	"Set-Cookie: a=" SECRET "; b",
+	"2026 dckr_pat_" SECRET SECRET " x",
+	"-----BEGIN PRIVATE KEY-----\n" SECRET "\n-----END PRIVATE KEY-----",
+};
+
+static void check_found(unsigned int form, const char *data, size_t size)
+{
+	size_t cut = size / 2, len, n;
+	char *text = malloc(size + 256);
+
+	if (!text)
+		return;
+	memcpy(text, data, cut);
+	len = cut + (size_t)sprintf(text + cut, "\n%s\n",
+			    forms[form % (sizeof(forms) / sizeof(forms[0]))]);
+	memcpy(text + len, data + cut, size - cut);
+	len += size - cut;
+	n = redact_text(text, len);
+	FUZZ_CHECK(n <= len);
+	FUZZ_CHECK(!memmem(text, n, SECRET, strlen(SECRET)));
+	free(text);
+}
+
+static void check_same(const char *data, size_t size)
+{
+	char *text = malloc(size + 1), *same = malloc(size + 1);
+
+	if (!text || !same)
+		abort();
+	for (size_t i = 0; i < size; i++) {
+		text[i] = strchr("@:=-_", data[i]) || data[i] == 'b' || data[i] == 'B' ||
+					  data[i] == 'J'
+				  ? ' '
+				  : data[i];
+		same[i] = text[i];
+	}
+	FUZZ_CHECK(redact_text(text, size) == size && memcmp(text, same, size) == 0);
+	free(text);
+	free(same);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data + 1;
+
+	if (size < 1 || memmem(data, size, SECRET, strlen(SECRET)))
+		return 0;
+	check_found(data[0], text, size - 1);
+	check_same(text, size - 1);
+	return 0;
+}

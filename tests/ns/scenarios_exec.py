@@ -1,0 +1,185 @@
+"""A debugging session over the API: terminal, pipes, signals, sizes, exit statuses; off unless the configuration says yes."""
+import fcntl
+import hashlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import termios
+
+import engine
+from harness import check, equal, scenario
+from terminal import Terminal
+
+WITHOUT_ENGINE = ("docker.service", "containerd.service")
+
+
+def shell_guest(allowed=True):
+    return engine.EngineGuest(config="[debug]\nshell = yes\n" if allowed else "", masked=WITHOUT_ENGINE)
+
+
+def keelctl(guest, *words, data=b"", seconds=30):
+    return subprocess.run(guest.command("keelctl", "shell", *words), input=data, capture_output=True, timeout=seconds,
+                          check=False)
+
+
+def alive(guest, marker):
+    """Processes of the guest that have the marker in their command line."""
+    return [pid for pid in guest.processes() if marker.encode() in read_cmdline(guest, pid)]
+
+
+def read_cmdline(guest, pid):
+    try:
+        with open(f"/proc/{guest.outside_pid(pid)}/cmdline", "rb") as file:
+            return file.read()
+    except (OSError, KeyError):
+        return b""
+
+
+class Raw:
+    """A client of its own, frame by frame."""
+
+    def __init__(self, guest, body):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(20)
+        self.socket.connect(guest.path("/run/keel/api.sock"))
+        self.socket.sendall(f"POST /v1/exec HTTP/1.1\r\nHost: k\r\nConnection: Upgrade\r\nUpgrade: keel-exec/1\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        self.data = b""
+        while b"\r\n\r\n" not in self.data:
+            self.data += self.socket.recv(1)
+        self.head, self.data = self.data, b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, kind, payload=b""):
+        self.socket.sendall(bytes([kind]) + len(payload).to_bytes(3, "big") + payload)
+
+    def need(self, size):
+        while len(self.data) < size:
+            more = self.socket.recv(65536)
+            if not more:
+                raise EOFError
+            self.data += more
+
+    def frame(self):
+        self.need(4)
+        size = int.from_bytes(self.data[1:4], "big")
+        self.need(4 + size)
+        kind, payload, self.data = self.data[0], self.data[4:4 + size], self.data[4 + size:]
+        return kind, payload
+
+
+@scenario("exec: off unless the configuration allows it; the refusal names the key", deadline=60, skip=engine.unavailable)
+def disabled(_test):
+    with shell_guest(allowed=False) as guest:
+        guest.wait_service("keel-agent.service", "active")
+        status, problem = guest.api("/v1/exec", "POST")
+        check(status == 403 and problem["code"] == "shell_disabled" and "keel.debug.shell" in problem["detail"], problem)
+        result = keelctl(guest, "true")
+        check(result.returncode == 255 and b"[debug]" in result.stderr, result)
+
+
+@scenario("exec: pipes: exit statuses, signals, stdin's end, stdout and stderr apart, 50 MB intact, at most four", deadline=120,
+          skip=engine.unavailable)
+def pipes(_test):
+    with shell_guest() as guest:
+        guest.wait_service("keel-agent.service", "active")
+        for words, code in ((["true"], 0), (["sh", "-c", "exit 77"], 77), (["sh", "-c", "kill -9 $$"], 137),
+                            (["no-such-command"], 127)):
+            equal(keelctl(guest, *words).returncode, code, str(words))
+        result = keelctl(guest, "sh", "-c", "echo out; echo err >&2; echo -n last")
+        equal((result.stdout, result.stderr), (b"out\nlast", b"err\n"), "both outputs")
+        equal(keelctl(guest, "cat", data=b"a\nb").stdout, b"a\nb", "cat ends with its input")
+        equal(keelctl(guest, "sh", "-c", "tty; echo $TERM").stdout.split(b"\n")[0], b"not a tty", "no terminal")
+        result = keelctl(guest, "sh", "-c", "head -c 52428800 /dev/zero | tr '\\0' x", seconds=60)
+        equal((len(result.stdout), result.returncode), (52428800, 0), "50 MB")
+        data = os.urandom(8 << 20)
+        equal(hashlib.sha256(keelctl(guest, "cat", data=data, seconds=60).stdout).hexdigest(),
+              hashlib.sha256(data).hexdigest(), "8 MiB there and back")
+        equal(guest.api("/v1/exec", "POST")[0], 426, "without Upgrade")
+        with Raw(guest, '{"argv":[]}') as bad:
+            check(b" 400 " in bad.head, bad.head)
+        clients = [Raw(guest, '{"argv":["sleep","1000"]}') for _ in range(4)]
+        with Raw(guest, "{}") as fifth:
+            check(b" 503 " in fifth.head, fifth.head)
+        clients[0].send(4, bytes([signal.SIGTERM]))
+        equal(clients[0].frame(), (18, bytes([1, signal.SIGTERM])), "killed by a signal")
+        for client in clients:
+            client.socket.close()
+        guest.retry(lambda: not alive(guest, "1000"), "all of them have ended")
+        guest.retry(lambda: keelctl(guest, "true").returncode == 0, "there is room again")
+
+
+@scenario("exec: a client that goes away ends its command, one that does not read costs nothing, nonsense ends the session",
+          deadline=60, skip=engine.unavailable)
+def ends(_test):
+    with shell_guest() as guest:
+        guest.wait_service("keel-agent.service", "active")
+        with Raw(guest, '{"argv":["sh","-c","trap \\"\\" HUP; echo x; sleep 4711 & sleep 4711"]}') as client:
+            equal(client.frame(), (16, b"x\n"), "it runs")
+        guest.retry(lambda: not alive(guest, "4711"), "a command that ignores SIGHUP is killed")
+        with Raw(guest, '{"argv":["yes","4712"]}') as client:
+            client.frame()
+            agent = guest.outside_pid(guest.snapshot()["services"]["keel-agent.service"]["pid"])
+            before = resident(agent)
+            # All buffers between are full now: the command waits.
+            guest.retry(lambda: state_of(guest, "4712") == "S", "yes is blocked")
+            check(resident(agent) < before + 1024, f"{before} KiB, then {resident(agent)}")
+            equal(guest.api("/v1/services")[0], 200, "others are served")
+        guest.retry(lambda: not alive(guest, "4712"), "yes has ended")
+        with Raw(guest, '{"argv":["sleep","4713"]}') as client:
+            client.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            try:
+                client.frame()
+                check(False, "a frame for nonsense")
+            except (EOFError, ConnectionResetError):
+                pass
+        guest.retry(lambda: not alive(guest, "4713"), "sleep has ended")
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def state_of(guest, marker):
+    for pid in alive(guest, marker):
+        with open(f"/proc/{guest.outside_pid(pid)}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    return None
+
+
+@scenario("exec: a terminal: login shell, size and its changes, Ctrl-C, exit status; the terminal here is put back", deadline=60,
+          skip=engine.unavailable)
+def terminal(_test):
+    with shell_guest() as guest:
+        guest.wait_service("keel-agent.service", "active")
+        words = guest.command("keelctl", "shell")
+        words[words.index("-i", words.index("/usr/bin/env")) + 1:1 + words.index("-i", words.index("/usr/bin/env"))] = [
+            "TERM=vt220"]
+        with Terminal(words, size=(33, 101)) as here:
+            keep = termios.tcgetattr(here.master)
+            here.expect("# ")
+            equal(here.ask("stty size")[0].strip(), "33 101", "size")
+            equal(here.ask("echo $TERM")[0].strip(), "vt220", "TERM")
+            check("/dev/pts" in here.ask("tty")[0], "tty")
+            fcntl.ioctl(here.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+            guest.retry(lambda: here.ask("stty size")[0].strip() == "44 122", "the new size arrives")
+            here.type("sleep 4714\n")
+            guest.retry(lambda: alive(guest, "4714"), "sleep runs")
+            here.type("\x03")
+            here.expect("# ")
+            check(not alive(guest, "4714"), "Ctrl-C ends it")
+            here.type("exit 42\n")
+            equal(here.wait_end(), 42, "the shell's exit status")
+            equal(termios.tcgetattr(here.master), keep, "the terminal's modes")
+        with Terminal(guest.command("keelctl", "shell", "sh", "-c", "echo ready; sleep 4715")) as here:
+            here.expect("ready")
+            os.kill(here.process.pid, signal.SIGKILL)
+            guest.retry(lambda: not alive(guest, "4715"), "the session ends with its client")

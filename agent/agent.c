@@ -115,6 +115,7 @@ static int open_listeners(bool last_word)
 	return fatal;
 }
 
+/* Since when each component is what it is. */
 static void note_components(void)
 {
 	component_follow(&agent.facts, clock_now_us(), clock_realtime_ms());
@@ -279,6 +280,7 @@ static void on_api_request(void *ctx, const struct http_request *request,
 {
 	engine_kick(&agent.engine);
 	disk_look(&agent.disk);
+	note_components(); /* PID 1 may be in the middle of a picture */
 	api_handle_request(ctx, request, response);
 }
 

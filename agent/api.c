@@ -248,6 +248,7 @@ static const struct {
 	{DISK_API_PREFIX "list", "GET", "GET, HEAD", run_disk, QUERY},
 	{DISK_API_PREFIX "trim", "POST", "POST", run_disk, QUERY},
 	{DISK_API_PREFIX "grow", "POST", "POST", run_disk, QUERY},
+	{DISK_API_PREFIX "release", "POST", "POST", run_disk, QUERY},
 	{DISK_API_PREFIX "repair", "POST", "POST", run_disk, QUERY},
 	{DISK_API_PREFIX "init", "POST", "POST", run_disk, QUERY},
 	{DISK_API_PREFIX "adopt", "POST", "POST", run_disk, QUERY},

@@ -75,4 +75,9 @@ bench-memory: lab-image
 bench-swap: kernel lab-image
 	@image-build/env lab --host -- python3 tests/bench/bench_swap.py $(T)
 
-.PHONY: bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm
+## soak-api: what hosts do to the API, for T seconds (default 3600); memory and descriptors must not grow (root)
+soak-api: rootfs
+	@$(call inner,build) ns-programs
+	@image-build/env lab --host -- python3 tests/bench/soak_api.py $(or $(T),3600)
+
+.PHONY: soak-api bench bench-disk bench-init bench-memory bench-swap bench-wsl lab-image test-wsl run soak test test-powercut test-ns test-fault test-vm

@@ -19,7 +19,9 @@
 /* On Hyper-V a connection's rings are contiguous kernel memory of this size, which fragmented memory may
  * not have; the kernel doubles the value (socket(7)). */
 #define VSOCK_BUFFER (32 * 1024)
-#define LISTEN_QUEUE 64
+/* As many as a proxy serves at once: a burst of connections waits, it is not refused (EAGAIN on a unix socket, a reset on vsock).
+ * The kernel cuts it to net.core.somaxconn, 4096. */
+#define LISTEN_QUEUE 1024
 
 static int parse_number(const char **text, unsigned long max, unsigned int *number)
 {

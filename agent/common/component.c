@@ -222,11 +222,11 @@ static enum component_state state_of(enum health_status status)
 	return COMPONENT_STATE_UNKNOWN;
 }
 
-/* What the agent sees with its own eyes is known without PID 1. */
+/* What the agent sees with its own eyes is known without PID 1; that it is silent is the agent's own objection. */
 static bool is_unknown(const struct facts *facts, enum component_id id)
 {
-	return (facts->link != FACTS_LINK_UP || !facts->boot_known) && id != COMPONENT_AGENT &&
-	       id != COMPONENT_MEMORY && id != COMPONENT_CLOCK;
+	return (facts->link != FACTS_LINK_UP || !facts->boot_known) && id != COMPONENT_MEMORY &&
+	       id != COMPONENT_CLOCK;
 }
 
 static void judge_state(const struct facts *facts, enum component_id id,

@@ -11,6 +11,7 @@
 
 #include "agent/common/document.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/component_promises.h"
 
 static void check_document(const char *text, size_t len)
 {
@@ -56,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	health_judge(&facts, &health);
 	FUZZ_CHECK(!health.ready || health.status == HEALTH_STATUS_READY ||
 		   health.status == HEALTH_STATUS_DEGRADED);
+	FUZZ_CHECK(!component_broken_promise(&facts));
 	FUZZ_CHECK(memchr(health.reason, '\0', sizeof(health.reason)));
 	text = document_write_report_health(&facts, &health, &system, &len);
 	check_document(text, len);

@@ -34,8 +34,9 @@ static void check_parser(const char *text, size_t len)
 		return;
 	}
 	FUZZ_CHECK(used > 0 && used <= len);
-	FUZZ_CHECK(request.path_len > 0 && request.path[0] == '/');
-	FUZZ_CHECK(request.path >= text && request.path + request.path_len <= text + used);
+	FUZZ_CHECK(request.path_len > 0 && (request.path[0] == '/' || request.path[0] == '*'));
+	FUZZ_CHECK(request.path_len == 1 ||
+		   (request.path >= text && request.path + request.path_len <= text + used));
 	FUZZ_CHECK(request.body + request.body_len == text + used);
 }
 

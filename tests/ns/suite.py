@@ -10,6 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, *(os.path.join(os.path.dirname(HERE), name) for name in ("lib", "disk"))]
 
 import harness  # noqa: E402
+import scenarios_api  # noqa: E402,F401
+import scenarios_api_peers  # noqa: E402,F401
 import scenarios_boot  # noqa: E402,F401
 import scenarios_clock  # noqa: E402,F401
 import scenarios_control  # noqa: E402,F401

@@ -9,6 +9,7 @@
 
 #include "tests/unit/unit_test.h"
 
+#include "agent/common/component.h"
 #include "agent/common/document.h"
 #include "agent/common/trim_policy.h"
 #include "agent/report.h"
@@ -105,6 +106,17 @@ static void set_largest(void)
 		fill_text(machine.network.proxies.value[i], PROXY_SETTINGS_VALUE);
 	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
 	fill_text(health.reason, sizeof(health.reason));
+	/* Every component has something to say. */
+	facts.link = FACTS_LINK_UP;
+	facts.boot_known = true;
+	facts.disk.state = DISK_STATE_REFUSED;
+	for (int i = 0; i < COMPONENTS; i++)
+		facts.since[i] =
+			(struct component_since){.boot_us = UINT64_MAX, .realtime_ms = UINT64_MAX};
+	for (int i = 0; i < CONTROL_SERVICES_MAX; i++) {
+		facts.services[i].state = SERVICE_STATE_FAILED;
+		facts.services[i].essential = 1;
+	}
 }
 
 static yyjson_doc *read_back(const char *text, size_t len)
@@ -143,6 +155,7 @@ static void set_example(void)
 	facts.stages[3].state = STAGE_STATE_RUNNING;
 	facts.stages[3].start_us = 2000000;
 	strcpy(facts.services[5].name, "docker.service");
+	facts.services[5].essential = 1;
 	facts.services[5].state = SERVICE_STATE_BACKOFF;
 	facts.services[5].restarts = 3;
 	facts.services[5].since_us = 1234567;
@@ -246,6 +259,43 @@ static void test_health_round_trip(void **state)
 	assert_true(yyjson_is_null(yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc),
 							  "kernel"),
 		"check")));
+	yyjson_doc_free(doc);
+}
+
+static void test_components_and_clock(void **state)
+{
+	yyjson_val *part, *clock;
+	yyjson_doc *doc;
+	const char *text;
+	size_t len;
+
+	(void)state;
+	set_example();
+	facts.boot_known = true;
+	facts.since[COMPONENT_DISK] =
+		(struct component_since){.known = true, .boot_us = 1500, .realtime_ms = 77};
+	machine.realtime_ms = 1000;
+	machine.monotonic_us = 2500;
+	text = document_write_health(&facts, &health, &machine, &len);
+	doc = read_back(text, len);
+	part = yyjson_obj_get(yyjson_doc_get_root(doc), "components");
+	assert_int_equal(yyjson_arr_size(part), COMPONENTS);
+	part = yyjson_arr_get(part, COMPONENT_DISK);
+	assert_int_equal(yyjson_obj_size(part), 6);
+	assert_string_equal(string_at(part, "name"), "disk");
+	assert_string_equal(string_at(part, "state"), "ok");
+	assert_string_equal(string_at(part, "reason"), "");
+	assert_string_equal(string_at(part, "hint"), "");
+	assert_true(yyjson_get_num(yyjson_obj_get(part, "since_ms")) == 1.5);
+	assert_int_equal(yyjson_get_uint(yyjson_obj_get(part, "since_realtime_ms")), 77);
+	part = yyjson_arr_get(yyjson_obj_get(yyjson_doc_get_root(doc), "components"),
+		COMPONENT_DOCKER);
+	assert_string_equal(string_at(part, "state"), "degraded");
+	assert_non_null(strstr(string_at(part, "hint"), "keelctl restart docker.service"));
+	/* Before 1970, by a clock that was never set: the difference may be negative. */
+	clock = yyjson_obj_get(yyjson_doc_get_root(doc), "clock");
+	assert_true(yyjson_get_sint(yyjson_obj_get(clock, "boot_realtime_ms")) == 1000 - 3000);
+	assert_true(yyjson_get_num(yyjson_obj_get(clock, "monotonic_ms")) == 2.5);
 	yyjson_doc_free(doc);
 }
 
@@ -483,6 +533,7 @@ static void test_largest_document_fits(void **state)
 			12);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "stages")),
 			CONTROL_STAGES_MAX);
+		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "components")), COMPONENTS);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 24);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 3);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_obj_get(root, "memory"),
@@ -513,6 +564,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_health_round_trip),
+		cmocka_unit_test(test_components_and_clock),
 		cmocka_unit_test(test_report_lines),
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_memory),

@@ -350,6 +350,20 @@ static void test_expect_continue(void **state)
 	close_peer();
 }
 
+/* With answers that it does not read. */
+static void make_busy(void)
+{
+	static const char request[] = "GET /livez HTTP/1.1\r\nHost: k\r\n\r\n";
+
+	for (;;) {
+		if (send(peer.fd, request, strlen(request), MSG_DONTWAIT) ==
+			(ssize_t)strlen(request))
+			continue;
+		if (!loop_test_step(&loop))
+			return;
+	}
+}
+
 static void test_too_many_connections(void **state)
 {
 	int fds[HTTP_CONNECTIONS_MAX];
@@ -358,6 +372,7 @@ static void test_too_many_connections(void **state)
 	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
 		open_peer();
 		fds[i] = peer.fd;
+		make_busy();
 	}
 	open_peer();
 	assert_int_equal(server.count, HTTP_CONNECTIONS_MAX);
@@ -368,6 +383,143 @@ static void test_too_many_connections(void **state)
 	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		close_p(&fds[i]);
 	LOOP_UNTIL(&loop, server.count == 0);
+}
+
+static void on_pause(struct loop_timer *timer)
+{
+	*(bool *)timer->ctx = true;
+}
+
+/* The longest silent goes, without a word if it was idle; the younger ones stay. */
+static void test_most_silent_makes_room(void **state)
+{
+	int fds[HTTP_CONNECTIONS_MAX], more[2];
+	struct loop_timer pause = {0};
+	bool paused = false;
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		open_peer();
+		fds[i] = peer.fd;
+		if (i == 1)
+			say("GET /li");
+	}
+	loop_timer_set(&loop, &pause, clock_now_us() + (HTTP_SILENT_S + 1) * USEC_PER_SEC, on_pause,
+		&paused);
+	LOOP_UNTIL(&loop, paused);
+	/* The first, then the second, which is in the middle of a request. */
+	for (int i = 0; i < 2; i++) {
+		ask("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+		assert_int_equal(server.count, HTTP_CONNECTIONS_MAX);
+		more[i] = peer.fd;
+	}
+	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), 0);
+	peer = (struct peer){.fd = fds[1]};
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text, "HTTP/1.1 408 ", 13);
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		close_p(&fds[i]);
+	LOOP_UNTIL(&loop, server.count == 2);
+	close_p(&more[0]);
+	close_p(&more[1]);
+	LOOP_UNTIL(&loop, server.count == 0);
+}
+
+static unsigned int streams_closed;
+
+static ssize_t read_nothing(void *ctx, char *buffer, size_t size)
+{
+	(void)ctx;
+	(void)buffer;
+	(void)size;
+	return 0;
+}
+
+static void count_close(void *ctx)
+{
+	(void)ctx;
+	streams_closed++;
+}
+
+static const struct http_stream endless = {.read = read_nothing, .close = count_close};
+static const struct http_stream brief = {.read = read_nothing, .close = count_close, .brief = true};
+
+static void stream_request(void *ctx, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)ctx;
+	if (http_request_path_is(request, "/livez")) {
+		*response = (struct http_response){
+			.status = 200, .type = "text/plain", .body = "ok\n", .body_len = 3};
+		return;
+	}
+	*response = (struct http_response){.status = 200,
+		.type = "text/plain",
+		.stream = http_request_path_is(request, "/brief") ? &brief : &endless};
+}
+
+static bool has_head(void)
+{
+	(void)take();
+	return strstr(peer.text, "\r\n\r\n") != NULL;
+}
+
+static void test_too_many_streams(void **state)
+{
+	int fds[HTTP_STREAMS_MAX];
+
+	(void)state;
+	server.fn = stream_request;
+	streams_closed = 0;
+	for (int i = 0; i < HTTP_STREAMS_MAX; i++) {
+		open_peer();
+		fds[i] = peer.fd;
+		say("GET /s HTTP/1.1\r\nHost: k\r\n\r\n");
+		LOOP_UNTIL(&loop, has_head());
+	}
+	assert_int_equal(server.streams, HTTP_STREAMS_MAX);
+	ask("GET /s HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 503 ");
+	assert_non_null(strstr(peer.text, "too_many_streams"));
+	assert_int_equal(streams_closed, 1);
+	/* Its connection is as good as before, and what ends by itself is none of those. */
+	peer.len = 0;
+	say("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n");
+	expect_answer("HTTP/1.1 200 ");
+	peer.len = 0;
+	say("GET /brief HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, has_head());
+	assert_memory_equal(peer.text, "HTTP/1.1 200 ", 13);
+	assert_int_equal(server.streams, HTTP_STREAMS_MAX);
+	close_p(&peer.fd);
+	LOOP_UNTIL(&loop, server.count == HTTP_STREAMS_MAX);
+	close_p(&fds[0]);
+	LOOP_UNTIL(&loop, server.streams == HTTP_STREAMS_MAX - 1);
+	open_peer();
+	fds[0] = peer.fd;
+	say("GET /s HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, has_head());
+	assert_memory_equal(peer.text, "HTTP/1.1 200 ", 13);
+	for (int i = 0; i < HTTP_STREAMS_MAX; i++)
+		close_p(&fds[i]);
+	LOOP_UNTIL(&loop, server.count == 0);
+	assert_int_equal(server.streams, 0);
+	assert_int_equal(streams_closed, HTTP_STREAMS_MAX + 3);
+}
+
+/* A query that a path does not know; an empty one is none. */
+static void test_queries(void **state)
+{
+	(void)state;
+	ask("GET /livez? HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	close_peer();
+	ask("GET /livez?x=1 HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 400 ");
+	assert_non_null(strstr(peer.text, "bad_query"));
+	close_peer();
+	ask("PUT /livez?x=1 HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 405 ");
+	close_peer();
+	ask("OPTIONS * HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 404 ");
+	close_peer();
 }
 
 int main(void)
@@ -384,6 +536,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refusal_closes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_most_silent_makes_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_streams, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_queries, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

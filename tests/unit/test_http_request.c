@@ -97,8 +97,21 @@ static void test_targets(void **state)
 	(void)state;
 	assert_int_equal(http_request_parse(text, strlen(text), &request, &used), 0);
 	assert_true(http_request_path_is(&request, "/livez"));
-	assert_int_equal(parse_text("GET http://host HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
-	assert_int_equal(parse_text("OPTIONS * HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
+	text = "GET http://host?q=/a HTTP/1.1\r\nHost: k\r\n\r\n";
+	assert_int_equal(http_request_parse(text, strlen(text), &request, &used), 0);
+	assert_true(http_request_path_is(&request, "/"));
+	assert_int_equal(request.query_len, 4);
+	text = "GET HTTP://host HTTP/1.1\r\nHost: k\r\n\r\n";
+	assert_int_equal(http_request_parse(text, strlen(text), &request, &used), 0);
+	assert_true(http_request_path_is(&request, "/"));
+	assert_null(request.query);
+	text = "OPTIONS * HTTP/1.1\r\nHost: k\r\n\r\n";
+	assert_int_equal(http_request_parse(text, strlen(text), &request, &used), 0);
+	assert_true(http_request_path_is(&request, "*"));
+	assert_int_equal(parse_text("GET * HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
+	assert_int_equal(parse_text("GET http:///livez HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
+	assert_int_equal(parse_text("GET http:// HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
+	assert_int_equal(parse_text("GET ?a HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
 	assert_int_equal(parse_text("GET livez HTTP/1.1\r\nHost: k\r\n\r\n"), 400);
 }
 
@@ -116,6 +129,11 @@ static void test_refusals(void **state)
 		{"GET HTTP/1.1 HTTP/1.99999999999\r\nHost: k\r\n\r\n", 400},
 		{"POST / HTTP/1.1\r\nHost: k\r\nContent-Length : 1\r\n\r\na", 400},
 		{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: me@a\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: a\xff\r\n\r\n", 400},
+		{"GET / HTTP/1.0\r\nHost: a,\tb\r\n\r\n", 400},
 		{"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400},
 		{"POST / HTTP/1.1\r\nHost: k\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
 			400},
@@ -134,6 +152,8 @@ static void test_refusals(void **state)
 			fail_msg("%s: not refused with %d", cases[i].text, cases[i].status);
 	assert_int_equal(parse_text("POST / HTTP/1.1\r\nHost: k\r\nContent-Length: 1 \t\r\n\r\na"),
 		0);
+	assert_int_equal(parse_text("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 0);
+	assert_int_equal(parse_text("GET / HTTP/1.1\r\nHost: [::1%25eth0]:700\r\n\r\n"), 0);
 	/* The same length twice is one length. */
 	assert_int_equal(
 		parse_text(
@@ -183,6 +203,19 @@ static void test_expect_is_known_before_the_body(void **state)
 	assert_true(request.expect_continue);
 }
 
+/* RFC 9110 10.1.1: an HTTP/1.0 client knows no interim answer. */
+static void test_no_expectation_in_http_1_0(void **state)
+{
+	static const char text[] =
+		"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+	struct http_request request;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(http_request_parse(text, strlen(text), &request, &used), -EAGAIN);
+	assert_false(request.expect_continue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_expect_is_known_before_the_body),
+		cmocka_unit_test(test_no_expectation_in_http_1_0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

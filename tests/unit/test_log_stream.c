@@ -38,6 +38,22 @@ static void query(void **state)
 	assert_true(result.lines == LOG_QUERY_LINES_ALL && !result.follow && result.since_us == 0);
 	assert_int_equal(parse("/v1/logs/a.service", "lines=7&follow=1&since_us=12", &result), 0);
 	assert_true(result.lines == 7 && result.follow && result.since_us == 12);
+	assert_int_equal(parse("/v1/logs/getty%40tty1%2Eservice", NULL, &result), 0);
+	assert_string_equal(result.name, "getty@tty1.service");
+	assert_int_equal(parse("/v1/logs/%61", NULL, &result), 0);
+	assert_string_equal(result.name, "a.service");
+	assert_int_equal(parse("/v1/logs/..%2fa", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/a%00", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/%", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/%4", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/%4g", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/%g4", NULL, &result), -ENOENT);
+	assert_int_equal(parse("/v1/logs/"
+			       "%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61"
+			       "%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61"
+			       "%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61%61",
+				 NULL, &result),
+		-ENOENT);
 	assert_int_equal(parse("/v1/logs/a", "follow=0&", &result), 0);
 	assert_false(result.follow);
 	assert_int_equal(parse("/v1/logs/a", "", &result), 0);

@@ -89,8 +89,8 @@ static void print_sync(const struct ctl *ctl, yyjson_val *answer, const struct s
 	(void)printf("{\"before_ms\":%.3f,\"after_ms\":%.3f,\"rtt_ms\":%.3f,\"action\":\"%s\","
 		     "\"reason\":\"%s\"}\n",
 		(double)before->offset_us / 1000.0, (double)after->offset_us / 1000.0,
-		(double)after->rtt_us / 1000.0, yyjson_get_str(yyjson_obj_get(answer, "action")),
-		yyjson_get_str(yyjson_obj_get(answer, "reason")));
+		(double)after->rtt_us / 1000.0, word_of(answer, "action"),
+		word_of(answer, "reason"));
 }
 
 /* 0: it is right now, or others see to it. */

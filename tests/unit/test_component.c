@@ -41,6 +41,7 @@ static void set_well(void)
 	facts.boot.state = BOOT_STATE_RUNNING;
 	facts.disk.state = DISK_STATE_MOUNTED;
 	facts.memory_seen.known = true;
+	facts.clock.known = true;
 	facts.engine.state = ENGINE_STATE_READY;
 	facts.engine.was_ready = true;
 	for (size_t i = 0; i < ENGINE_DAEMONS; i++)
@@ -198,7 +199,7 @@ static void test_nothing_known(void **state)
 	expect(COMPONENT_AGENT, COMPONENT_STATE_STARTING, "first word", "keelctl wait");
 	expect(COMPONENT_MEMORY, COMPONENT_STATE_UNKNOWN, "looked", "");
 	for (int id = COMPONENT_BOOT; id < COMPONENTS; id++)
-		if (id != COMPONENT_MEMORY)
+		if (id != COMPONENT_MEMORY && id != COMPONENT_CLOCK)
 			expect((enum component_id)id, COMPONENT_STATE_UNKNOWN, "PID 1", "");
 	set_well();
 	facts.link = FACTS_LINK_LOST;
@@ -316,6 +317,20 @@ static void test_oom(void **state)
 		"Run keelctl memory (what uses the memory, and what was killed).");
 }
 
+static void test_clock(void **state)
+{
+	(void)state;
+	facts.clock.judged = (struct clock_decision){.action = CLOCK_ACTION_REFUSED,
+		.reason = CLOCK_REASON_RIGHTS,
+		.source = CLOCK_SOURCE_HOST,
+		.offset_us = 2 * HEALTH_CLOCK_US};
+	expect(COMPONENT_CLOCK, COMPONENT_STATE_DEGRADED, "the clock is 2 s behind",
+		"keelctl clock");
+	facts.clock.known = false;
+	facts.clock.judged.action = CLOCK_ACTION_NONE;
+	expect(COMPONENT_CLOCK, COMPONENT_STATE_UNKNOWN, "nobody looks after it", "");
+}
+
 /* Only a change of the state moves it, and only that component's. */
 static void test_since(void **state)
 {
@@ -366,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup(test_daemons, set_up),
 		cmocka_unit_test_setup(test_no_engine_at_all, set_up),
 		cmocka_unit_test_setup(test_oom, set_up),
+		cmocka_unit_test_setup(test_clock, set_up),
 		cmocka_unit_test_setup(test_since, set_up),
 		cmocka_unit_test_setup(test_names, set_up),
 	};

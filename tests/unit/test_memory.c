@@ -531,7 +531,7 @@ static void test_a_kernel_without_swappiness(void **state)
 	assert_int_equal(told[1].result.error, 0);
 	assert_false(told[1].abilities.swappiness);
 	assert_false(facts.memory_seen.abilities.swappiness);
-	assert_int_equal(changes, 2); /* the ability, and the end of the episode */
+	assert_int_equal(changes, 3); /* the first look, the ability, the end of the episode */
 	assert_int_equal(facts.memory_seen.steps, 1);
 }
 

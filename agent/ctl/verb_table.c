@@ -37,6 +37,8 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 		0},
 	[CTL_OPTION_OUTPUT] = {"output", "FILE", "a file, or -", "- keel-diagnostics.tar", NULL,
 		'o'},
+	[CTL_OPTION_TTY] = {"tty", NULL, NULL, NULL, NULL, 't'},
+	[CTL_OPTION_NO_TTY] = {"no-tty", NULL, NULL, NULL, NULL, 'T'},
 };
 
 /* ---- options of verbs ----------------------------------------------------------------------------- */

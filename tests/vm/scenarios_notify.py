@@ -25,7 +25,7 @@ class Monitor(threading.Thread):
         path = machine.state_dir(guest) / f"vsock.sock_{PORT}"
         self.sock.bind(str(path))
         self.sock.listen(8)
-        t.cleanup(path.unlink, missing_ok=True)
+        t.cleanup(lambda: path.unlink(missing_ok=True))
         t.cleanup(self.sock.close)
         self.start()
 

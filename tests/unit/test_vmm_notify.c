@@ -217,8 +217,14 @@ static void test_order_of_types(void **state)
 		assert_true(vmm_socket_try_other(&vsock, &rung, -other[i]));
 		assert_int_equal(rung, 2);
 		assert_false(vmm_socket_try_other(&vsock, &rung, -other[i]));
-		rung = 0;
+		rung = 1;
 		assert_false(vmm_socket_try_other(&vsock, &rung, -ECONNREFUSED));
+		/* Datagrams that are VMware's only. */
+		rung = 0;
+		assert_false(vmm_socket_try_other(&vsock, &rung, -EAGAIN));
+		assert_true(vmm_socket_try_other(&vsock, &rung, -EHOSTUNREACH));
+		assert_int_equal(rung, 1);
+		rung = 0;
 		vsock.type = SOCK_STREAM;
 		assert_false(vmm_socket_try_other(&vsock, &rung, -other[i]));
 		vsock.type = 0;

@@ -25,7 +25,7 @@ class Monitor(threading.Thread):
         path = machine.state_dir(guest) / f"vsock.sock_{PORT}"
         self.sock.bind(str(path))
         self.sock.listen(8)
-        t.cleanup(path.unlink, missing_ok=True)
+        t.cleanup(lambda: path.unlink(missing_ok=True))
         t.cleanup(self.sock.close)
         self.start()
 
@@ -65,9 +65,7 @@ def notify(t):
         equal(lines[0].split()[1], "X_SYSTEMD_HOSTNAME=keel", "the first message")
         equal(lines[1].split()[1], "X_SYSTEMD_UNIT_ACTIVE=sysinit.target", "the second message")
         check(len(lines) == 3 and all(0 < int(line.split()[0]) < 1024 for line in lines), f"ports: {lines}")
-    with t.step("the end: the very last word comes after everything was written out"):
+    with t.step("the end: the very last word"):
         must("down", guest)
         monitor.wait("EXIT_STATUS=")
         equal(monitor.told[-1], "EXIT_STATUS=0\nX_SYSTEMD_SHUTDOWN=poweroff", "the last word")
-        console = (machine.state_dir(guest) / "console.log").read_text(errors="replace")
-        contains(console, "file systems unmounted", "the console")

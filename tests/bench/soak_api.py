@@ -23,7 +23,7 @@ import figures  # noqa: E402
 from api_peer import Cost, Peer, agent_guest, request  # noqa: E402
 
 WARM_UP_S = 60
-GROWTH_KIB = 256  # private memory, from the end of the warm-up to the end
+GROWTH_KIB = 256  # anonymous memory
 QUIET_S = 25      # until all that is slow or deaf has met its deadline
 PATHS = ("/v1/health", "/v1/services", "/v1/disk", "/v1/memory", "/metrics", "/livez", "/readyz", "/none",
          "/v1/logs/keel-agent?lines=5")
@@ -205,7 +205,7 @@ def check_end(guest, cost, loads, idle, warm, samples):
         print(f"before: {' '.join(idle['names'])}\nafter:  {' '.join(end['names'])}")
     errors = [error for load in loads for error in load.errors]
     print("\n".join(errors[:10]), end="\n" if errors else "")
-    grown = [now["Private"] - warm["Private"] for now in samples]
+    grown = [now["Anonymous"] - warm["Anonymous"] for now in samples]
     missed = figures.write("soak-api", {
         "requests": figures.figure("", [samples[-1]["requests"]]),
         "turned_away": figures.figure("", [samples[-1]["refused"]], note="503, with all places taken"),
@@ -217,9 +217,9 @@ def check_end(guest, cost, loads, idle, warm, samples):
         "private_under_load": figures.figure("KiB", [now["Private"] for now in samples],
                                              note="what connections hold at that moment included"),
         "descriptors_under_load": figures.figure("", [now["descriptors"] for now in samples]),
-        "private_idle": figures.figure("KiB", [idle["Private"], end["Private"]], note="before, and after"),
-        "private_left": figures.figure("KiB", [end["Private"] - idle["Private"]], limit=GROWTH_KIB),
-        "private_trend": figures.figure("KiB", [trend(grown)], limit=GROWTH_KIB, note="last third less first third"),
+        "anonymous_idle": figures.figure("KiB", [idle["Anonymous"], end["Anonymous"]], note="before, and after"),
+        "anonymous_left": figures.figure("KiB", [end["Anonymous"] - idle["Anonymous"]], limit=GROWTH_KIB),
+        "anonymous_trend": figures.figure("KiB", [trend(grown)], limit=GROWTH_KIB, note="last third less first third"),
         "descriptors_left": figures.figure("", [end["descriptors"] - idle["descriptors"]], limit=0),
     })
     sys.exit(1 if missed else 0)

@@ -36,8 +36,8 @@ def watched(test, name):
         with test.step("what is left: no descriptor, no memory"):
             settled(guest, cost, descriptors)
             now = cost.memory()
-            test.note(f"{name}: agent {memory['Private']} KiB private before, {now['Private']} after")
-            check(now["Private"] - memory["Private"] <= SLACK_KIB, f"memory: {memory}, then {now}")
+            test.note(f"{name}: agent {memory['Anonymous']} KiB before, {now['Anonymous']} after")
+            check(now["Anonymous"] - memory["Anonymous"] <= SLACK_KIB, f"memory: {memory}, then {now}")
 
 
 def settled(guest, cost, descriptors):

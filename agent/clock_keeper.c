@@ -434,7 +434,8 @@ void clock_keeper_take_host(struct clock_keeper *keeper, int64_t realtime_us,
 			    effects->now(CLOCK_REALTIME);
 	if (decision->reason != CLOCK_REASON_ABSURD)
 		keeper->seen->offset_us = *after_us;
-	keeper->fn(keeper->ctx, false); /* how far off it is may be health's matter, told before or not */
+	/* How far off it is may be health's matter, told before or not. */
+	keeper->fn(keeper->ctx, false);
 	if (decision->action == CLOCK_ACTION_SLEWED)
 		keeper->rtc.bias -= offset_us;
 	if (decision->action != CLOCK_ACTION_STEPPED)

@@ -65,7 +65,7 @@ int clock_body_parse(const char *text, size_t len, int64_t *realtime_us, uint64_
 
 	*why = "the body must be {\"realtime_ms\":NUMBER} or {\"realtime_us\":INTEGER}, since 1970, and may have \"uncertainty_ms\"";
 	if (!yyjson_alc_pool_init(&alc, pool, sizeof(pool)))
-		return -EINVAL;
+		return -ENOMEM;
 	/* Only the in-situ mode, which is not asked for, would write to the text. */
 	doc = yyjson_read_opts((char *)(uintptr_t)text, len, YYJSON_READ_NOFLAG, &alc, NULL);
 	if (take_members(yyjson_doc_get_root(doc), &body) < 0)

@@ -21,6 +21,23 @@ static uint64_t boot_now(const struct clock_keeper *keeper)
 	return (uint64_t)keeper->effects->now(CLOCK_BOOTTIME);
 }
 
+/* One clock minus another. Who was interrupted between two readings reads again: the closest count. */
+static int64_t distance(const struct clock_keeper *keeper, clockid_t clock, clockid_t base)
+{
+	int64_t least = INT64_MAX, result = 0;
+
+	for (int i = 0; i < CLOCK_READINGS; i++) {
+		int64_t before = keeper->effects->now(base), now = keeper->effects->now(clock);
+		int64_t window = keeper->effects->now(base) - before;
+
+		if (window < least) {
+			least = window;
+			result = now - before;
+		}
+	}
+	return result;
+}
+
 /* ---- telling ------------------------------------------------------------------------------------------ */
 
 static void tell(struct clock_keeper *keeper, const char *json)
@@ -85,8 +102,7 @@ static void note_jump(struct clock_keeper *keeper, int64_t us)
 
 static void rebase(struct clock_keeper *keeper)
 {
-	keeper->set_base =
-		keeper->effects->now(CLOCK_REALTIME) - keeper->effects->now(CLOCK_BOOTTIME);
+	keeper->set_base = distance(keeper, CLOCK_REALTIME, CLOCK_BOOTTIME);
 }
 
 /* 0 or -errno. */
@@ -145,6 +161,7 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 		.uncertainty_us = uncertainty_us,
 		.at_us = boot_now(keeper)};
 	uint64_t pause_us = paused_us(seen, offset_us);
+	const bool was_refused = seen->judged.action == CLOCK_ACTION_REFUSED;
 	bool news;
 	int rc;
 
@@ -159,12 +176,16 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 	seen->judged = decision;
 	if (decision.action != CLOCK_ACTION_LEFT)
 		seen->last = decision;
-	seen->offset_source = source;
-	seen->offset_us = decision.action == CLOCK_ACTION_STEPPED ? 0 : offset_us;
-	seen->uncertainty_us = uncertainty_us;
-	seen->offset_at_us = decision.at_us;
+	if (decision.reason != CLOCK_REASON_ABSURD) { /* nonsense measures nothing */
+		seen->offset_source = source;
+		seen->offset_us = decision.action == CLOCK_ACTION_STEPPED ? 0 : offset_us;
+		seen->uncertainty_us = uncertainty_us;
+		seen->offset_at_us = decision.at_us;
+	}
 	if (news)
 		tell_decision(keeper, &decision);
+	else if (was_refused && decision.action != CLOCK_ACTION_REFUSED)
+		keeper->fn(keeper->ctx, false); /* no event, but health may be well again */
 	if (decision.action == CLOCK_ACTION_STEPPED && pause_us > 0)
 		note_sleep(keeper, pause_us, true);
 }
@@ -174,8 +195,7 @@ static void treat(struct clock_keeper *keeper, enum clock_source source, int64_t
 /* The clocks of this machine among themselves. */
 static void look_at_own(struct clock_keeper *keeper)
 {
-	int64_t sleep_base =
-		keeper->effects->now(CLOCK_BOOTTIME) - keeper->effects->now(CLOCK_MONOTONIC);
+	int64_t sleep_base = distance(keeper, CLOCK_BOOTTIME, CLOCK_MONOTONIC);
 	int64_t slept = sleep_base - keeper->sleep_base;
 
 	if (slept >= (int64_t)CLOCK_SLEEP_MIN_US) {
@@ -203,14 +223,44 @@ static void look_at_discipline(struct clock_keeper *keeper)
 		keeper->fn(keeper->ctx, false);
 }
 
+/* True if there is another than before. */
+static bool find_reference(struct clock_keeper *keeper)
+{
+	struct clock_seen *seen = keeper->seen;
+
+	keeper->effects->find(&keeper->reference, keeper->with_rtc);
+	if (keeper->reference.kind == seen->source)
+		return false;
+	seen->source = keeper->reference.kind;
+	memcpy(seen->source_name, keeper->reference.name, sizeof(seen->source_name));
+	keeper->rtc.hunting = false;
+	log_info("the clock is compared with %s", seen->source_name);
+	return true;
+}
+
+/* The device was removed: what is left of it never tells a time again. */
+static void lose_reference(struct clock_keeper *keeper)
+{
+	struct clock_seen *seen = keeper->seen;
+
+	log_warning("%s is gone: the clock is not compared with it any more", seen->source_name);
+	clock_reference_close(&keeper->reference);
+	seen->source = CLOCK_SOURCE_NONE;
+	seen->source_name[0] = '\0';
+	(void)find_reference(keeper); /* looked at when the timer comes */
+	look_at_discipline(keeper);
+}
+
 static void look_at_ptp(struct clock_keeper *keeper)
 {
 	int64_t offset_us;
 	uint64_t uncertainty_us;
+	int rc = keeper->effects->measure(&keeper->reference, &offset_us, &uncertainty_us);
 
-	if (keeper->effects->measure(&keeper->reference, &offset_us, &uncertainty_us) < 0)
-		return;
-	treat(keeper, CLOCK_SOURCE_PTP, offset_us, uncertainty_us);
+	if (rc == -ENODEV)
+		lose_reference(keeper);
+	else if (rc == 0)
+		treat(keeper, CLOCK_SOURCE_PTP, offset_us, uncertainty_us);
 }
 
 /* ---- the real-time clock ------------------------------------------------------------------------------ */
@@ -219,6 +269,16 @@ static void hunt_end(struct clock_keeper *keeper)
 {
 	keeper->rtc.hunting = false;
 	keeper->rtc.due_us = boot_now(keeper) + CLOCK_EXACT_US;
+}
+
+/* Somebody set it (hwclock(8), the kernel for an NTP daemon, the host): it went back, or it was far behind and now shows
+ * what our clock does. Neither is what a pause looks like. */
+static bool rtc_was_set(int64_t offset_us, int64_t drift_us)
+{
+	const int64_t second = (int64_t)USEC_PER_SEC;
+
+	return drift_us <= -second ||
+	       (drift_us >= 2 * second && offset_us <= second && offset_us >= -second);
 }
 
 /* It is a stopwatch, not an authority: its zone may be another, and QEMU's ticks up to a second late for ever (its seconds
@@ -232,7 +292,8 @@ static void take_edge(struct clock_keeper *keeper)
 
 	hunt_end(keeper);
 	/* Who disciplines our clock knows better. */
-	if (!keeper->rtc.known || (other && drift_us <= other_us && drift_us >= -other_us))
+	if (!keeper->rtc.known || (other && drift_us <= other_us && drift_us >= -other_us) ||
+		rtc_was_set(offset_us, drift_us))
 		keeper->rtc.bias = offset_us;
 	keeper->rtc.known = true;
 	offset_us -= keeper->rtc.bias;
@@ -324,13 +385,14 @@ static int arm_set_watch(int fd)
 
 static void look_at_setting(struct clock_keeper *keeper)
 {
-	int64_t base = keeper->effects->now(CLOCK_REALTIME) - keeper->effects->now(CLOCK_BOOTTIME);
+	int64_t base = distance(keeper, CLOCK_REALTIME, CLOCK_BOOTTIME);
 	int64_t jump = base - keeper->set_base;
 
 	if (jump < (int64_t)CLOCK_JUMP_MIN_US && jump > -(int64_t)CLOCK_JUMP_MIN_US)
 		return; /* a resume, or what we did ourselves */
 	keeper->set_base = base;
 	keeper->seen->offset_source = CLOCK_SOURCE_NONE;
+	keeper->seen->judged = (struct clock_decision){0}; /* of a clock that is another now */
 	rtc_forget(keeper);
 	note_jump(keeper, jump);
 }
@@ -370,7 +432,10 @@ void clock_keeper_take_host(struct clock_keeper *keeper, int64_t realtime_us,
 	if (decision->action == CLOCK_ACTION_STEPPED)
 		*after_us = realtime_us + (effects->now(CLOCK_BOOTTIME) - then_us) -
 			    effects->now(CLOCK_REALTIME);
-	keeper->seen->offset_us = *after_us;
+	if (decision->reason != CLOCK_REASON_ABSURD)
+		keeper->seen->offset_us = *after_us;
+	/* How far off it is may be health's matter, told before or not. */
+	keeper->fn(keeper->ctx, false);
 	if (decision->action == CLOCK_ACTION_SLEWED)
 		keeper->rtc.bias -= offset_us;
 	if (decision->action != CLOCK_ACTION_STEPPED)
@@ -414,25 +479,18 @@ static void start_set_watch(struct clock_keeper *keeper)
 
 void clock_keeper_search(struct clock_keeper *keeper)
 {
-	struct clock_seen *seen = keeper->seen;
+	const struct clock_seen *seen = keeper->seen;
 
 	if (!seen->may_set || seen->manage == CLOCK_MANAGE_NO)
 		return;
-	keeper->effects->find(&keeper->reference, keeper->with_rtc);
-	if (keeper->reference.kind == seen->source)
-		return;
-	seen->source = keeper->reference.kind;
-	memcpy(seen->source_name, keeper->reference.name, sizeof(seen->source_name));
-	keeper->rtc.hunting = false;
-	log_info("the clock is compared with %s", seen->source_name);
-	look(keeper);
+	if (find_reference(keeper))
+		look(keeper);
 }
 
 void clock_keeper_start(struct clock_keeper *keeper)
 {
 	keeper->seen->may_set = keeper->effects->may_set();
-	keeper->sleep_base =
-		keeper->effects->now(CLOCK_BOOTTIME) - keeper->effects->now(CLOCK_MONOTONIC);
+	keeper->sleep_base = distance(keeper, CLOCK_BOOTTIME, CLOCK_MONOTONIC);
 	rebase(keeper);
 	start_set_watch(keeper);
 	look_at_discipline(keeper);

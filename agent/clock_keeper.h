@@ -28,7 +28,8 @@
 /* So long the host's word is worth more than what the guest sees itself: Hyper-V's PTP clock goes by a sample that the host
  * sends every 5 s, and so knows of a sleep later (drivers/hv/hv_util.c). */
 #define CLOCK_HOST_TRUST_US (15 * USEC_PER_SEC)
-/* Less is not a sleep, or somebody's setting: clocks are read one after the other. */
+/* Less is not a sleep, or somebody's setting: clocks are read one after the other, so often. */
+#define CLOCK_READINGS     3
 #define CLOCK_SLEEP_MIN_US (20 * USEC_PER_MSEC)
 #define CLOCK_JUMP_MIN_US  (2 * USEC_PER_MSEC)
 /* Found ahead by so much without anybody having set ours: we were paused. */

@@ -111,8 +111,6 @@ static int check_signal(const struct runner_request *request, struct runner_orde
 int runner_check(const struct runner_request *request, size_t fds, struct runner_order *order)
 {
 	*order = (struct runner_order){0};
-	if (request->verb >= RUNNER_VERBS)
-		return -EINVAL;
 	order->verb = (enum runner_verb)request->verb;
 	if (order->verb != RUNNER_DISK && order->verb != RUNNER_SESSION && fds > 0)
 		return -EINVAL;

@@ -155,6 +155,10 @@ static void hint_daemon(const struct facts *facts, enum component_id id, enum co
 	struct hints *hints)
 {
 	hint_services(facts, id, hints);
+	if (hints->count == 0 && id == COMPONENT_DOCKER &&
+		facts->engine.state == ENGINE_STATE_READY &&
+		facts->docker.state == DOCKER_API_CLOSED)
+		hints_for_docker_api(hints);
 	if (hints->count == 0 && state != COMPONENT_STATE_STARTING)
 		hints_for_daemon(hints, id == COMPONENT_CONTAINERD ? "containerd" : "docker");
 }

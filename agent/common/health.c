@@ -263,7 +263,7 @@ static bool clock_blemish(const struct facts *facts, struct health *health)
 		return false;
 	return health_object(health, HEALTH_STATUS_DEGRADED,
 		"the clock is %.0f s %s what the %s says: %s; see keelctl clock",
-		(double)(offset_us < 0 ? -offset_us : offset_us) / 1e6,
+		(offset_us < 0 ? -(double)offset_us : (double)offset_us) / 1e6,
 		offset_us < 0 ? "ahead of" : "behind", clock_source_name(judged->source),
 		clock_reason_text(judged->reason));
 }

@@ -85,6 +85,12 @@ void hints_for_daemon(struct hints *hints, const char *name)
 	add(hints, "keelctl restart ", name, "containers go on");
 }
 
+void hints_for_docker_api(struct hints *hints)
+{
+	add(hints, "keelctl logs -n 20 ", "keel-agent", "why it does not listen");
+	add(hints, "keelctl restart ", "keel-agent", "listens anew; containers do not notice");
+}
+
 void hints_for_stage(struct hints *hints, const char *name, const char *state)
 {
 	if (!is(state, "failed") && !is(state, "degraded"))

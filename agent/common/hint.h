@@ -31,6 +31,8 @@ void hints_for_service(struct hints *hints, const char *name, const char *state,
 	bool wanted);
 /* One that runs and does not answer; `name`: docker, containerd. */
 void hints_for_daemon(struct hints *hints, const char *name);
+/* It runs and answers, but the agent could not listen for the host. */
+void hints_for_docker_api(struct hints *hints);
 void hints_for_stage(struct hints *hints, const char *name, const char *state);
 void hints_for_memory(struct hints *hints);
 void hints_for_clock(struct hints *hints);

@@ -58,6 +58,9 @@ void advice_give(yyjson_val *document, bool agent_silent, struct hints *hints)
 	advise_services(hints, document, true);
 	if (is(yyjson_obj_get(document, "engine"), "state", "unreachable"))
 		hints_for_daemon(hints, "docker");
+	if (is(yyjson_obj_get(document, "engine"), "state", "ready") &&
+		is(yyjson_obj_get(document, "docker_api"), "state", "closed"))
+		hints_for_docker_api(hints);
 	advise_stages(hints, document);
 	advise_services(hints, document, false);
 	if (is(document, "status", "starting") && hints->count == 0)
@@ -65,4 +68,6 @@ void advice_give(yyjson_val *document, bool agent_silent, struct hints *hints)
 	if (strstr(text_of(document, "reason"), "out of memory") ||
 		strstr(text_of(document, "reason"), "want of memory"))
 		hints_for_memory(hints);
+	if (strstr(text_of(document, "reason"), "see keelctl clock"))
+		hints_for_clock(hints);
 }

@@ -60,7 +60,7 @@ static int measure(const struct ctl *ctl, int fd, struct sample *best)
 		rtt_us = realtime_us() - sent_us;
 		guest_us = yyjson_get_sint(yyjson_obj_get(yyjson_doc_get_root(doc), "realtime_us"));
 		yyjson_doc_free(doc);
-		if (guest_us == 0)
+		if (guest_us <= 0)
 			return ctl_not_the_api(ctl);
 		if (i > 0 && rtt_us >= best->rtt_us)
 			continue;

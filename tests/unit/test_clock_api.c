@@ -55,6 +55,8 @@ static void test_bodies(void **state)
 	assert_int_equal(uncertainty, 1250);
 	assert_int_equal(parse("{\"realtime_ms\":-1}", &realtime, &uncertainty), 0);
 	assert_int_equal(realtime, -1000);
+	assert_int_equal(parse("{\"realtime_us\":-1}", &realtime, &uncertainty), 0);
+	assert_int_equal(realtime, -1);
 	assert_int_equal(parse("{\"realtime_us\":9223372036854775807}", &realtime, &uncertainty),
 		0);
 	assert_int_equal(realtime, INT64_MAX);

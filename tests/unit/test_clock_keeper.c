@@ -26,6 +26,7 @@ static struct {
 	bool rtc_wanted, may_set;
 	struct clock_kernel kernel;
 	int step_error, measure_error, seconds_error;
+	int64_t hiccup; /* so long the keeper is interrupted behind its next look at a clock */
 	unsigned int steps, slews, changes, resumes, reads;
 } world;
 
@@ -44,9 +45,13 @@ static void pass(int64_t us)
 
 static int64_t fake_now(clockid_t clock)
 {
-	return clock == CLOCK_REALTIME   ? world.real
-	       : clock == CLOCK_BOOTTIME ? world.boot
-					 : world.mono;
+	int64_t now = clock == CLOCK_REALTIME   ? world.real
+		      : clock == CLOCK_BOOTTIME ? world.boot
+						: world.mono;
+
+	pass(world.hiccup);
+	world.hiccup = 0;
+	return now;
 }
 
 static void fake_read(struct clock_kernel *kernel)
@@ -209,6 +214,25 @@ static void test_suspend(void **state)
 	end();
 }
 
+/* Between the readings of two clocks the agent may have to wait for its processor. */
+static void test_interrupted(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		begin(CLOCK_SOURCE_NONE, CLOCK_MANAGE_AUTO);
+		world.hiccup = i == 0 ? SEC : 0;
+		start();
+		world.hiccup = i == 1 ? SEC : 0;
+		wake_set();
+		world.hiccup = i == 2 ? SEC : 0;
+		clock_keeper_look(&keeper);
+		wake_set();
+		assert_int_equal(seen.sleeps.count, 0);
+		assert_int_equal(seen.jumps.count, 0);
+		end();
+	}
+}
+
 static void test_set_by_others(void **state)
 {
 	(void)state;
@@ -296,6 +320,29 @@ static void test_ptp_fails(void **state)
 	end();
 }
 
+/* A device that was removed: what else there is, or nothing, and then nothing wakes the agent. */
+static void test_ptp_vanishes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		begin(CLOCK_SOURCE_PTP, CLOCK_MANAGE_AUTO);
+		start();
+		run(10 * SEC);
+		world.measure_error = -ENODEV;
+		world.reference = i ? CLOCK_SOURCE_RTC : CLOCK_SOURCE_NONE;
+		run(10 * SEC);
+		assert_int_equal(seen.source, world.reference);
+		assert_string_equal(seen.source_name, i ? "rtc0" : "");
+		assert_int_equal(seen.discipline,
+			i ? CLOCK_DISCIPLINE_KEEL : CLOCK_DISCIPLINE_NOBODY);
+		assert_int_equal(keeper.timer.at_us != 0, i);
+		world.right += HOUR;
+		run(1900 * MS);
+		assert_true(about(error_us(), i ? 0 : HOUR, 12 * MS));
+		end();
+	}
+}
+
 /* A daemon that does its job is left alone; one that cannot is helped, also while the kernel has forgotten it. */
 static void test_other_discipline(void **state)
 {
@@ -356,6 +403,10 @@ static void test_kernel_refuses(void **state)
 	assert_int_equal(seen.offset_us, HOUR);
 	run(8 * SEC);
 	assert_true(world.changes <= changes + 2); /* failed, too often: each is told once */
+	changes = world.changes;
+	world.real = world.right; /* unheard */
+	run(SEC);
+	assert_int_equal(world.changes, changes + 1); /* health is well again */
 	end();
 }
 
@@ -444,6 +495,27 @@ static void test_rtc_set_by_hand(void **state)
 	end();
 }
 
+/* Our time was written to it, in a zone's place; or it was set back by the host: no reason to set ours. */
+static void test_rtc_is_set(void **state)
+{
+	(void)state;
+	for (int zone = -5; zone <= 2; zone++) {
+		begin(CLOCK_SOURCE_RTC, CLOCK_MANAGE_AUTO);
+		world.rtc_local = zone * HOUR;
+		start();
+		run(5 * SEC);
+		world.rtc_local = 0;
+		run(20 * 60 * SEC);
+		assert_int_equal(world.steps, 0);
+		assert_int_equal(error_us(), 0);
+		assert_int_equal(seen.sleeps.count, 0);
+		world.right += HOUR;
+		run(1900 * MS);
+		assert_true(about(error_us(), 0, 24 * MS));
+		end();
+	}
+}
+
 /* Drift is slewed away, and what a daemon knows better is taken over. */
 static void test_rtc_drift(void **state)
 {
@@ -529,6 +601,7 @@ static void test_host(void **state)
 	assert_int_equal(tell(1, &after).reason, CLOCK_REASON_ABSURD);
 	assert_int_equal(tell(INT64_MIN, &after).reason, CLOCK_REASON_ABSURD);
 	assert_int_equal(tell(INT64_MAX, &after).reason, CLOCK_REASON_ABSURD);
+	assert_int_equal(seen.offset_us, MS); /* of nonsense nothing is learnt */
 	world.real = -5;
 	assert_int_equal(tell(INT64_MAX, &after).reason, CLOCK_REASON_ABSURD);
 	assert_int_equal(tell(INT64_MIN, &after).reason, CLOCK_REASON_ABSURD);
@@ -615,6 +688,16 @@ static void test_host_refused(void **state)
 	start();
 	assert_int_equal(tell(world.right + HOUR, &after).reason, CLOCK_REASON_RIGHTS);
 	assert_int_equal(world.steps, 0);
+	/* Each word is told of: the next one, or whoever sets the clock, ends what health says of it. */
+	for (int i = 0; i < 2; i++) {
+		world.changes = 0;
+		(void)tell(world.right + (i ? HOUR : 0), &after);
+		assert_true(world.changes > 0);
+	}
+	assert_int_equal(seen.judged.action, CLOCK_ACTION_REFUSED);
+	world.real = world.right += HOUR;
+	wake_set();
+	assert_int_equal(seen.judged.action, CLOCK_ACTION_NONE);
 	end();
 }
 
@@ -637,10 +720,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_suspend),
+		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_set_by_others),
 		cmocka_unit_test(test_ptp_pause),
 		cmocka_unit_test(test_ptp_sizes),
 		cmocka_unit_test(test_ptp_fails),
+		cmocka_unit_test(test_ptp_vanishes),
 		cmocka_unit_test(test_other_discipline),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_kernel_refuses),
@@ -649,6 +734,7 @@ int main(void)
 		cmocka_unit_test(test_rtc_pause),
 		cmocka_unit_test(test_rtc_local_time),
 		cmocka_unit_test(test_rtc_set_by_hand),
+		cmocka_unit_test(test_rtc_is_set),
 		cmocka_unit_test(test_rtc_drift),
 		cmocka_unit_test(test_rtc_unreadable),
 		cmocka_unit_test(test_host),

@@ -274,6 +274,12 @@ static void test_daemons(void **state)
 	struct facts_daemon *dockerd = &facts.engine.daemons[ENGINE_DOCKERD];
 
 	(void)state;
+	/* It is well, and another start of it would change nothing. */
+	facts.docker.state = DOCKER_API_CLOSED;
+	facts.docker.error = -EADDRINUSE;
+	expect(COMPONENT_DOCKER, COMPONENT_STATE_DEGRADED, "not offered to the host",
+		"keelctl restart keel-agent (");
+	facts.docker.state = DOCKER_API_OPEN;
 	facts.engine.state = ENGINE_STATE_UNREACHABLE;
 	facts.engine.culprit = ENGINE_CONTAINERD;
 	expect(COMPONENT_CONTAINERD, COMPONENT_STATE_DEGRADED, "does not answer",

@@ -66,6 +66,58 @@ static void set_largest_memory(struct memory_seen *seen)
 	}
 }
 
+static void set_largest_clock(struct clock_seen *seen)
+{
+	*seen = (struct clock_seen){.known = true,
+		.discipline = CLOCK_DISCIPLINE_OTHER,
+		.kernel = {.known = true,
+			.max_error_us = UINT64_MAX,
+			.est_error_us = UINT64_MAX,
+			.frequency = LONG_MIN},
+		.offset_source = CLOCK_SOURCE_HOST,
+		.offset_us = INT64_MIN,
+		.uncertainty_us = UINT64_MAX,
+		.offset_at_us = UINT64_MAX,
+		.last = {.action = CLOCK_ACTION_REFUSED,
+			.reason = CLOCK_REASON_RIGHTS,
+			.source = CLOCK_SOURCE_HOST,
+			.offset_us = INT64_MIN,
+			.at_us = UINT64_MAX},
+		.steps = UINT_MAX,
+		.sleeps = {UINT_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, false},
+		.jumps = {UINT_MAX, INT64_MIN, UINT64_MAX}};
+	seen->judged = seen->last;
+	fill_text(seen->source_name, sizeof(seen->source_name));
+}
+
+static void set_largest_engine(struct facts_engine *engine)
+{
+	engine->state = ENGINE_STATE_UNREACHABLE;
+	fill_text(engine->reason, sizeof(engine->reason));
+	fill_text(engine->version, sizeof(engine->version));
+	fill_text(engine->api_version, sizeof(engine->api_version));
+	for (int i = 0; i < ENGINE_DAEMONS; i++) {
+		struct facts_daemon *daemon = &engine->daemons[i];
+
+		daemon->known = daemon->restarting = true;
+		daemon->restarts = UINT_MAX;
+		daemon->restarted_us = UINT64_MAX;
+		fill_text(daemon->reason, sizeof(daemon->reason));
+		fill_text(daemon->restart_reason, sizeof(daemon->restart_reason));
+	}
+}
+
+static void set_largest_network(struct network_facts *network)
+{
+	network->resolvers.count = ARRAY_SIZE(network->resolvers.servers);
+	for (size_t i = 0; i < ARRAY_SIZE(network->resolvers.servers); i++)
+		fill_text(network->resolvers.servers[i].text,
+			sizeof(network->resolvers.servers[i].text));
+	fill_text(network->overlap, sizeof(network->overlap));
+	for (size_t i = 0; i < PROXY_KINDS; i++)
+		fill_text(network->proxies.value[i], PROXY_SETTINGS_VALUE);
+}
+
 static void set_largest(void)
 {
 	memset(&facts, 0, sizeof(facts));
@@ -102,9 +154,12 @@ static void set_largest(void)
 	fill_text(facts.disk.made_by, sizeof(facts.disk.made_by));
 	set_largest_seen(&facts.disk_seen);
 	set_largest_memory(&facts.memory_seen);
-	for (size_t i = 0; i < PROXY_KINDS; i++)
-		fill_text(machine.network.proxies.value[i], PROXY_SETTINGS_VALUE);
-	fill_text(facts.engine.reason, sizeof(facts.engine.reason));
+	set_largest_clock(&facts.clock);
+	set_largest_engine(&facts.engine);
+	set_largest_network(&machine.network);
+	facts.docker.state = DOCKER_API_CLOSED;
+	facts.docker.error = -EADDRINUSE;
+	fill_text(facts.docker.address, sizeof(facts.docker.address));
 	fill_text(health.reason, sizeof(health.reason));
 	/* Every component has something to say. */
 	facts.link = FACTS_LINK_UP;
@@ -541,6 +596,7 @@ static void test_largest_document_fits(void **state)
 			CONTROL_STAGES_MAX);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(root, "components")), COMPONENTS);
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "disk")), 24);
+		assert_true(yyjson_is_obj(yyjson_obj_get(yyjson_obj_get(root, "clock"), "last")));
 		assert_int_equal(yyjson_obj_size(yyjson_obj_get(root, "kernel")), 3);
 		assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_obj_get(root, "memory"),
 					 "groups")),

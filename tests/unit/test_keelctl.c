@@ -76,6 +76,16 @@ static void test_options(void **state)
 	assert_int_equal(ctl->ready_fd, 0);
 	assert_int_equal(parse("help -", NULL), 0);
 	assert_string_equal(ctl->argv[0], "-");
+	assert_int_equal(parse("events --kinds disk,oom --since 7f-3", NULL), 0);
+	assert_string_equal(ctl->kinds, "disk,oom");
+	assert_string_equal(ctl->since, "7f-3");
+	assert_int_equal(parse("diagnose --output -", NULL), 0);
+	assert_string_equal(ctl->output, "-");
+	/* The options behind a foreign command are its own. */
+	assert_int_equal(parse("shell -t ls -T --json", NULL), 0);
+	assert_true(ctl->tty && !ctl->no_tty && !ctl->json && ctl->argc == 3);
+	assert_int_equal(parse("shell --no-tty", NULL), 0);
+	assert_true(!ctl->tty && ctl->no_tty);
 	/* The environment's machine, and one that is named. */
 	assert_int_equal(parse("status", "hvsock:/x"), 0);
 	assert_int_equal(ctl->vm.kind, ADDRESS_HVSOCK);

@@ -318,6 +318,7 @@ static int run_session(struct shell *shell)
 
 	/* It may have become another while the guest was asked. */
 	shell->resized = shell->tty;
+	put_size(shell);
 	while (rc == 0 && shell->code < 0) {
 		struct pollfd wait[] = {
 			{.fd = shell->fd,
@@ -335,8 +336,8 @@ static int run_session(struct shell *shell)
 			take_input(shell);
 		if (wait[1].revents)
 			take_signals(shell);
-		put_size(shell);
 		rc = flush_out(shell);
+		put_size(shell);
 		if (rc == 0 && (wait[0].revents & (POLLIN | POLLHUP | POLLERR)))
 			rc = receive(shell);
 	}

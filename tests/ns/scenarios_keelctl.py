@@ -1,5 +1,6 @@
 """keelctl's manners, against an API that says what the test wants: options, complaints, pages that follow changes, top, forward,
 Docker contexts, completion in real shells. No guest is needed: they run beside each other."""
+import fcntl
 import json
 import os
 import re
@@ -8,8 +9,10 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -342,6 +345,29 @@ def harm(test):
             subprocess.run(["sh", "-c", f'exec "$0" --timeout 1 "$@" diagnose -o {here}/a >&- 2>&-', KEELCTL, *api.vm], env=ENV, check=False)
             equal(os.listdir(here), [], "files")
     check_complaint(["events", "--kinds", "," * 600, "--since", "0-1"], "kinds are words with commas between them")
+
+
+@scenario("keelctl shell: a size that the terminal gets while the guest is asked arrives; the terminal is put back", deadline=30)
+def size(_test):
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{directory}/x")
+        listener.listen(1)
+        listener.settimeout(10)
+        with Terminal([KEELCTL, "--vm", f"unix:{directory}/x", "shell"], env=ENV, size=(33, 101)) as terminal:
+            with listener.accept()[0] as client:
+                client.settimeout(10)
+                request = b""
+                while not request.endswith(b"}"):
+                    request += client.recv(4096)
+                contains(request, b'"rows":33,"cols":101', "the request")
+                fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+                client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
+                frame = struct.pack(">BBHHH", 3, 0, 4, 44, 122)
+                equal(client.recv(len(frame), socket.MSG_WAITALL), frame, "what the guest is told")
+                check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
+                client.sendall(bytes((18, 0, 0, 2, 0, 7)))
+                equal(terminal.wait_end(), 7, "exit status")
+            equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
 
 
 # ---- forward and contexts ---------------------------------------------------------------------------------

@@ -221,7 +221,7 @@ int runner_open(enum runner_file file, unsigned int number, const char *path)
 {
 	struct runner_request request = {.verb = RUNNER_OPEN, .kind = file, .number = number};
 	struct runner_answer answer = {0};
-	int fds[RUNNER_FDS];
+	int fds[RUNNER_FDS] = {-1};
 	int rc = copy_path(request.path, path);
 
 	if (rc == 0)

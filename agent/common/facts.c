@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Length of the UTF-8 sequence at p, 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut). The NUL
- * at the end of the text is no continuation byte, so nothing is read past it. */
+/* Length of the UTF-8 sequence at p, 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut), or one of the control
+ * characters U+0080 to U+009F, which terminals obey too. The NUL at the end of the text is no continuation byte, so nothing is read past it. */
 static size_t utf8_length(const unsigned char *p)
 {
 	size_t len;
@@ -20,8 +20,9 @@ static size_t utf8_length(const unsigned char *p)
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
+		(p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+		(p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }

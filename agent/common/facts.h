@@ -92,5 +92,5 @@ bool facts_stage_over(const struct facts *facts, const char *name);
 
 const char *engine_state_name(enum engine_state state);
 
-/* Replaces control characters and bytes that are not UTF-8 (RFC 3629) by '?', in place. */
+/* Replaces control characters (C0, DEL, C1) and bytes that are not UTF-8 (RFC 3629) by '?', in place. */
 void text_sanitize(char *text);

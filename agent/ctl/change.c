@@ -10,6 +10,8 @@
 
 #include "lib/clock.h"
 
+#define TAKE_MOST 64 /* pieces at once */
+
 void change_init(struct change *change, const struct ctl *ctl)
 {
 	*change = (struct change){.ctl = ctl, .fd = -1};
@@ -45,13 +47,17 @@ static bool is_stream(struct change *change, const char *text, size_t len)
 void change_take(struct change *change)
 {
 	char text[4096];
-	ssize_t n;
 
-	while ((n = recv(change->fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
-		if (!is_stream(change, text, (size_t)n))
-			break;
-	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-		change_close(change);
+	/* Who talks without end does not keep us here. */
+	for (int i = 0; i < TAKE_MOST; i++) {
+		ssize_t n = recv(change->fd, text, sizeof(text), MSG_DONTWAIT);
+
+		if (n > 0 && is_stream(change, text, (size_t)n))
+			continue;
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			change_close(change);
+		return;
+	}
 }
 
 void change_close(struct change *change)

@@ -15,7 +15,8 @@
 #include "agent/ctl/clock_view.h"
 #include "agent/ctl/ctl.h"
 
-#define SAMPLES 5
+#define SAMPLES         5
+#define REALTIME_MAX_US ((int64_t)1 << 53) /* the year 2255: beyond that it is no clock */
 
 struct sample {
 	int64_t offset_us; /* the guest's clock minus ours */
@@ -60,7 +61,7 @@ static int measure(const struct ctl *ctl, int fd, struct sample *best)
 		rtt_us = realtime_us() - sent_us;
 		guest_us = yyjson_get_sint(yyjson_obj_get(yyjson_doc_get_root(doc), "realtime_us"));
 		yyjson_doc_free(doc);
-		if (guest_us <= 0)
+		if (guest_us <= 0 || guest_us > REALTIME_MAX_US)
 			return ctl_not_the_api(ctl);
 		if (i > 0 && rtt_us >= best->rtt_us)
 			continue;
@@ -137,7 +138,7 @@ static int show_status(const struct ctl *ctl, int fd)
 		return rc;
 	text = ctl->json ? yyjson_write(doc, YYJSON_WRITE_NOFLAG, NULL) : NULL;
 	if (text)
-		(void)puts(text);
+		ctl_print_json(stdout, text, strlen(text));
 	else
 		clock_view_page(stdout, yyjson_doc_get_root(doc));
 	free(text);

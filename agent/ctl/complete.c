@@ -3,7 +3,8 @@
  * complete.c - keelctl __complete WORD...: what the last of the words can become, for completion.bash and completion.zsh.
  *
  * A line for each candidate: the word, a tab, its help. A candidate that ends in ":" goes on. Instead of candidates, "files":
- * the shell's own files, in what follows the last ":". The words are those after "keelctl"; nothing is asked but PID 1 or the agent
+ * the shell's own files, in what follows "--NAME=", "unix:" and
+ * "hvsock:". The words are those after "keelctl"; nothing is asked but PID 1 or the agent
  * for the names of the services.
  */
 #include <stdio.h>
@@ -86,8 +87,10 @@ static void take_word(struct state *state, const char *word)
 			take_vm(state, word + 5);
 	} else if (!state->verb) {
 		state->verb = ctl_find_verb(word);
-	} else if (state->operands++ == 0) {
-		state->first = word;
+	} else {
+		if (state->operands++ == 0)
+			state->first = word;
+		state->ended = state->ended || state->verb->verbatim;
 	}
 }
 
@@ -123,9 +126,33 @@ static void offer_options(const struct state *state)
 	}
 }
 
+/* KIND,KIND: the last one, behind those that stand there. */
+static void offer_kinds(const struct state *state)
+{
+	const char *comma = strrchr(state->word, ','),
+		   *words = ctl_options[CTL_OPTION_KINDS].values;
+	int before = comma ? (int)(comma + 1 - state->word) : 0;
+
+	while (*words) {
+		char list[256];
+		int len = (int)strcspn(words, " ");
+
+		if (before < (int)sizeof(list) / 2) {
+			(void)snprintf(list, sizeof(list), "%.*s%.*s", before, state->word, len,
+				words);
+			offer(state, list, strlen(list), "");
+		}
+		words += len + (int)strspn(words + len, " ");
+	}
+}
+
 static void offer_value(const struct state *state)
 {
-	if (state->value_of != CTL_OPTION_VM || !offer_files(state))
+	if (state->value_of == CTL_OPTION_KINDS)
+		offer_kinds(state);
+	else if (state->value_of == CTL_OPTION_OUTPUT)
+		(void)puts("files");
+	else if (state->value_of != CTL_OPTION_VM || !offer_files(state))
 		offer_words(state, ctl_options[state->value_of].values);
 }
 

@@ -29,7 +29,9 @@ _keelctl()
 	COMPREPLY=()
 	while IFS=$'\t' read -r line _; do
 		if [ "$line" = files ]; then
-			mapfile -t COMPREPLY < <(compgen -f -- "${word#*:}")
+			[[ $word != --*=* ]] || word=${word#*=}
+			word=${word#unix:}
+			mapfile -t COMPREPLY < <(compgen -f -- "${word#hvsock:}")
 			compopt -o filenames 2>/dev/null
 			return
 		fi

@@ -7,7 +7,8 @@ local -a whole open
 
 for line in "${(@f)$(_call_program keelctl keelctl __complete "${(@q)words[2,CURRENT-1]}" "${(q)PREFIX}" 2>/dev/null)}"; do
 	if [[ $line == files ]]; then
-		compset -P '*:'
+		compset -P '--*='
+		compset -P '(unix|hvsock):'
 		_files
 		return
 	fi

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "agent/common/address.h"
 #include "agent/ctl/http_client.h"
 #include "lib/base.h"
@@ -97,6 +99,9 @@ int ctl_unknown_word(const struct ctl *ctl, const char *word);
 int ctl_unreachable(const struct ctl *ctl, int error);
 /* The answer is a refusal: says its `detail` (RFC 9457); with --json its body goes to stdout. CTL_EXIT_NO. */
 int ctl_refused(const struct ctl *ctl, int status, const char *body, size_t len);
+/* A document of the guest's, to `out`, which is or goes to the standard output, and a newline if it has none. On a terminal
+ * control characters are '?': nobody says that it is JSON. */
+void ctl_print_json(FILE *out, const char *text, size_t len);
 /* The answer is no JSON, or not that of the API: CTL_EXIT_UNREACHABLE. */
 int ctl_not_the_api(const struct ctl *ctl);
 

@@ -4,6 +4,7 @@
  * answer, the archive is made here, with what PID 1 says.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "agent/ctl/ctl.h"
 #include "lib/file.h"
 
-#define DIAGNOSE_S 120
+#define DIAGNOSE_S   120
+#define DIAGNOSE_MAX (256ull * 1024 * 1024) /* far more than there can be in one */
 
 struct output {
 	int fd;
@@ -27,6 +29,26 @@ struct output {
 	char tail[TAR_END]; /* the last bytes: an archive ends with zeros */
 };
 
+/* An archive that is not whole would mislead: it goes, also when we are interrupted. */
+static const char *unfinished;
+
+static void interrupt(int number)
+{
+	if (unfinished)
+		(void)unlink(unfinished);
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+}
+
+static void watch_interrupts(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signal(signals[i], interrupt) == SIG_IGN)
+			(void)signal(signals[i], SIG_IGN);
+}
+
 /* A file that was there is somebody's. 0 or -errno. */
 static int make_file(const struct ctl *ctl, struct output *output)
 {
@@ -38,16 +60,19 @@ static int make_file(const struct ctl *ctl, struct output *output)
 		output->path = output->made;
 	}
 	output->fd = open(output->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (output->fd >= 0)
-		return 0;
-	output->path = NULL;
-	return -errno;
+	if (output->fd < 0) {
+		output->path = NULL;
+		return -errno;
+	}
+	unfinished = output->path;
+	return 0;
 }
 
 static int put(struct output *output, const char *data, size_t len)
 {
 	size_t keep = len < TAR_END ? len : TAR_END;
-	int rc = file_write_all(output->fd, data, len);
+	int rc = len > DIAGNOSE_MAX - output->written ? -EFBIG
+						      : file_write_all(output->fd, data, len);
 
 	if (rc < 0)
 		return rc;
@@ -117,13 +142,6 @@ static bool is_whole(const struct output *output)
 	return output->written >= TAR_END;
 }
 
-/* An archive that is not whole would mislead: it goes. */
-static void discard(const struct output *output)
-{
-	if (output->path)
-		(void)unlink(output->path);
-}
-
 static int tell(const struct output *output)
 {
 	if (output->progress)
@@ -148,6 +166,7 @@ int ctl_diagnose(const struct ctl *ctl)
 			return ctl_usage(ctl, "a tar archive is nothing for a terminal");
 		output.fd = STDOUT_FILENO;
 	}
+	watch_interrupts();
 	rc = make_file(ctl, &output);
 	if (rc < 0)
 		return ctl_fail(ctl, "%s: %s", ctl->output ? ctl->output : output.made,
@@ -160,9 +179,12 @@ int ctl_diagnose(const struct ctl *ctl)
 		output.status = 200;
 		rc = collect_here(ctl, &output);
 	}
-	if (rc == 0 && output.status == 200 && is_whole(&output))
+	if (rc == 0 && output.status == 200 && is_whole(&output)) {
+		unfinished = NULL;
 		return tell(&output);
-	discard(&output);
+	}
+	if (unfinished)
+		(void)unlink(unfinished);
 	if (rc < 0 && output.status == 0)
 		return ctl_unreachable(ctl, rc);
 	if (output.status != 200)

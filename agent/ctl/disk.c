@@ -48,7 +48,7 @@ static void print_object(const struct disk_answer *answer, const char *text, siz
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
 	if (answer->ctl->json)
-		(void)printf("%.*s\n", (int)len, text);
+		ctl_print_json(stdout, text, len);
 	else if (strcmp(answer->verb, "status") == 0)
 		disk_view_status(stdout, root);
 	else
@@ -78,7 +78,7 @@ static void take_line(struct disk_answer *answer, const char *text, size_t len)
 		return;
 	}
 	if (answer->ctl->json)
-		(void)printf("%.*s\n", (int)len, text);
+		ctl_print_json(stdout, text, len);
 	(void)ctl_fail(answer->ctl, "%s", line.message);
 }
 

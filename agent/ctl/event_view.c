@@ -175,6 +175,26 @@ static void put_reset(struct line *line)
 	put(line, "the agent began anew: what was before its start is not known");
 }
 
+/* "stepped: it was 1 h 0 min behind (ptp, large)", "slept for 2 min 3 s", "set by somebody else: back by 3.0 s" */
+static void put_clock(struct line *line)
+{
+	double by = yyjson_get_num(yyjson_obj_get(line->event, "by_ms"));
+	double offset = yyjson_get_num(yyjson_obj_get(line->event, "offset_ms"));
+	char text[32];
+
+	put(line, "%s", text_of(line, "what"));
+	if (yyjson_obj_get(line->event, "for_ms"))
+		put(line, " for %s", view_format_ms(number_of(line, "for_ms"), text, sizeof(text)));
+	if (yyjson_obj_get(line->event, "by_ms"))
+		put(line, " by somebody else: %s by %s", by < 0 ? "back" : "forward",
+			view_format_ms(by < 0 ? -by : by, text, sizeof(text)));
+	if (yyjson_obj_get(line->event, "offset_ms"))
+		put(line, ": it was %s %s (%s, %s)",
+			view_format_ms(offset < 0 ? -offset : offset, text, sizeof(text)),
+			offset < 0 ? "ahead" : "behind", text_of(line, "source"),
+			text_of(line, "reason"));
+}
+
 /* What later keels tell of: as it is. */
 static void put_members(struct line *line)
 {
@@ -212,6 +232,7 @@ static const struct {
 	{"disk", put_change},
 	{"memory", put_change},
 	{"oom", put_oom},
+	{"clock", put_clock},
 	{"kernel", put_kernel},
 	{"lost", put_lost},
 	{"reset", put_reset},

@@ -15,6 +15,9 @@
 
 #define PROBLEM_TEXT_MAX 2048
 #define RETRY_MS         1000 /* until the guest has said */
+#define KINDS_MAX        256
+#define ID_LETTERS       "0123456789abcdef-"
+#define KIND_LETTERS     "abcdefghijklmnopqrstuvwxyz_"
 
 struct following {
 	const struct ctl *ctl;
@@ -25,17 +28,25 @@ struct following {
 	char problem[PROBLEM_TEXT_MAX];
 };
 
+/* Such words need no escape in JSON or in a path. */
+static bool is_of(const char *text, const char *letters)
+{
+	return text[strspn(text, letters)] == '\0';
+}
+
 static int print_event(void *ctx, const struct sse_event *event)
 {
 	const struct following *following = ctx;
 	char line[EVENT_VIEW_MAX];
 
-	/* The guest's own object, with what is around it. An id and a name of keel's need no escape; others are no event of its. */
+	/* The guest's own object, with what is around it. */
 	if (following->ctl->json) {
-		if (event->data_len > 2 && event->data[0] == '{' && !strchr(event->data, '\n') &&
-			!strpbrk(event->id, "\"\\") && !strpbrk(event->name, "\"\\"))
-			(void)printf("{\"id\":\"%s\",\"event\":\"%s\",%s\n", event->id, event->name,
-				event->data + 1);
+		if (event->data_len > 2 && event->data[0] == '{' &&
+			!memchr(event->data, '\n', event->data_len) &&
+			is_of(event->id, ID_LETTERS) && is_of(event->name, KIND_LETTERS)) {
+			(void)printf("{\"id\":\"%s\",\"event\":\"%s\",", event->id, event->name);
+			ctl_print_json(stdout, event->data + 1, event->data_len - 1);
+		}
 	} else if (event_view_line(event->name, event->data, event->data_len, line) == 0) {
 		(void)puts(line);
 	}
@@ -61,16 +72,11 @@ static int take_piece(void *ctx, int status, const char *data, size_t len)
 	return fflush(stdout) != 0 ? -EPIPE : rc;
 }
 
-/* The words come from people; they need no escape in a path. */
-static bool is_of(const char *text, const char *letters)
-{
-	return strspn(text, letters) == strlen(text);
-}
-
 static void write_path(const struct following *following, char *path, size_t size)
 {
 	const struct ctl *ctl = following->ctl;
-	const char *last_id = following->sse.last_id[0] ? following->sse.last_id : ctl->since;
+	const char *seen = following->sse.last_id;
+	const char *last_id = seen[0] && is_of(seen, ID_LETTERS) ? seen : ctl->since;
 	size_t len = (size_t)snprintf(path, size, "/v1/events?follow=%d", !ctl->once);
 
 	if (ctl->kinds)
@@ -141,10 +147,10 @@ int ctl_events(const struct ctl *ctl)
 {
 	static struct following following;
 
-	if (ctl->kinds && !is_of(ctl->kinds, "abcdefghijklmnopqrstuvwxyz_,"))
+	if (ctl->kinds && (strlen(ctl->kinds) > KINDS_MAX || !is_of(ctl->kinds, KIND_LETTERS ",")))
 		return ctl_usage(ctl, "--kinds %s: kinds are words with commas between them",
 			ctl->kinds);
-	if (ctl->since && !is_of(ctl->since, "0123456789abcdef-"))
+	if (ctl->since && (strlen(ctl->since) >= SSE_WORD_MAX || !is_of(ctl->since, ID_LETTERS)))
 		return ctl_usage(ctl, "--since %s: not the id of an event", ctl->since);
 	if (ctl->since && ctl->lines != LOGS_ALL)
 		return ctl_usage(ctl, "--since or --lines, not both");

@@ -215,9 +215,13 @@ static int await_piece(int fd, int out_fd, uint64_t end_us)
 static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, size_t size)
 {
 	for (;;) {
-		ssize_t n = recv(fd, text, size, 0);
+		ssize_t n;
 		int rc;
 
+		/* Also of one that never stops to talk. */
+		if (end_us != 0 && clock_now_us() >= end_us)
+			return -ETIMEDOUT;
+		n = recv(fd, text, size, 0);
 		if (n >= 0)
 			return n;
 		if (errno != EAGAIN && errno != EINTR)

@@ -3,6 +3,7 @@
  * main.c - keelctl: a command line, a verb of verb_table.c. Under the names systemctl, poweroff, halt and reboot it is
  * systemctl, under the name journalctl that.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +46,25 @@ static int run(const struct command_line *line)
 	return line->verb->fn(&line->ctl);
 }
 
+/* A descriptor 0, 1 or 2 that is closed would become a socket or a file that our words get into. To write to it fails as
+ * before. */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close_p(&fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "";
 	struct command_line line;
 
+	fill_descriptors();
 	if (strcmp(name, "systemctl") == 0 || strcmp(name, "poweroff") == 0 ||
 		strcmp(name, "halt") == 0 || strcmp(name, "reboot") == 0)
 		return run_as_systemctl(name, argc, argv);

@@ -42,7 +42,7 @@ static int ask(const struct ctl *ctl, const char *path, const char *body, unsign
 	}
 	*doc = yyjson_read(answer.body, answer.body_len, YYJSON_READ_NOFLAG);
 	if (*doc && ctl->json)
-		(void)puts(answer.body);
+		ctl_print_json(stdout, answer.body, answer.body_len);
 	free(answer.body);
 	if (*doc)
 		return CTL_EXIT_OK;

@@ -42,8 +42,7 @@ static unsigned int columns_of(const char *text, size_t len)
 	return columns;
 }
 
-/* Bytes of the control character that the text begins with: 1, 2 (U+0080 to U+009F in UTF-8), or 0 if it is none. */
-static size_t control_character_size(const char *text, size_t len)
+size_t page_control_size(const char *text, size_t len)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
 
@@ -58,7 +57,7 @@ static size_t control_character_size(const char *text, size_t len)
 void page_put_clean(struct page *page, const char *text, size_t len)
 {
 	for (size_t i = 0, size; i < len; i += size ? size : 1) {
-		size = control_character_size(text + i, len - i);
+		size = page_control_size(text + i, len - i);
 		(void)fputc(size ? '?' : text[i], page->out);
 	}
 	page->column += columns_of(text, len);

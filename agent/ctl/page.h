@@ -16,6 +16,8 @@ struct page {
 	unsigned int column;
 };
 
+/* Bytes of the control character that the text begins with: 1, 2 (U+0080 to U+009F in UTF-8), or 0 if it is none. */
+size_t page_control_size(const char *text, size_t len);
 void page_put_clean(struct page *page, const char *text, size_t len);
 void page_put_newline(struct page *page);
 void page_put_indent(struct page *page, unsigned int indent);

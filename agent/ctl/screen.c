@@ -17,13 +17,34 @@
 #define NO_WRAP     "\033[?7l"
 #define WRAP        "\033[?7h"
 
-static void fill_signals(sigset_t *set)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+static struct screen *shown; /* whose terminal an ending signal puts back */
 
-	(void)sigemptyset(set);
+static void put_back(const struct screen *screen)
+{
+	static const char text[] = WRAP SHOW_CURSOR;
+
+	if (screen->begun)
+		(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	if (screen->raw)
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
+}
+
+/* The process ends by that signal, so that its shell knows. */
+static void end(int number)
+{
+	if (shown)
+		put_back(shown);
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+}
+
+static void watch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(set, signals[i]);
+		if (signal(signals[i], end) == SIG_IGN)
+			(void)signal(signals[i], SIG_IGN);
 }
 
 unsigned int screen_rows(void)
@@ -59,12 +80,15 @@ int screen_open(struct screen *screen)
 	*screen = (struct screen){
 		.terminal = isatty(STDOUT_FILENO) && term && term[0] && strcmp(term, "dumb") != 0,
 		.signal_fd = -1};
-	fill_signals(&set);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGWINCH);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	screen->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (screen->signal_fd < 0)
 		return -errno;
+	shown = screen;
+	watch_signals();
 	return 0;
 }
 
@@ -106,12 +130,9 @@ static enum screen_event take_signal(struct screen *screen)
 {
 	struct signalfd_siginfo info;
 
-	if (read(screen->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return SCREEN_TIMEOUT;
-	if (info.ssi_signo == SIGWINCH)
-		return SCREEN_RESIZED;
-	screen->signal = (int)info.ssi_signo;
-	return SCREEN_END;
+	return read(screen->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)
+		       ? SCREEN_RESIZED
+		       : SCREEN_TIMEOUT;
 }
 
 enum screen_event screen_wait(struct screen *screen, int fd, int timeout_ms, char *key)
@@ -134,19 +155,8 @@ enum screen_event screen_wait(struct screen *screen, int fd, int timeout_ms, cha
 
 void screen_close(struct screen *screen)
 {
-	sigset_t set;
-
-	if (screen->begun && !ferror(stdout)) {
-		(void)fputs(SHOW_CURSOR, stdout);
-		(void)fflush(stdout);
-	}
-	if (screen->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
+	(void)fflush(stdout);
+	put_back(screen);
+	shown = NULL;
 	close_p(&screen->signal_fd);
-	fill_signals(&set);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-	if (screen->signal > 0) {
-		(void)signal(screen->signal, SIG_DFL);
-		(void)raise(screen->signal);
-	}
 }

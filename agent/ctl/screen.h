@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * screen.h - a page that is drawn again and again on a terminal, and what wakes its owner: a key, another size, a signal, a descriptor.
+ * screen.h - a page that is drawn again and again on a terminal, and what wakes its owner: a key, another size, a descriptor.
  *
  * Drawn from the top left corner over what was there: nothing flickers; what does not fit is cut and does not scroll. A
  * screen that is closed leaves its last page, the cursor below it, and the terminal as it was.
@@ -17,18 +17,19 @@ enum screen_event {
 	SCREEN_READABLE, /* the descriptor */
 	SCREEN_KEY,
 	SCREEN_RESIZED,
-	SCREEN_END, /* a signal that ends programs, or the terminal has gone */
+	SCREEN_END, /* the terminal has gone */
 };
 
 struct screen {
-	bool terminal;         /* false: pages go out one after the other */
-	bool raw;              /* keys come at once and are not shown */
-	int signal_fd, signal; /* the one that ended it, 0: none */
-	bool begun;            /* a page is on the terminal; the cursor waits in the row below it */
+	bool terminal; /* false: pages go out one after the other */
+	bool raw;      /* keys come at once and are not shown */
+	int signal_fd; /* another size */
+	bool begun;    /* a page is on the terminal; the cursor waits in the row below it */
 	struct termios saved;
 };
 
-/* Of standard output and input. From now on signals come as events. 0 or -errno. */
+/* Of standard output and input. From now on a signal that ends us puts the terminal back first, whatever is waited for then:
+ * one at a time. 0 or -errno. */
 int screen_open(struct screen *screen) MUST_CHECK;
 /* Pages go out one after the other, whatever the output is: for JSON. Before the first. */
 void screen_plain(struct screen *screen);
@@ -36,7 +37,6 @@ void screen_plain(struct screen *screen);
 void screen_draw(struct screen *screen, const char *text, size_t len);
 /* `fd`: -1 for none. `timeout_ms` < 0: none. `key` is set with SCREEN_KEY. */
 enum screen_event screen_wait(struct screen *screen, int fd, int timeout_ms, char *key);
-/* If a signal ended it, the process ends by that signal here, so that its shell knows. */
 void screen_close(struct screen *screen);
 
 /* Rows of standard output's terminal; a very large number if it is none. */

@@ -26,7 +26,8 @@
 struct shell {
 	int fd, signal_fd;
 	bool tty, input_open;
-	int code; /* -1: goes on */
+	bool resized; /* the guest is to be told */
+	int code;     /* -1: goes on */
 	size_t in_len, out_start, out_len;
 	unsigned char in[EXEC_FRAME_MAX]; /* from the guest */
 	unsigned char out[EXEC_FRAME_MAX +
@@ -200,27 +201,40 @@ static int open_session(const struct ctl *ctl, struct shell *shell, struct http_
 
 /* ---- the session ------------------------------------------------------------------------------ */
 
-/* A small frame, behind the one that is on its way. There is room for one: more than can be said before it has gone is
- * dropped, of sizes the newest is asked for again. */
+static bool has_room(const struct shell *shell)
+{
+	return sizeof(shell->out) - shell->out_start - shell->out_len >= EXEC_SMALL_MAX;
+}
+
+/* A small frame, behind the one that is on its way. There is room for one: a signal more before it has gone is dropped. */
 static void put_small(struct shell *shell, enum exec_type type, unsigned int first,
 	unsigned int second)
 {
-	if (sizeof(shell->out) - shell->out_start - shell->out_len < EXEC_SMALL_MAX)
+	if (!has_room(shell))
 		return;
 	shell->out_len +=
 		exec_frame_put(shell->out + shell->out_start + shell->out_len, type, first, second);
 }
 
+/* As soon as there is room: the size that it has then. */
+static void put_size(struct shell *shell)
+{
+	struct winsize size;
+
+	if (!shell->resized || !has_room(shell))
+		return;
+	shell->resized = false;
+	size = terminal_size();
+	put_small(shell, EXEC_RESIZE, size.ws_row, size.ws_col);
+}
+
 static void take_signals(struct shell *shell)
 {
 	struct signalfd_siginfo info;
-	struct winsize size;
 
 	while (read(shell->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH) {
-			size = terminal_size();
-			if (shell->tty)
-				put_small(shell, EXEC_RESIZE, size.ws_row, size.ws_col);
+			shell->resized = shell->tty;
 		} else if (info.ssi_signo == SIGHUP || (shell->tty && info.ssi_signo == SIGTERM)) {
 			shell->code = 128 + (int)info.ssi_signo;
 		} else {
@@ -302,6 +316,9 @@ static int run_session(struct shell *shell)
 {
 	int rc = take_frames(shell);
 
+	/* It may have become another while the guest was asked. */
+	shell->resized = shell->tty;
+	put_size(shell);
 	while (rc == 0 && shell->code < 0) {
 		struct pollfd wait[] = {
 			{.fd = shell->fd,
@@ -320,6 +337,7 @@ static int run_session(struct shell *shell)
 		if (wait[1].revents)
 			take_signals(shell);
 		rc = flush_out(shell);
+		put_size(shell);
 		if (rc == 0 && (wait[0].revents & (POLLIN | POLLHUP | POLLERR)))
 			rc = receive(shell);
 	}

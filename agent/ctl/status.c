@@ -75,7 +75,7 @@ static int draw(const struct ctl *ctl, const struct look *look, struct screen *s
 	if (!ctl->json)
 		rc = print_page(ctl, look, out);
 	else if (look->error == 0)
-		(void)fprintf(out, "%s\n", look->answer.body);
+		ctl_print_json(out, look->answer.body, look->answer.body_len);
 	else
 		(void)ctl_unreachable(ctl, look->agent_error);
 	/* Pages that follow each other have a line between them. */
@@ -156,7 +156,7 @@ int ctl_status(const struct ctl *ctl)
 	if (ctl->json) {
 		rc = ctl_get_health(ctl, &answer);
 		if (rc == CTL_EXIT_OK)
-			(void)puts(answer.body);
+			ctl_print_json(stdout, answer.body, answer.body_len);
 		free(answer.body);
 		return rc;
 	}
@@ -173,7 +173,7 @@ int ctl_health(const struct ctl *ctl)
 	int rc = ctl_get_health(ctl, &answer);
 
 	if (rc == 0) {
-		(void)puts(answer.body);
+		ctl_print_json(stdout, answer.body, answer.body_len);
 		rc = answer.status == 200 ? CTL_EXIT_OK : CTL_EXIT_NO;
 	}
 	free(answer.body);
@@ -191,7 +191,7 @@ int ctl_services(const struct ctl *ctl)
 			YYJSON_WRITE_NOFLAG, NULL);
 
 		if (list)
-			(void)puts(list);
+			ctl_print_json(stdout, list, strlen(list));
 		else
 			rc = ctl_not_the_api(ctl);
 		free(list);
@@ -222,7 +222,7 @@ int ctl_kernel(const struct ctl *ctl)
 				   " in the guest");
 	} else {
 		text = yyjson_val_write(kernel, YYJSON_WRITE_PRETTY, NULL);
-		(void)puts(text ? text : "");
+		ctl_print_json(stdout, text ? text : "", text ? strlen(text) : 0);
 		free(text);
 	}
 	yyjson_doc_free(doc);

@@ -183,10 +183,16 @@ static int print_json(const struct top *top)
 {
 	_cleanup_free_ char *health = yyjson_write(top->health, YYJSON_WRITE_NOFLAG, NULL);
 	_cleanup_free_ char *memory = yyjson_write(top->memory, YYJSON_WRITE_NOFLAG, NULL);
+	char *text;
+	int len;
 
 	if (!health || !memory)
 		return ctl_fail(top->ctl, "%s", strerror(ENOMEM));
-	(void)printf("{\"health\":%s,\"memory\":%s}\n", health, memory);
+	len = asprintf(&text, "{\"health\":%s,\"memory\":%s}\n", health, memory);
+	if (len < 0)
+		return ctl_fail(top->ctl, "%s", strerror(ENOMEM));
+	ctl_print_json(stdout, text, (size_t)len);
+	free(text);
 	return CTL_EXIT_OK;
 }
 

@@ -267,7 +267,8 @@ static size_t take_containers(const struct top_view *top, yyjson_val *memory,
 		list[count].cold = number_of(group, "cold_bytes");
 		count++;
 	}
-	qsort(list, count, sizeof(list[0]), compare[top->sort]);
+	if (count > 0)
+		qsort(list, count, sizeof(list[0]), compare[top->sort]);
 	return count;
 }
 

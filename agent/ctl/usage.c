@@ -10,6 +10,7 @@
 #include <yyjson.h>
 
 #include "agent/common/facts.h"
+#include "agent/ctl/page.h"
 #include "agent/ctl/view.h"
 
 #define WIDTH_DEFAULT 100 /* where there is no terminal */
@@ -46,10 +47,13 @@ static void put_row(FILE *out, const char *head, unsigned int head_width, const 
 {
 	unsigned int indent = width < NARROW ? INDENT_NARROW : 2 + head_width + 2;
 
-	if (width < NARROW)
-		(void)fprintf(out, "  %s\n%*s", head, INDENT_NARROW, "");
-	else
+	if (width < NARROW) {
+		(void)fputs("  ", out);
+		put_wrapped(out, head, 2, 4, width);
+		(void)fprintf(out, "%*s", INDENT_NARROW, "");
+	} else {
 		(void)fprintf(out, "  %-*s  ", (int)head_width, head);
+	}
 	put_wrapped(out, help, indent, indent, width);
 }
 
@@ -223,14 +227,27 @@ int ctl_unreachable(const struct ctl *ctl, int error)
 	return CTL_EXIT_UNREACHABLE;
 }
 
+void ctl_print_json(FILE *out, const char *text, size_t len)
+{
+	bool terminal = isatty(STDOUT_FILENO);
+
+	for (size_t i = 0, size; i < len; i += size ? size : 1) {
+		size = terminal && text[i] != '\n' && text[i] != '\t'
+			       ? page_control_size(text + i, len - i)
+			       : 0;
+		(void)fputc(size ? '?' : text[i], out);
+	}
+	if (len == 0 || text[len - 1] != '\n')
+		(void)fputc('\n', out);
+}
+
 int ctl_refused(const struct ctl *ctl, int status, const char *body, size_t len)
 {
 	yyjson_doc *doc = yyjson_read(body, len, YYJSON_READ_NOFLAG);
 	const char *detail = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
-	const char *end = len > 0 && body[len - 1] == '\n' ? "" : "\n";
 
 	if (ctl->json)
-		(void)printf("%.*s%s", (int)len, body, end);
+		ctl_print_json(stdout, body, len);
 	if (detail)
 		(void)ctl_fail(ctl, "%s", detail);
 	else

@@ -35,8 +35,7 @@ const struct ctl_option_row ctl_options[CTL_OPTIONS] = {
 	[CTL_OPTION_NO_BLOCK] = {"no-block", NULL, NULL, NULL, NULL, 0},
 	[CTL_OPTION_READY_FD] = {"ready-fd", "FD", "the number of an open descriptor", NULL, NULL,
 		0},
-	[CTL_OPTION_OUTPUT] = {"output", "FILE", "a file, or -", "- keel-diagnostics.tar", NULL,
-		'o'},
+	[CTL_OPTION_OUTPUT] = {"output", "FILE", "a file, or -", NULL, NULL, 'o'},
 	[CTL_OPTION_TTY] = {"tty", NULL, NULL, NULL, NULL, 't'},
 	[CTL_OPTION_NO_TTY] = {"no-tty", NULL, NULL, NULL, NULL, 'T'},
 };

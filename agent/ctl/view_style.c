@@ -56,7 +56,8 @@ const char *view_format_bytes(uint64_t bytes, char *buffer, size_t size)
 
 const char *view_format_ms(double ms, char *buffer, size_t size)
 {
-	unsigned long seconds = ms < 0 ? 0 : (unsigned long)(ms / 1000);
+	const double limit = 1e15; /* anything may have been said */
+	unsigned long seconds = ms < 0 ? 0 : (unsigned long)((ms < limit ? ms : limit) / 1000);
 
 	if (ms < 10)
 		(void)snprintf(buffer, size, "%.1f ms", ms);

@@ -18,6 +18,7 @@ class Terminal:
         """words: the command line; size: rows, columns"""
         self.master, slave = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self.modes = termios.tcgetattr(self.master)  # before somebody changes them
         self.started = time.monotonic()
         self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=env,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))

@@ -94,9 +94,9 @@ class FakeApi:
                 return
             status, document = self.answers.get(path, (404, {"code": "not_found", "detail": "there is no such thing"}))
             self.changed.notify_all()
-        body = document if isinstance(document, str) else json.dumps(document)
+        body = (document if isinstance(document, str) else json.dumps(document)).encode()
         try:
-            client.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            client.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         except OSError:
             pass
         client.close()

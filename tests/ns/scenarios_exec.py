@@ -164,7 +164,6 @@ def terminal(_test):
         words[words.index("-i", words.index("/usr/bin/env")) + 1:1 + words.index("-i", words.index("/usr/bin/env"))] = [
             "TERM=vt220"]
         with Terminal(words, size=(33, 101)) as here:
-            keep = termios.tcgetattr(here.master)
             here.expect("# ")
             equal(here.ask("stty size")[0].strip(), "33 101", "size")
             equal(here.ask("echo $TERM")[0].strip(), "vt220", "TERM")
@@ -178,7 +177,7 @@ def terminal(_test):
             check(not alive(guest, "4714"), "Ctrl-C ends it")
             here.type("exit 42\n")
             equal(here.wait_end(), 42, "the shell's exit status")
-            equal(termios.tcgetattr(here.master), keep, "the terminal's modes")
+            equal(termios.tcgetattr(here.master), here.modes, "the terminal's modes")
         with Terminal(guest.command("keelctl", "shell", "sh", "-c", "echo ready; sleep 4715")) as here:
             here.expect("ready")
             os.kill(here.process.pid, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """keelctl's manners, against an API that says what the test wants: options, complaints, pages that follow changes, top, forward,
 Docker contexts, completion in real shells. No guest is needed: they run beside each other."""
+import fcntl
 import json
 import os
 import re
@@ -8,8 +9,11 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import tempfile
+import termios
+import threading
 import time
 
 import harness
@@ -107,6 +111,10 @@ def manners(test):
                 equal(terminal.wait_end(), 0, "--help")
                 lines = terminal.text.split("\n")
                 check(max(map(len, lines)) <= max(columns, 32) and len(lines) > 30, f"{columns}: {lines}")
+        for verb in verbs():
+            with Terminal([KEELCTL, "help", verb], env=ENV, size=(24, 40)) as terminal:
+                equal(terminal.wait_end(), 0, f"help {verb}")
+                check(max(map(len, terminal.text.split("\n"))) <= 40, f"{verb}: {terminal.text}")
     with test.step("a reader that goes away is no error; a full disk is one"), FakeApi() as api:
         with open("/dev/full", "w", encoding="ascii") as full:
             result = subprocess.run([KEELCTL, *api.vm, "health"], env=ENV, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -254,6 +262,114 @@ def top(test):
     contains(run("--vm", "unix:/nonexistent/x", "top", code=3)[1], "keelctl: top: keel-agent does not answer", "nobody")
 
 
+# ---- a guest that means harm ------------------------------------------------------------------------------
+
+ODD = "a\x1b]0;b\x07\u009b31m\x7f"  # what a terminal would obey
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+class Talker:
+    """An API that answers every client with `head`, and then `piece` without end (b"": nothing more is said, and nobody hangs up)."""
+
+    def __init__(self, head, piece=b""):
+        self.dir = tempfile.TemporaryDirectory()
+        self.vm = ["--vm", f"unix:{self.dir.name}/x"]
+        self.head, self.piece, self.clients = head, piece, []
+        self.asked = threading.Semaphore(0)
+
+    def __enter__(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{self.dir.name}/x")
+        self.listener.listen(8)
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for client in self.clients:
+            client.close()
+        self.dir.cleanup()
+
+    def accept(self):
+        try:
+            while True:
+                self.clients.append(self.listener.accept()[0])
+                threading.Thread(target=self.talk, args=(self.clients[-1],), daemon=True).start()
+        except OSError:
+            pass
+
+    def talk(self, client):
+        try:
+            client.recv(4096)
+            client.sendall(self.head)
+            self.asked.release()
+            while self.piece:
+                client.sendall(self.piece)
+        except OSError:
+            pass
+
+
+@scenario("keelctl: a guest that means harm: control characters, answers without end, none at all", deadline=60)
+def harm(test):
+    with test.step("control characters do not reach a terminal, pipes get the document as it is"), FakeApi() as api:
+        text = json.dumps(health(reason=ODD, version=ODD), ensure_ascii=False)
+        api.answers |= {"/v1/health": (200, text), "/v1/memory": (409, f'{{"detail":"{ODD}"}}'),
+                        "/v1/events?follow=0&last=1000": (200, f"id: 1\nevent: x\ndata: {json.dumps({'a': ODD}, ensure_ascii=False)}\n\n"),
+                        "/v1/clock": (200, json.dumps({"realtime_us": 1, "a": ODD}, ensure_ascii=False))}
+        for words in (["health"], ["status"], ["status", "--json"], ["services", "--json"], ["top", "--once"], ["memory", "--json"],
+                      ["events", "--once", "--json"], ["events", "--once"], ["clock"], ["clock", "--json"]):
+            with Terminal([KEELCTL, "--color=never", *api.vm, *words], env=ENV) as terminal:
+                terminal.wait_end()
+                odd = re.findall("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", terminal.raw)
+                check(terminal.raw and not odd, f"{words}: {terminal.raw!r}")
+        equal(run(*api.vm, "health")[0].rstrip("\n"), text, "in a pipe")
+    with test.step("an archive that never ends, or stands still and is interrupted, leaves no file"), tempfile.TemporaryDirectory() as here:
+        with Talker(HEAD, bytes(65536)) as api:
+            check_complaint([*api.vm, "diagnose", "-o", f"{here}/a", "--timeout", "1"], "the archive broke off", code=1)
+        with Talker(HEAD + b"x" * 512) as api:
+            with subprocess.Popen([KEELCTL, *api.vm, "diagnose", "-o", f"{here}/b"], env=ENV, stderr=subprocess.DEVNULL) as command:
+                check(api.asked.acquire(timeout=10), "asked")
+                harness.retry_until(10, lambda: os.path.exists(f"{here}/b"), "it has begun")
+                command.send_signal(signal.SIGINT)
+                equal(command.wait(5), -signal.SIGINT, "its end")
+        equal(os.listdir(here), [], "files")
+    with test.step("Ctrl-C while a guest that is silent is waited for"), Talker(b"") as api:
+        for words in (["top"], ["status", "--watch"], ["memory", "--watch"]):
+            with Terminal([KEELCTL, *api.vm, *words, "--timeout", "60"], env=ENV) as terminal:
+                check(api.asked.acquire(timeout=10), "asked")
+                terminal.type("\x03")
+                equal(terminal.wait_end(5), -signal.SIGINT, f"the end of {words}")
+    with test.step("no standard output, none for errors: nobody writes into the archive"), tempfile.TemporaryDirectory() as here:
+        with Talker(HEAD + b"x" * 512) as api:
+            subprocess.run(["sh", "-c", f'exec "$0" --timeout 1 "$@" diagnose -o {here}/a >&- 2>&-', KEELCTL, *api.vm], env=ENV, check=False)
+            equal(os.listdir(here), [], "files")
+    check_complaint(["events", "--kinds", "," * 600, "--since", "0-1"], "kinds are words with commas between them")
+
+
+@scenario("keelctl shell: a size that the terminal gets while the guest is asked arrives; the terminal is put back", deadline=30)
+def size(_test):
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{directory}/x")
+        listener.listen(1)
+        listener.settimeout(10)
+        with Terminal([KEELCTL, "--vm", f"unix:{directory}/x", "shell"], env=ENV, size=(33, 101)) as terminal:
+            with listener.accept()[0] as client:
+                client.settimeout(10)
+                request = b""
+                while not request.endswith(b"}"):
+                    request += client.recv(4096)
+                contains(request, b'"rows":33,"cols":101', "the request")
+                fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+                client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
+                frame = struct.pack(">BBHHH", 3, 0, 4, 44, 122)
+                equal(client.recv(len(frame), socket.MSG_WAITALL), frame, "what the guest is told")
+                check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
+                client.sendall(bytes((18, 0, 0, 2, 0, 7)))
+                equal(terminal.wait_end(), 7, "exit status")
+            equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
+
+
 # ---- forward and contexts ---------------------------------------------------------------------------------
 
 def forward(api, listen, *options, **more):
@@ -376,7 +492,11 @@ def completion(test):
                  ("keelctl --color=ne", "keelctl --color=never "), ("keelctl --timeout 5 memory mode gr", "keelctl --timeout 5 memory mode gradual "),
                  ("keelctl help forw", "keelctl help forward "), ("keelctl forward tc", "keelctl forward tcp:127.0.0.1:"),
                  ("keelctl --vm hv", "keelctl --vm hvsock:"), (f"keelctl forward unix:{directory}/so", f"keelctl forward unix:{directory}/some-directory/"),
-                 (f"keelctl --vm {vm} logs do", f"keelctl --vm {vm} logs docker.service "), ("keelctl memory reclaim a", "keelctl memory reclaim all "))
+                 (f"keelctl --vm {vm} logs do", f"keelctl --vm {vm} logs docker.service "), ("keelctl memory reclaim a", "keelctl memory reclaim all "),
+                 ("keelctl diag", "keelctl diagnose "), ("keelctl clock sy", "keelctl clock sync "), ("keelctl events --kinds status,ser", "keelctl events --kinds status,service "),
+                 ("keelctl proxy fr", "keelctl proxy from-environment "), ("keelctl shell --no-t", "keelctl shell --no-tty "),
+                 (f"keelctl diagnose -o {directory}/so", f"keelctl diagnose -o {directory}/some-directory/"),
+                 (f"keelctl diagnose --output={directory}/so", f"keelctl diagnose --output={directory}/some-directory/"))
         with test.step("bash"):
             with Terminal(["bash", "--norc", "--noprofile", "-i"], env=ENV | {"PS1": "# "}, size=(40, 200)) as terminal:
                 terminal.expect("# ")

@@ -30,6 +30,9 @@ static void test_text_becomes_clean_utf8(void **state)
 	check_text("a\nb\tc\x7f"
 		   "d\x1b[31m",
 		"a?b?c?d?[31m");
+	check_text("\xc2\x9b"
+		   "31m \xc2\x80\xc2\x9f \xc2\xa0",
+		"??31m ???? \xc2\xa0");
 	check_text("cut \xe2\x82", "cut ??"); /* the end of a fixed-size field */
 	check_text("\xc0\xaf overlong", "?? overlong");
 	check_text("\xe0\x80\xaf", "???");

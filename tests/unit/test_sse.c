@@ -219,6 +219,20 @@ static void test_lines_of_kills_and_the_kernel(void **state)
 	expect_line("oom",
 		TIMES "\"process\":\"a\",\"pid\":7,\"group\":\"engine\",\"global\":true}",
 		"22:13:20.123 oom      the kernel killed a (7) in engine: the guest was out of memory");
+	expect_line("clock",
+		TIMES
+		"\"what\":\"stepped\",\"source\":\"ptp\",\"offset_ms\":3600000.5,\"reason\":\"large\"}",
+		"22:13:20.123 clock    stepped: it was 1 h 0 min behind (ptp, large)");
+	expect_line("clock",
+		TIMES
+		"\"what\":\"slewed\",\"source\":\"host\",\"offset_ms\":-12.5,\"reason\":\"small\"}",
+		"22:13:20.123 clock    slewed: it was 12 ms ahead (host, small)");
+	expect_line("clock", TIMES "\"what\":\"slept\",\"for_ms\":123000.0}",
+		"22:13:20.123 clock    slept for 2 min 3 s");
+	expect_line("clock", TIMES "\"what\":\"set\",\"by_ms\":-3000.0}",
+		"22:13:20.123 clock    set by somebody else: back by 3.0 s");
+	expect_line("clock", TIMES "\"what\":\"set\",\"by_ms\":1e300}",
+		"22:13:20.123 clock    set by somebody else: forward by 11574074 d 1 h");
 	expect_line("oom", TIMES "\"process\":\"a\",\"pid\":7}",
 		"22:13:20.123 oom      the kernel killed a (7)");
 	expect_line("kernel", TIMES "\"level\":\"err\",\"text\":\"bad\",\"left_out\":3}",
@@ -226,9 +240,9 @@ static void test_lines_of_kills_and_the_kernel(void **state)
 	expect_line("kernel", TIMES "\"overwritten\":2}",
 		"22:13:20.123 kernel   more was said (2 lines were lost before they were read)");
 	/* Of a later keel. */
-	expect_line("clock",
+	expect_line("later",
 		TIMES "\"a\":\"b\",\"c\":true,\"d\":false,\"e\":-1.5,\"f\":null,\"g\":[1]}",
-		"22:13:20.123 clock    a=b, c=yes, d=no, e=-1.5");
+		"22:13:20.123 later    a=b, c=yes, d=no, e=-1.5");
 	/* Nothing that a terminal obeys, whoever wrote it. */
 	expect_line("kernel", TIMES "\"level\":\"err\",\"text\":\"\\u001b[31m\\n\\u007f\"}",
 		"22:13:20.123 kernel   err: ?[31m??");

@@ -168,6 +168,9 @@ def rights(test):
                         mount = re.search(r"mnt_id:\t(\d+)", file.read())[1]
                     with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as file:
                         check(mount in {line.split()[0] for line in file}, f"descriptor {fd} is of another view {devices}")
+        with test.step("an address that it could not open in there is refused at its start"):
+            for option in ("--report", "--docker"):
+                equal(guest.run("/usr/lib/keel/keel-agent", option, "tcp:127.0.0.1:1", check=False)[0], 2, option)
         with test.step("out of descriptors it sends clients away, one after the other, and stays"):
             run_out_of_descriptors(guest, pid)
         with test.step("the runner has PID 1's view and rights, and ends with it"):

@@ -101,6 +101,16 @@ static void set_defaults(struct agent_options *options)
 	options->heartbeat_s = config.health.heartbeat_s;
 }
 
+/* Only what the sandbox lets the agent open (agent/filter/calls.h). */
+static int parse_address(const char *text, struct address *address)
+{
+	int rc = address_parse(text, address);
+
+	if (rc == 0 && (address->kind == ADDRESS_TCP || address->kind == ADDRESS_HVSOCK))
+		rc = -EINVAL;
+	return rc;
+}
+
 /* The first use of a repeatable option replaces the defaults. */
 static int add_address(struct address *list, unsigned int *count, const char *text)
 {
@@ -108,7 +118,7 @@ static int add_address(struct address *list, unsigned int *count, const char *te
 		return -E2BIG;
 	if (*count == 0)
 		memset(list, 0, sizeof(*list) * AGENT_LISTENERS_MAX);
-	return address_parse(text, &list[(*count)++]);
+	return parse_address(text, &list[(*count)++]);
 }
 
 static int parse_seconds(const char *text, unsigned int *seconds)
@@ -158,11 +168,11 @@ static int take_option(struct agent_options *options, int option, unsigned int c
 	case AGENT_OPTION_DOCKER_LISTEN:
 		return add_address(options->docker, &counts[1], optarg);
 	case AGENT_OPTION_DOCKER:
-		return address_parse(optarg, &options->engine.address[ENGINE_DOCKERD]);
+		return parse_address(optarg, &options->engine.address[ENGINE_DOCKERD]);
 	case AGENT_OPTION_CONTAINERD:
-		return address_parse(optarg, &options->engine.address[ENGINE_CONTAINERD]);
+		return parse_address(optarg, &options->engine.address[ENGINE_CONTAINERD]);
 	case AGENT_OPTION_REPORT:
-		return address_parse(optarg, &options->report);
+		return parse_address(optarg, &options->report);
 	case AGENT_OPTION_CONTROL:
 		options->control = strcmp(optarg, "none") == 0 ? NULL : optarg;
 		return 0;

@@ -103,6 +103,25 @@ pid_t runner_pid(void)
 
 /* ---- a call -------------------------------------------------------------------------------------- */
 
+/* Descriptors of an answer that do not fit would be lost, and the child that they are of with them: rather no call. A process of
+ * one thread: what is free now is so when the answer comes. */
+static bool has_room(const struct runner_request *request)
+{
+	int fds[RUNNER_ANSWER_FDS];
+	bool room = true;
+
+	if (request->verb == RUNNER_WAIT || request->verb == RUNNER_SIGNAL ||
+		request->verb == RUNNER_LOOK)
+		return true;
+	for (size_t i = 0; i < RUNNER_ANSWER_FDS; i++) {
+		fds[i] = fcntl(runner.fd, F_DUPFD_CLOEXEC, 0);
+		room = room && fds[i] >= 0;
+	}
+	for (size_t i = 0; i < RUNNER_ANSWER_FDS; i++)
+		close_p(&fds[i]);
+	return room;
+}
+
 /* An answer that does not come in time would be taken for the next one's: then there is no runner any more. */
 static int exchange(const struct runner_request *request, const int *fds, size_t count,
 	struct runner_answer *answer, int answer_fds[RUNNER_FDS], size_t *answer_count)
@@ -129,6 +148,8 @@ static int call(const struct runner_request *request, const int *fds, size_t cou
 	*answer = (struct runner_answer){0};
 	for (size_t i = 0; i < RUNNER_FDS; i++)
 		answer_fds[i] = -1;
+	if (runner.pid != 0 && !has_room(request))
+		return -EMFILE;
 	if (runner.pid == 0)
 		runner_serve(request, fds, count, answer, answer_fds, &answer_count);
 	else

@@ -7,7 +7,8 @@
 
 #include "agent/runner.h"
 
-#define RUNNER_FDS 3
+#define RUNNER_FDS        3
+#define RUNNER_ANSWER_FDS 2 /* at most: a child's own and a terminal's */
 
 enum runner_verb {
 	RUNNER_DISK,

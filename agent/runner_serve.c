@@ -135,21 +135,22 @@ static int open_numbered(const char *before, uint32_t number, const char *after)
 	return open_path(AT_FDCWD, path, O_RDONLY);
 }
 
-/* A container cannot get into the engine's groups; what it calls itself says nothing. */
+/* A container cannot get into the engine's groups; what it calls itself says nothing. All goes through one directory: should the
+ * process end, its number is not another's there. */
 static int open_environ(uint32_t pid)
 {
 	const char *base = getenv("KEEL_CGROUP");
-	char path[64], text[2048], wanted[RUNNER_PATH_MAX];
+	_cleanup_close_ int dir_fd = open_numbered("/proc/", pid, "");
+	char text[2048], wanted[RUNNER_PATH_MAX];
 	const char *line;
 
-	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
 	(void)snprintf(wanted, sizeof(wanted), "0::%s/engine/" DOCKERD_UNIT "\n", base ? base : "");
-	if (!base || file_read(path, text, sizeof(text)) < 0)
+	if (!base || dir_fd < 0 || file_read_at(dir_fd, "cgroup", text, sizeof(text)) < 0)
 		return -ESRCH;
 	line = strstr(text, wanted);
 	if (!line || (line > text && line[-1] != '\n'))
 		return -ESRCH;
-	return open_numbered("/proc/", pid, "/environ");
+	return open_path(dir_fd, "environ", O_RDONLY);
 }
 
 static int open_disk_errors(const char *path)

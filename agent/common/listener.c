@@ -80,6 +80,12 @@ static void log_refusal(struct listener *listener, int fd, const struct sockaddr
 		text, (unsigned int)cred.uid, listener->refused);
 }
 
+/* No file: the agent has no /dev any more when it needs another (sandbox.h), and a directory would lead out of its view. */
+static int take_reserve(const struct listener *listener)
+{
+	return fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* EMFILE, ENFILE: the connection stays in the queue and epoll would report it for ever. */
 static void shed_connection(struct listener *listener)
 {
@@ -88,7 +94,7 @@ static void shed_connection(struct listener *listener)
 	close_p(&listener->reserve_fd);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	close_p(&fd);
-	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listener->reserve_fd = take_reserve(listener);
 	log_warning("out of descriptors: closed a new connection");
 }
 
@@ -160,7 +166,7 @@ int listener_open(struct listener *listener)
 		close_p(&listener->fd);
 		return rc;
 	}
-	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listener->reserve_fd = take_reserve(listener);
 	if (listener->address.kind == ADDRESS_UNIX && lstat(listener->address.path, &st) == 0) {
 		listener->device = st.st_dev;
 		listener->inode = st.st_ino;

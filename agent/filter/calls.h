@@ -58,7 +58,6 @@ static const struct call calls[] = {
 	{"writev", {}},
 	{"lseek", {}},
 	{"close", {}},
-	{"dup", {}},
 	{"fcntl", {}},
 
 	/* files: procfs, sysfs, control groups, logs, configuration. Which, and whether they can be written, is for
@@ -107,7 +106,6 @@ static const struct call calls[] = {
 	/* the proxy's relays (agent/common/relay.c) */
 	{"pipe2", {}},
 	{"splice", {}},
-	{"tee", {}},
 
 	/* what a descriptor is asked: keys of an input device ('E' is 0x45, EVIOCGBIT: any length), bytes in a socket, the size of a
 	 * session's terminal, a clock's device */

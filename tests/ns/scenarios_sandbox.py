@@ -1,6 +1,9 @@
 """What is left to the agent of root's rights once it serves, and what happens when it is made to do what it may not."""
+import contextlib
 import os
 import re
+import resource
+import socket
 import time
 
 import ptrace
@@ -98,6 +101,35 @@ def fails(error, function, *args):
     raise AssertionError(f"{args}: that is possible")
 
 
+def is_sent_away(client):
+    """Whether it is closed instead of answered."""
+    client.settimeout(10)
+    try:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: keel\r\n\r\n")
+        return client.recv(4096) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+
+
+def run_out_of_descriptors(guest, pid):
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    last = max(map(int, os.listdir(f"/proc/{pid}/fd")))
+    sent_away = 0
+    with contextlib.ExitStack() as held:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (last + 1, limits[1]))
+        held.callback(resource.prlimit, pid, resource.RLIMIT_NOFILE, limits)
+        for _ in range(200):  # the first ones take what is free below the limit
+            client = held.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(guest.path("/run/keel/api.sock"))
+            sent_away += is_sent_away(client)
+            if sent_away == 3:
+                break
+        equal(sent_away, 3, "clients sent away")
+    guest.retry(lambda: answers(guest), "the API answers")
+    guest.retry(lambda: "out of descriptors: closed a new connection" in log_of(guest), "the log says so")
+    equal(agent(guest), pid, "the agent")
+
+
 @scenario("sandbox: what the agent has left: two capabilities, a read-only view without data and devices, one helper with the rest",
           deadline=180, skip=unavailable)
 def rights(test):
@@ -136,6 +168,11 @@ def rights(test):
                         mount = re.search(r"mnt_id:\t(\d+)", file.read())[1]
                     with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as file:
                         check(mount in {line.split()[0] for line in file}, f"descriptor {fd} is of another view {devices}")
+        with test.step("an address that it could not open in there is refused at its start"):
+            for option in ("--report", "--docker"):
+                equal(guest.run("/usr/lib/keel/keel-agent", option, "tcp:127.0.0.1:1", check=False)[0], 2, option)
+        with test.step("out of descriptors it sends clients away, one after the other, and stays"):
+            run_out_of_descriptors(guest, pid)
         with test.step("the runner has PID 1's view and rights, and ends with it"):
             children = [outside for outside, name, _state, parent in guest.processes().values()
                         if name == "agent-runner"]

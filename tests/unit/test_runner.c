@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tests/unit/loop_test.h"
@@ -390,6 +391,30 @@ static void test_too_many(void **state)
 	assert_int_equal(wait_for(&one), 0);
 }
 
+/* A call whose answer could not be taken is not made; the runner and its other calls stay. */
+static void test_out_of_descriptors(void **state)
+{
+	struct runner_session_request request = session(true, "exit 0");
+	struct runner_child child;
+	struct runner_look look;
+	struct rlimit limit, low;
+	int first = dup(0), fd; /* the lowest that is free */
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)first + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(runner_open(RUNNER_FILE_MOUNTS, 0, NULL), -EMFILE);
+	close_p(&first); /* room for one of the two */
+	assert_int_equal(runner_run_session(&request, NULL, &child), -EMFILE);
+	assert_int_equal(runner_look_at("/", &look), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	fd = runner_open(RUNNER_FILE_MOUNTS, 0, NULL);
+	assert_true(fd >= 0);
+	close_p(&fd);
+}
+
 /* What is started to end with it does so, and the agent hears of it. */
 static void test_it_dies(void **state)
 {
@@ -434,6 +459,7 @@ static const struct CMUnitTest tests[] = {
 	REAL(test_looks),
 	REAL(test_strangers),
 	REAL(test_too_many),
+	REAL(test_out_of_descriptors),
 	REAL(test_it_dies),
 	cmocka_unit_test(test_no_shell),
 };

@@ -98,6 +98,39 @@ static void test_the_oldest_go(void **state)
 	}
 }
 
+/* As lines: the newest that fit whole, nothing of what was dropped, not a byte too far. */
+static void test_lines(void **state)
+{
+	static const char want[] =
+		"{\"id\":\"00000012345678ab-1\",\"event\":\"disk\",\"at_ms\":1234.567,"
+		"\"realtime_ms\":1700000000123,\"a\":1}\n"
+		"{\"id\":\"00000012345678ab-3\",\"event\":\"oom\",\"at_ms\":1234.567,"
+		"\"realtime_ms\":1700000000123}\n";
+	const char *second = strchr(want, '\n') + 1;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(event_ring_write(&ring, text, sizeof(text)), 0);
+	add(EVENT_DISK, "{\"a\":1}");
+	add(EVENT_DISK, "no object");
+	add(EVENT_OOM, "{}");
+	for (size_t size = 0; size <= sizeof(want); size++) {
+		memset(text, '#', sizeof(want) + 1);
+		len = event_ring_write(&ring, text, size);
+		if (size < sizeof(want))
+			assert_int_equal(len, size > strlen(second) ? strlen(second) : 0);
+		else
+			assert_int_equal(len, strlen(want));
+		assert_memory_equal(text, want + strlen(want) - len, len);
+		assert_int_equal(text[size], '#');
+	}
+	add_many(2 * EVENT_RING_SLOTS);
+	len = event_ring_write(&ring, text, sizeof(text));
+	text[len] = '\0';
+	assert_memory_equal(text, "{\"id\":\"00000012345678ab-260\"", 28);
+	assert_non_null(strstr(text, "\n{\"id\":\"00000012345678ab-515\""));
+}
+
 static void test_kinds(void **state)
 {
 	static const char *const bad[] = {"", "x", "statu", "statuss", "Status", "lost", "reset"};
@@ -411,6 +444,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_times_come_first, set_up),
 	cmocka_unit_test_setup(test_what_is_no_line_is_dropped, set_up),
 	cmocka_unit_test_setup(test_the_oldest_go, set_up),
+	cmocka_unit_test_setup(test_lines, set_up),
 	cmocka_unit_test(test_kinds),
 	cmocka_unit_test(test_ids),
 	cmocka_unit_test(test_query),

@@ -191,9 +191,9 @@ static int parse(const char *query, const char *last_id, struct event_query *res
 static void test_query(void **state)
 {
 	static const char *const bad[] = {"kinds=", "kinds=x", "kinds=oom,", "kinds=,oom",
-		"kinds=oom,x", "kinds", "last_event_id=", "last_event_id=1", "since=x",
-		"last=", "last=x", "last=1234567890123456789", "follow=2", "follow=", "color=1",
-		"=1", "&"};
+		"kinds=oom,x", "kinds=oom%2C", "kinds=oom%2", "kinds=oom%2Dx", "kinds",
+		"last_event_id=", "last_event_id=1", "since=x", "last=", "last=x",
+		"last=1234567890123456789", "follow=2", "follow=", "color=1", "=1", "&"};
 	struct event_query query;
 
 	(void)state;
@@ -203,6 +203,8 @@ static void test_query(void **state)
 	assert_int_equal(parse("kinds=oom,service,oom&follow=0&last=7&", NULL, &query), 0);
 	assert_true(query.kinds == (1U << EVENT_OOM | 1U << EVENT_SERVICE) && !query.follow);
 	assert_true(query.start == EVENT_START_LAST && query.number == 7);
+	assert_int_equal(parse("kinds=oom%2Cservice%2coom,oom", NULL, &query), 0);
+	assert_true(query.kinds == (1U << EVENT_OOM | 1U << EVENT_SERVICE));
 	assert_int_equal(parse("since=00000012345678ab-5", NULL, &query), 0);
 	assert_true(query.start == EVENT_START_AFTER && query.life == LIFE && query.number == 5);
 	assert_int_equal(parse("last_event_id=00000012345678ab-6&follow=1", NULL, &query), 0);

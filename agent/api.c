@@ -252,7 +252,7 @@ static void get_diagnostics(struct api *api, const struct http_request *request,
 {
 	(void)request;
 	look_at_memory(api);
-	diagnostics_api_answer(api->facts, response);
+	diagnostics_api_answer(api->facts, api->events ? &api->events->ring : NULL, response);
 }
 
 static void post_exec(struct api *api, const struct http_request *request,

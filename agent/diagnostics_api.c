@@ -11,6 +11,7 @@
 /* Too large for a small stack, and one archive is made at a time. */
 static struct system_facts system_facts;
 static const struct facts *known;
+static const struct event_ring *ring;
 static struct diagnostics *current;
 
 static const char *write_health(void *ctx, size_t *len)
@@ -41,6 +42,12 @@ static const char *write_memory(void *ctx, size_t *len)
 	(void)ctx;
 	system_read_facts(&system_facts, known);
 	return document_write_memory(known, &system_facts, len);
+}
+
+static size_t write_events(void *ctx, char *buffer, size_t size)
+{
+	(void)ctx;
+	return ring ? event_ring_write(ring, buffer, size) : 0;
 }
 
 static int open_kmsg(void)
@@ -77,7 +84,8 @@ static void close_archive(void *ctx)
 	current = NULL;
 }
 
-void diagnostics_api_answer(const struct facts *facts, struct http_response *response)
+void diagnostics_api_answer(const struct facts *facts, const struct event_ring *events,
+	struct http_response *response)
 {
 	static const struct http_stream ops = {
 		.read = read_archive, .close = close_archive, .brief = true};
@@ -87,6 +95,7 @@ void diagnostics_api_answer(const struct facts *facts, struct http_response *res
 		.open_kmsg = open_kmsg,
 		.open_mounts = open_mounts,
 		.look = look,
+		.write_events = write_events,
 	};
 	static char name[64];
 
@@ -96,6 +105,7 @@ void diagnostics_api_answer(const struct facts *facts, struct http_response *res
 		return;
 	}
 	known = facts;
+	ring = events;
 	if (diagnostics_open(&source, &current) < 0) {
 		http_response_problem(response, 503, "no_memory",
 			"there is no memory for the archive now");

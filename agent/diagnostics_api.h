@@ -5,6 +5,9 @@
 #pragma once
 
 #include "agent/common/facts.h"
+#include "agent/event_ring.h"
 #include "agent/http.h"
 
-void diagnostics_api_answer(const struct facts *facts, struct http_response *response);
+/* Without a ring (NULL) there are no events in it. */
+void diagnostics_api_answer(const struct facts *facts, const struct event_ring *events,
+	struct http_response *response);

@@ -5,24 +5,35 @@
 #include "agent/event_query.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "agent/query.h"
+
+/* The length of a comma there, 0 for none: who makes a query of a list escapes it more often than not (RFC 3986 2.1). */
+static size_t comma_at(const char *text, size_t len)
+{
+	if (len >= 1 && text[0] == ',')
+		return 1;
+	return len >= 3 && strncasecmp(text, "%2c", 3) == 0 ? 3 : 0;
+}
 
 static int take_kinds(const char *text, size_t len, unsigned int *kinds)
 {
 	*kinds = 0;
 	for (;;) {
-		const char *comma = memchr(text, ',', len);
-		size_t part = comma ? (size_t)(comma - text) : len;
+		size_t part = 0, comma;
 		enum event_kind kind;
 
+		while (part < len && comma_at(text + part, len - part) == 0)
+			part++;
 		if (event_kind_find(text, part, &kind) < 0)
 			return -EINVAL;
 		*kinds |= 1U << kind;
-		if (!comma)
+		comma = comma_at(text + part, len - part);
+		if (comma == 0)
 			return 0;
-		text += part + 1;
-		len -= part + 1;
+		text += part + comma;
+		len -= part + comma;
 	}
 }
 

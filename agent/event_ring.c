@@ -67,6 +67,35 @@ const struct event *event_ring_get(const struct event_ring *ring, uint64_t numbe
 	return &ring->slot[number % EVENT_RING_SLOTS];
 }
 
+/* The line that event_ring_write makes of one, 0 for one that was dropped; its length, as snprintf has it. */
+static size_t write_line(const struct event_ring *ring, uint64_t number, char *buffer, size_t size)
+{
+	const struct event *event = event_ring_get(ring, number);
+	char id[EVENT_ID_MAX];
+
+	if (event->len == 0)
+		return 0;
+	event_id_write(id, ring->life, number);
+	return (size_t)snprintf(buffer, size, "{\"id\":\"%s\",\"event\":\"%s\",%s\n", id,
+		event_kind_name(event->kind), event->json + 1);
+}
+
+size_t event_ring_write(const struct event_ring *ring, char *buffer, size_t size)
+{
+	uint64_t first = ring->next;
+	size_t sum = 1, len = 0; /* snprintf wants room for a NUL */
+
+	while (first > event_ring_first(ring)) {
+		sum += write_line(ring, first - 1, NULL, 0);
+		if (sum > size)
+			break;
+		first--;
+	}
+	for (; first < ring->next; first++)
+		len += write_line(ring, first, buffer + len, size - len);
+	return len;
+}
+
 static const char *const kind_names[] = {
 	[EVENT_STATUS] = "status",
 	[EVENT_SERVICE] = "service",

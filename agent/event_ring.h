@@ -54,6 +54,10 @@ uint64_t event_ring_first(const struct event_ring *ring);
 /* Of a number from the first to before `next`. */
 const struct event *event_ring_get(const struct event_ring *ring, uint64_t number);
 
+/* The newest events that fit, oldest first, each an object on a line of its own: "id" and "event", as a stream of events has
+ * them, before its members. No NUL. Returns the length. */
+size_t event_ring_write(const struct event_ring *ring, char *buffer, size_t size);
+
 /* The two members that each event begins with, and the brace before them; no NUL matters to the caller. Returns the length, which is
  * less than `size` of at least EVENT_TIME_MAX. */
 #define EVENT_TIME_MAX 96

@@ -16,6 +16,19 @@ static bool wants_protocol(const struct http_request *request)
 	       strncasecmp(request->upgrade, EXEC_PROTOCOL, request->upgrade_len) == 0;
 }
 
+/* The command itself: a session on a terminal may begin with "env TERM=..." (exec_body.c). Its arguments are not for a log. */
+static const char *command_of(const struct runner_session_request *session)
+{
+	static const char prefix[] = "env\0TERM=";
+	size_t at = sizeof("env");
+
+	if (session->words_len < sizeof(prefix) ||
+		memcmp(session->words, prefix, sizeof(prefix) - 1) != 0)
+		return session->words;
+	at += strlen(session->words + at) + 1;
+	return at < session->words_len ? session->words + at : session->words;
+}
+
 void exec_api_answer(struct exec_sessions *sessions, const struct http_request *request,
 	struct http_response *response)
 {
@@ -48,7 +61,7 @@ void exec_api_answer(struct exec_sessions *sessions, const struct http_request *
 		http_response_problem(response, 500, "failed",
 			"the command cannot be started; see keel-agent's log");
 	} else {
-		log_info("an API client runs %s", session_request.words);
+		log_info("an API client runs %s", command_of(&session_request));
 		*response = (struct http_response){.take = exec_session_take, .take_ctx = session};
 	}
 }

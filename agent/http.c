@@ -17,6 +17,8 @@
 
 #define OUT_MAX    (256 * 1024)
 #define OUT_HEADER 512 /* the longest header that we write */
+/* Pieces of a stream in one wake-up, so that a client that reads fast does not keep the agent from its other work. */
+#define TURNS 4
 
 struct http_connection {
 	struct http_server *server;
@@ -30,6 +32,7 @@ struct http_connection {
 	void *take_ctx;
 	bool peer_done;                   /* the peer will send no more */
 	bool counted;                     /* the stream is one of HTTP_STREAMS_MAX */
+	bool more;                        /* the stream may have more, its turns are over */
 	uint64_t silent_us;               /* since when its next request is waited for */
 	const struct http_stream *stream; /* the body that is being sent, NULL: none */
 	void *stream_ctx;
@@ -82,6 +85,12 @@ static void connection_part(struct http_connection *connection)
 	farewell_send(loop, fd, NULL, 0);
 }
 
+/* Is it the peer's turn to take something? */
+static bool wants_out(const struct http_connection *connection)
+{
+	return connection->out_len > 0 || connection->more;
+}
+
 static void on_http_deadline(struct loop_timer *timer)
 {
 	struct http_connection *connection = timer->ctx;
@@ -89,7 +98,7 @@ static void on_http_deadline(struct loop_timer *timer)
 	int fd;
 
 	/* A peer in the middle of a request is told why; one that is idle or does not read is not. */
-	if (connection->in_len == 0 || connection->out_len > 0) {
+	if (connection->in_len == 0 || wants_out(connection)) {
 		connection_free(connection);
 		return;
 	}
@@ -163,8 +172,10 @@ static void respond(struct http_connection *connection, const struct http_reques
 	connection->server->fn(connection->server->ctx, request, &response);
 	connection->take = response.take;
 	connection->take_ctx = response.take_ctx;
-	if (response.take)
+	if (response.take) {
+		connection->server->counts.answers[1]++;
 		return;
+	}
 	limit_body(&response);
 	begin_stream(connection, &response);
 	/* A body without a length ends with the connection. */
@@ -285,7 +296,12 @@ static void fill_from_stream(struct http_connection *connection)
  * connection is gone. */
 static bool pump(struct http_connection *connection)
 {
-	while (connection->stream && connection->out_len == 0) {
+	connection->more = false;
+	for (int i = 0; connection->stream && connection->out_len == 0; i++) {
+		if (i == TURNS) {
+			connection->more = true;
+			break;
+		}
 		fill_from_stream(connection);
 		if (connection->stream && connection->out_len == 0)
 			break; /* nothing for now */
@@ -308,11 +324,11 @@ static bool await_stream(struct http_connection *connection)
 /* What the connection waits for next, and until when. Returns false if it is over. */
 static bool await_next(struct http_connection *connection, bool had_input)
 {
-	uint32_t events = connection->out_len > 0 ? EPOLLOUT : EPOLLIN;
+	uint32_t events = wants_out(connection) ? EPOLLOUT : EPOLLIN;
 
-	if (connection->out_len == 0 && connection->stream)
+	if (!wants_out(connection) && connection->stream)
 		return await_stream(connection);
-	if (connection->out_len == 0 && (connection->close_after || connection->peer_done)) {
+	if (!wants_out(connection) && (connection->close_after || connection->peer_done)) {
 		connection_part(connection);
 		return false;
 	}
@@ -320,7 +336,7 @@ static bool await_next(struct http_connection *connection, bool had_input)
 		connection_free(connection);
 		return false;
 	}
-	if (connection->out_len > 0)
+	if (wants_out(connection))
 		set_deadline(connection, HTTP_WRITE_S);
 	else if (connection->in_len == 0)
 		set_deadline(connection, HTTP_IDLE_S);
@@ -366,7 +382,7 @@ static void on_http_event(struct loop_source *source, uint32_t events)
 	bool had_input = connection->in_len > 0;
 	ssize_t n;
 
-	if (connection->out_len > 0) {
+	if (wants_out(connection)) {
 		/* The deadline is for the whole answer: it is not put off by a peer that takes a bit. */
 		if (flush_out(connection) && connection->out_len == 0)
 			serve(connection, false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * query.h - the part of a request behind the '?', pair by pair. Pure. Nothing that is asked for needs an escape, so none is
- * understood.
+ * understood, but the comma of a list (event_query.c).
  */
 #pragma once
 

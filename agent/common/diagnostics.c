@@ -109,6 +109,14 @@ static int fill_document(struct diagnostics *d)
 	return 0;
 }
 
+static int fill_events(struct diagnostics *d)
+{
+	if (!d->source.write_events)
+		return -ENOENT;
+	d->len = d->source.write_events(d->source.ctx, d->data + TAR_BLOCK, diagnostics_room(d));
+	return 0;
+}
+
 static int fill_mounts(struct diagnostics *d)
 {
 	_cleanup_close_ int fd = d->source.open_mounts
@@ -152,6 +160,7 @@ static const struct {
 	int (*fill)(struct diagnostics *d);
 } steps[] = {
 	{NULL, NULL, fill_document},
+	{"events.json", NULL, fill_events},
 	{"versions.txt", NULL, diagnostics_fill_versions},
 	{NULL, NULL, diagnostics_fill_log},
 	{"kernel.log", NULL, diagnostics_fill_kernel},

@@ -34,6 +34,8 @@ struct diagnostics_source {
 	int (*open_kmsg)(void);
 	int (*open_mounts)(void);
 	int (*look)(const char *path, uint64_t *total, uint64_t *used, uint64_t *free);
+	/* The last events, the newest that fit, a line each; NULL: there are none. Returns the length. */
+	size_t (*write_events)(void *ctx, char *buffer, size_t size);
 	void *ctx;
 };
 

@@ -131,7 +131,9 @@ static enum key_kind judge_name(const char *name, size_t len)
 	static const char *const lines[] = {"authorization", "cookie"};
 	static const char *const words[] = {"password", "passwd", "passphrase", "secret", "token",
 		"apikey", "accesskey", "privatekey", "credential", "registryauth"};
-	static const char *const parts[] = {"auth", "auths", "pass", "pwd", "pw", "sig"};
+	/* "verify", "signature": what makes an address of a registry's store good for whoever has it. */
+	static const char *const parts[] = {"auth", "auths", "pass", "passcode", "pwd", "pw", "psk",
+		"key", "sig", "signature", "verify"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		if (name_has(name, len, lines[i]))
@@ -430,7 +432,8 @@ static bool take_scheme(struct redact *r, size_t end)
 static bool take_shape(struct redact *r, size_t end)
 {
 	static const char *const shapes[] = {"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
-		"glpat-", "dckr_pat_", "dckr_oat_", "xoxb-", "xoxp-", "SWMTKN-", "eyJ"};
+		"glpat-", "dckr_pat_", "dckr_oat_", "xoxb-", "xoxp-", "SWMTKN-", "SWMKEY-", "AKIA",
+		"npm_", "hf_", "eyJ"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
 		size_t len = strlen(shapes[i]);
@@ -471,7 +474,7 @@ static bool take_key(struct redact *r, size_t end)
 	while (at < r->len && is_space(r->text[at]))
 		at++;
 	if (at < r->len && (r->text[at] == '=' || r->text[at] == ':'))
-		at += 1 + (size_t)begins(r, at, ":=");
+		at += 1 + (size_t)(begins(r, at, ":=") || begins(r, at, "=>"));
 	else if (!option || at == end)
 		return false;
 	while (at < r->len && is_space(r->text[at]))

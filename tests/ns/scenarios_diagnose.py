@@ -19,7 +19,7 @@ PLANTED = {
     "/root/.docker/config.json": '{"auths": {"r": {"auth": "%s-8"}}}\n',
 }
 WORDS = ("API-TOKEN=%s-9", "Authorization:_Bearer_%s-10", "https://me:%s-11@host/", "{password:%s-12}")
-MEMBERS = ("health.json", "services.json", "disk.json", "memory.json", "versions.txt", "logs/a.service.log",
+MEMBERS = ("health.json", "services.json", "disk.json", "memory.json", "events.json", "versions.txt", "logs/a.service.log",
            "logs/keel-agent.service.log", "config/keel.conf", "config/units.txt", "config/daemon.json", "config/wsl.conf",
            "config/kernel-command-line", "mounts", "storage.txt", "network.txt", "cgroups.txt", "processes.txt",
            "proc/pressure", "proc/meminfo", "proc/vmstat", "proc/zoneinfo", "proc/loadavg", "MANIFEST.txt")

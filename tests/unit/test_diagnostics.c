@@ -32,6 +32,16 @@ static const char *write_nothing(void *ctx, size_t *len)
 	return NULL;
 }
 
+static size_t write_events(void *ctx, char *buffer, size_t size)
+{
+	static const char line[] = "{\"event\":\"x\",\"secret\":\"hunter2\"}\n";
+
+	(void)ctx;
+	assert_int_equal(size, DIAGNOSTICS_MEMBER_MAX);
+	memcpy(buffer, line, sizeof(line) - 1);
+	return sizeof(line) - 1;
+}
+
 static int no_kmsg(void)
 {
 	return -EPERM;
@@ -84,6 +94,7 @@ static size_t collect(size_t piece)
 	static const struct diagnostics_source source = {
 		.documents = {{"one.json", write_document}, {"two.json", write_nothing}},
 		.open_kmsg = no_kmsg,
+		.write_events = write_events,
 	};
 	struct diagnostics *d;
 	size_t len = 0;
@@ -127,6 +138,8 @@ static void whole(void **state)
 	assert_null(memmem(archive, len, "hunter2", 7));
 	text = member("keel-diagnostics/one.json", &size);
 	assert_memory_equal(text, "{\"token\":\"***\"}\n", size);
+	text = member("keel-diagnostics/events.json", &size);
+	assert_memory_equal(text, "{\"event\":\"x\",\"secret\":\"***\"}\n", size);
 	/* The newest, in whole lines, over both of its files. */
 	text = member("keel-diagnostics/logs/big.service.log", &size);
 	assert_true(size > DIAGNOSTICS_MEMBER_MAX * 7 / 10 && size <= DIAGNOSTICS_MEMBER_MAX);

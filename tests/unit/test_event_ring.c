@@ -98,6 +98,39 @@ static void test_the_oldest_go(void **state)
 	}
 }
 
+/* As lines: the newest that fit whole, nothing of what was dropped, not a byte too far. */
+static void test_lines(void **state)
+{
+	static const char want[] =
+		"{\"id\":\"00000012345678ab-1\",\"event\":\"disk\",\"at_ms\":1234.567,"
+		"\"realtime_ms\":1700000000123,\"a\":1}\n"
+		"{\"id\":\"00000012345678ab-3\",\"event\":\"oom\",\"at_ms\":1234.567,"
+		"\"realtime_ms\":1700000000123}\n";
+	const char *second = strchr(want, '\n') + 1;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(event_ring_write(&ring, text, sizeof(text)), 0);
+	add(EVENT_DISK, "{\"a\":1}");
+	add(EVENT_DISK, "no object");
+	add(EVENT_OOM, "{}");
+	for (size_t size = 0; size <= sizeof(want); size++) {
+		memset(text, '#', sizeof(want) + 1);
+		len = event_ring_write(&ring, text, size);
+		if (size < sizeof(want))
+			assert_int_equal(len, size > strlen(second) ? strlen(second) : 0);
+		else
+			assert_int_equal(len, strlen(want));
+		assert_memory_equal(text, want + strlen(want) - len, len);
+		assert_int_equal(text[size], '#');
+	}
+	add_many(2 * EVENT_RING_SLOTS);
+	len = event_ring_write(&ring, text, sizeof(text));
+	text[len] = '\0';
+	assert_memory_equal(text, "{\"id\":\"00000012345678ab-260\"", 28);
+	assert_non_null(strstr(text, "\n{\"id\":\"00000012345678ab-515\""));
+}
+
 static void test_kinds(void **state)
 {
 	static const char *const bad[] = {"", "x", "statu", "statuss", "Status", "lost", "reset"};
@@ -158,9 +191,9 @@ static int parse(const char *query, const char *last_id, struct event_query *res
 static void test_query(void **state)
 {
 	static const char *const bad[] = {"kinds=", "kinds=x", "kinds=oom,", "kinds=,oom",
-		"kinds=oom,x", "kinds", "last_event_id=", "last_event_id=1", "since=x",
-		"last=", "last=x", "last=1234567890123456789", "follow=2", "follow=", "color=1",
-		"=1", "&"};
+		"kinds=oom,x", "kinds=oom%2C", "kinds=oom%2", "kinds=oom%2Dx", "kinds",
+		"last_event_id=", "last_event_id=1", "since=x", "last=", "last=x",
+		"last=1234567890123456789", "follow=2", "follow=", "color=1", "=1", "&"};
 	struct event_query query;
 
 	(void)state;
@@ -170,6 +203,8 @@ static void test_query(void **state)
 	assert_int_equal(parse("kinds=oom,service,oom&follow=0&last=7&", NULL, &query), 0);
 	assert_true(query.kinds == (1U << EVENT_OOM | 1U << EVENT_SERVICE) && !query.follow);
 	assert_true(query.start == EVENT_START_LAST && query.number == 7);
+	assert_int_equal(parse("kinds=oom%2Cservice%2coom,oom", NULL, &query), 0);
+	assert_true(query.kinds == (1U << EVENT_OOM | 1U << EVENT_SERVICE));
 	assert_int_equal(parse("since=00000012345678ab-5", NULL, &query), 0);
 	assert_true(query.start == EVENT_START_AFTER && query.life == LIFE && query.number == 5);
 	assert_int_equal(parse("last_event_id=00000012345678ab-6&follow=1", NULL, &query), 0);
@@ -411,6 +446,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup(test_times_come_first, set_up),
 	cmocka_unit_test_setup(test_what_is_no_line_is_dropped, set_up),
 	cmocka_unit_test_setup(test_the_oldest_go, set_up),
+	cmocka_unit_test_setup(test_lines, set_up),
 	cmocka_unit_test(test_kinds),
 	cmocka_unit_test(test_ids),
 	cmocka_unit_test(test_query),

@@ -249,6 +249,27 @@ static void test_health(void **state)
 		"\"reason\":\"the agent is being stopped\"}\n");
 }
 
+/* What differs in a number only is told once. */
+static void test_numbers_in_a_reason(void **state)
+{
+	static const struct {
+		const char *reason;
+		bool told;
+	} steps[] = {{"12 MiB of a1 are free", true}, {"9 MiB of a1 are free", false},
+		{"7 MiB of a1 are", true}, {"6 MiB of a1 are free", true},
+		{"6 MiB of a2 are free", true}, {"no MiB of a2 are free", true},
+		{"no MiB of a2 are free 1", true}, {"no MiB of a2 are free 20", false}};
+
+	(void)state;
+	begin();
+	facts.boot.state = BOOT_STATE_STOPPING;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		(void)strcpy(facts.boot.reason, steps[i].reason);
+		assert_int_equal(strstr(update(), steps[i].reason) != NULL, steps[i].told);
+		assert_string_equal(update(), "");
+	}
+}
+
 static void set_service(enum service_state state, uint32_t restarts, uint64_t exit_us)
 {
 	facts.services[2] = (struct control_service){.name = "a.service",
@@ -605,6 +626,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_beats, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_stalled, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_health, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_numbers_in_a_reason, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_stages, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_engine, set_up, tear_down),

@@ -444,6 +444,18 @@ static void count_close(void *ctx)
 	streams_closed++;
 }
 
+static unsigned int pieces_read;
+
+static ssize_t read_without_end(void *ctx, char *buffer, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	pieces_read++;
+	buffer[0] = 'x';
+	return 1;
+}
+
+static const struct http_stream flood = {.read = read_without_end, .close = count_close};
 static const struct http_stream endless = {.read = read_nothing, .close = count_close};
 static const struct http_stream brief = {.read = read_nothing, .close = count_close, .brief = true};
 
@@ -458,7 +470,9 @@ static void stream_request(void *ctx, const struct http_request *request,
 	}
 	*response = (struct http_response){.status = 200,
 		.type = "text/plain",
-		.stream = http_request_path_is(request, "/brief") ? &brief : &endless};
+		.stream = http_request_path_is(request, "/brief")   ? &brief
+			  : http_request_path_is(request, "/flood") ? &flood
+								    : &endless};
 }
 
 static bool has_head(void)
@@ -509,6 +523,31 @@ static void test_too_many_streams(void **state)
 	assert_int_equal(streams_closed, HTTP_STREAMS_MAX + 3);
 }
 
+/* A stream that always has more, for a client that always has room: others are served in between. That the client has sent all
+ * that it will is no reason to end it; that it is gone is. */
+static void test_a_flood_lets_others_in(void **state)
+{
+	int flooded;
+
+	(void)state;
+	server.fn = stream_request;
+	streams_closed = pieces_read = 0;
+	open_peer();
+	flooded = peer.fd;
+	say("GET /flood HTTP/1.1\r\nHost: k\r\n\r\n");
+	assert_int_equal(shutdown(flooded, SHUT_WR), 0);
+	assert_int_equal(loop_once(&loop), 0);
+	assert_in_range(pieces_read, 1, 16);
+	assert_int_equal(loop_once(&loop), 0);
+	assert_in_range(pieces_read, 2, 32);
+	ask("GET /livez HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 200 ");
+	assert_int_equal(streams_closed, 0);
+	close_p(&peer.fd);
+	close_p(&flooded);
+	LOOP_UNTIL(&loop, server.count == 0);
+	assert_int_equal(streams_closed, 1);
+}
+
 /* A query that a path does not know; an empty one is none. */
 static void test_queries(void **state)
 {
@@ -547,6 +586,7 @@ static void test_upgrade(void **state)
 	LOOP_UNTIL(&loop, closed());
 	assert_int_equal(server.count, 0);
 	assert_memory_equal(peer.text, "HTTP/1.1 101 ", 13);
+	assert_true(server.counts.answers[1] == 1);
 	assert_memory_equal(peer.text + peer.len - (sizeof(answer) - 1), answer,
 		sizeof(answer) - 1);
 	close_p(&peer.fd);
@@ -595,6 +635,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_most_silent_makes_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_streams, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_flood_lets_others_in, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_queries, set_up, tear_down),
 	};
 

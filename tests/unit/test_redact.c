@@ -76,6 +76,11 @@ static void keys(void **state)
 		{"x password=hunter2 y", "x password=*** y"},
 		{"x PASSWORD: hunter2 y", "x PASSWORD: *** y"},
 		{"x password := hunter2", "x password := ***"},
+		{"x password => hunter2 y", "x password => *** y"},
+		{"x ENCRYPTION_KEY=abc y", "x ENCRYPTION_KEY=*** y"},
+		{"x passcode=123 psk=abc", "x passcode=*** psk=***"},
+		{"x https://h/a?X-Amz-Signature=abc&b", "x https://h/a?X-Amz-Signature=***"},
+		{"x https://h/data?verify=1-abc%3D y", "x https://h/data?verify=*** y"},
 		{"x DB_PASSWORD='a b' y", "x DB_PASSWORD='***' y"},
 		{"x MY_API-KEY=\"a\\\"b\" y", "x MY_API-KEY=\"***\" y"},
 		{"x FOO_TOKEN=`abc` y", "x FOO_TOKEN=`***` y"},
@@ -111,7 +116,8 @@ static void keys(void **state)
 	};
 	static const char *const same[] = {"tokens are counted", "the password was wrong",
 		"author: me", "passing=1", "bypass_x=1", "token", "environment: production",
-		"environment", "env=1", "env: x", "docker_host=a", "a_b=c"};
+		"environment", "env=1", "env: x", "docker_host=a", "a_b=c", "keys=1", "monkey=1",
+		"/a.key"};
 
 	(void)state;
 	pairs(list, ARRAY_SIZE(list));
@@ -172,6 +178,8 @@ static void others(void **state)
 			"-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----**"},
 		{"-----BEGIN RSA PRIVATE KEY-----\nabc", "-----BEGIN RSA PRIVATE KEY-----***"},
 		{"a ghp_0123456789abcdefXYZ b", "a ghp_*** b"},
+		{"a SWMKEY-1-0123456789abcdefXYZ b", "a SWMKEY-*** b"},
+		{"a AKIA0123456789ABCDEF b", "a AKIA*** b"},
 		{"a eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc b", "a eyJ*** b"},
 	};
 	static const char *const same[] = {"basic authentication failed", "Basic", "Bearer",

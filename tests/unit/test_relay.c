@@ -122,7 +122,8 @@ static void test_close_of_one_side_ends_all(void **state)
 {
 	(void)state;
 	close_p(&left);
-	assert_int_equal(loop_once(&loop), 0); /* one look tells an end of all from one of the input */
+	assert_int_equal(loop_once(&loop),
+		0); /* one look tells an end of all from one of the input */
 	assert_int_equal(done, 1);
 	expect_end(right);
 }

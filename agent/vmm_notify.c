@@ -38,6 +38,8 @@ static void failed(struct vmm_notify *notify, int error)
 	uint32_t random = 0;
 
 	hang_up(notify);
+	/* What listens next may be of another type, and a transport may be there by then that has datagrams. */
+	notify->rung = 0;
 	if (notify->failures == 0)
 		log_info("vmm.notify_socket: %s; trying again", strerror(-error));
 	if (++notify->failures >= VMM_NOTIFY_TRIES)

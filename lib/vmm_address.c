@@ -85,12 +85,15 @@ static int base64_digit(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* RFC 4648, section 4; the padding may be left out. A NUL in it is nothing that an address has. */
+/* RFC 4648, section 4; the padding may be left out. A NUL in it is nothing that an address has. Of what is no good the
+ * value is "". */
 static int decode(const char *text, char value[VMM_VALUE_MAX])
 {
+	char decoded[VMM_VALUE_MAX] = "";
 	size_t digits = strcspn(text, "="), len = 0;
 	uint32_t bits = 0;
 
+	value[0] = '\0';
 	if (digits % 4 == 1 || strspn(text + digits, "=") != strlen(text + digits) ||
 		strlen(text + digits) > 2)
 		return -EINVAL;
@@ -102,11 +105,12 @@ static int decode(const char *text, char value[VMM_VALUE_MAX])
 		bits = bits << 6 | (uint32_t)digit;
 		if (i % 4 == 0)
 			continue;
-		value[len] = (char)(bits >> (6 - 2 * (i % 4)));
-		if (value[len] == '\0' || len + 1 == VMM_VALUE_MAX)
+		decoded[len] = (char)(bits >> (6 - 2 * (i % 4)));
+		if (decoded[len] == '\0' || len + 1 == VMM_VALUE_MAX)
 			return -EINVAL;
 		len++;
 	}
+	memcpy(value, decoded, len);
 	value[len] = '\0';
 	return 0;
 }
@@ -117,6 +121,7 @@ static int take(const char *text, bool binary, char value[VMM_VALUE_MAX])
 
 	if (binary)
 		return decode(text, value);
+	value[0] = '\0';
 	if (len >= VMM_VALUE_MAX)
 		return -EINVAL;
 	memcpy(value, text, len + 1);

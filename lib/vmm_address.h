@@ -32,6 +32,6 @@ struct vmm_address {
 /* 0 or -EINVAL. A CID and a port must be there. Pure. */
 int vmm_address_parse(const char *text, struct vmm_address *address) MUST_CHECK;
 /* The credential's value out of a command line, or an SMBIOS structure table (DSP0134, section 6): 0, -ENOENT, or -EINVAL
- * (base64 that is none; longer than any address). Pure. */
+ * and "" (base64 that is none; longer than any address). Pure. */
 int vmm_address_from_cmdline(const char *text, size_t len, char value[VMM_VALUE_MAX]) MUST_CHECK;
 int vmm_address_from_smbios(const uint8_t *table, size_t len, char value[VMM_VALUE_MAX]) MUST_CHECK;

@@ -52,6 +52,10 @@ static size_t side_write(struct relay_side *side, const char *data, size_t len)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			break;
+		if (n < 0 && errno == EINVAL && side->pipe.out >= 0) {
+			side->peer->copies = true;
+			break;
+		}
 		if (n <= 0) {
 			side->write_done = true;
 			side_drop_waiting(side);
@@ -82,6 +86,21 @@ static void side_keep(struct relay_side *side, const char *data, size_t len)
 	side->waiting_len = len;
 }
 
+/* What waits in the pipe is to wait in memory: splice(2) cannot write to this side. */
+static void side_empty_pipe(struct relay_side *side)
+{
+	ssize_t n = read(side->pipe.out, shared_chunk, sizeof(shared_chunk));
+	bool all = n == (ssize_t)side->waiting_len;
+
+	relay_pipe_give(&side->pipe, all);
+	if (all) {
+		side_keep(side, shared_chunk, side->waiting_len);
+		return;
+	}
+	side_gone(side);
+	side_gone(side->peer);
+}
+
 static void side_flush(struct relay_side *side)
 {
 	const char *data = side->waiting ? side->waiting + side->waiting_start : NULL;
@@ -91,8 +110,13 @@ static void side_flush(struct relay_side *side)
 		return;
 	side->waiting_start += done;
 	side->waiting_len -= done;
-	if (side->waiting_len == 0)
+	if (side->waiting_len == 0) {
 		relay_pipe_give(&side->pipe, true);
+	} else if (side->pipe.out >= 0 && side->peer->copies) {
+		side_empty_pipe(side);
+		if (!side->write_done)
+			side_flush(side);
+	}
 }
 
 static bool side_readable(const struct relay_side *side)
@@ -258,12 +282,18 @@ static void on_relay_event(struct loop_source *source, uint32_t events)
 	struct relay_side *side = source->ctx;
 	bool was_readable = side_readable(side);
 
-	if (side->waiting_len > 0 && !side->write_done)
+	/* Room again: what comes next may fill it at once, and then nobody's events change. */
+	if (side->waiting_len > 0 && !side->write_done) {
 		side_flush(side);
+		side_read(side->peer);
+	}
 	if (was_readable)
 		side_read(side);
 	else if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		side_check_alive(side);
+	/* All was read, and it hears nothing either. */
+	if (side->read_done && (events & EPOLLHUP) != 0 && !side->write_done)
+		side_gone(side);
 	relay_settle(side->relay);
 }
 

@@ -44,7 +44,7 @@ struct relay_side {
 	bool read_done;         /* nothing more comes from it */
 	bool write_done;        /* nothing more can or shall be written to it */
 	bool bulk;              /* its last read brought much */
-	bool copies;            /* splice(2) cannot read it */
+	bool copies;            /* splice(2) cannot read it, or not write to its peer */
 	char *waiting;          /* RELAY_CHUNK bytes, mapped at the first need; NULL until then */
 	struct relay_pipe pipe; /* if it has one, what waits is in there */
 	size_t waiting_start, waiting_len;

@@ -28,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rc = vmm_address_from_cmdline((const char *)copy, size - 1, value);
 	free(copy);
 	FUZZ_CHECK(rc == 0 || rc == -ENOENT || rc == -EINVAL);
+	FUZZ_CHECK(rc != -EINVAL || value[0] == '\0');
 	if (rc < 0)
 		return 0;
 	FUZZ_CHECK(memchr(value, '\0', sizeof(value)));

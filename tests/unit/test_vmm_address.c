@@ -122,7 +122,9 @@ static void test_base64(void **state)
 		if (strcmp(bad[i], "=") == 0 || strchr(bad[i], ' '))
 			continue; /* an empty value; a word's end */
 		strcpy(line + prefix, bad[i]);
+		memset(value, 'x', sizeof(value));
 		assert_int_equal(vmm_address_from_cmdline(line, strlen(line), value), -EINVAL);
+		assert_int_equal(value[0], '\0'); /* it goes into a message */
 	}
 	/* 127 characters are the most. */
 	memset(line + prefix, 'Q', 172);
@@ -131,7 +133,9 @@ static void test_base64(void **state)
 	assert_int_equal(strlen(value), VMM_VALUE_MAX - 1);
 	line[prefix + 170] = 'Q';
 	line[prefix + 171] = '\0';
+	memset(value, 'x', sizeof(value));
 	assert_int_equal(vmm_address_from_cmdline(line, strlen(line), value), -EINVAL);
+	assert_int_equal(value[0], '\0');
 }
 
 /* A structure without strings, one with two, OEM strings, the end-of-table structure. */

@@ -121,6 +121,25 @@ static void test_comes_late(void **state)
 	LOOP_UNTIL(&loop, notify.failures == 0);
 }
 
+/* What listened was replaced by one with datagrams. */
+static void test_comes_back_as_another_type(void **state)
+{
+	(void)state;
+	listen_monitor(SOCK_STREAM);
+	vmm_notify_update(&notify);
+	expect_message(SOCK_STREAM, "X_SYSTEMD_HOSTNAME=keel");
+	expect_message(SOCK_STREAM, "STATUS=starting: waiting for the first word of PID 1");
+	LOOP_UNTIL(&loop, notify.len == 0);
+	close_p(&monitor);
+	(void)unlink(address.path);
+	listen_monitor(SOCK_DGRAM);
+	strcpy(facts.services[0].name, "a.service");
+	facts.services[0].state = SERVICE_STATE_ACTIVE;
+	vmm_notify_update(&notify);
+	expect_message(SOCK_DGRAM, "X_SYSTEMD_UNIT_ACTIVE=a.service");
+	LOOP_UNTIL(&loop, notify.failures == 0);
+}
+
 static void test_never_comes(void **state)
 {
 	(void)state;
@@ -299,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_type, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_comes_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_comes_back_as_another_type, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_never_reads, set_up, tear_down),

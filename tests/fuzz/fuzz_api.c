@@ -16,6 +16,7 @@
 #include "agent/api.h"
 #include "agent/disk_request.h"
 #include "agent/http.h"
+#include "agent/report.h"
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -68,21 +69,28 @@ static const char *const methods[] = {
 static const char *const paths[] = {"/v1/services", "/v1/logs/docker", "/v1/logs/a%40b",
 	"/v1/shutdown", "/v1/disk", "/v1/disk/list", "/v1/disk/trim", "/v1/disk/grow",
 	"/v1/disk/release", "/v1/disk/repair", "/v1/disk/init", "/v1/disk/adopt",
-	"/v1/memory/reclaim", "/v1/memory/target", "/v1/memory/mode", "/livez", "/readyz", "/",
+	"/v1/memory/reclaim", "/v1/memory/target", "/v1/memory/mode", "/v1/clock", "/v1/events",
+	"/v1/exec", "/livez", "/readyz", "/",
 	"/v1/disk/", "/v1/logs/..%2f..", "/none", "/livez/"};
-/* They read a dozen files of the kernel's: seldom, or there would be time for little else. */
-static const char *const slow_paths[] = {"/v1/health", "/v1/memory", "/metrics"};
+/* They read dozens of files of the kernel's: seldom, or there would be time for little else. */
+static const char *const slow_paths[] = {
+	"/v1/health", "/v1/memory", "/metrics", "/v1/diagnostics"};
 static const char *const queries[] = {"", "?", "?progress=1", "?progress=2", "?lines=2&follow=1",
-	"?since_us=0", "?x=1", "?&&", "?%", "?lines=99999999999999999999"};
+	"?since_us=0", "?x=1", "?&&", "?%", "?lines=99999999999999999999",
+	"?last=300&follow=0", "?kinds=disk,clock", "?kinds=disk,", "?since=0123456789abcdef-1",
+	"?names=node-exporter"};
 static const char *const bodies[] = {"", "{}", "{\"action\":\"poweroff\"}",
 	"{\"action\":\"reboot\",\"x\":[1,2]}", "{\"bytes\":\"all\",\"timeout_ms\":1}",
 	"{\"bytes\":1}", "{\"bytes\":null}", "{\"mode\":\"off\"}",
 	"{\"uuid\":\"a-b\",\"device\":\"/dev/sda\"}", "{\"device\":\"/dev/../etc/passwd\"}",
-	"{\"uuid\":\"-x\"}", "[", "[[[[[[[[[[[[[[[[[[[[", "\"text\"",
+	"{\"uuid\":\"-x\"}", "{\"realtime_ms\":1e15}", "{\"realtime_us\":1771000000123456}",
+	"{\"realtime_us\":-9223372036854775808,\"uncertainty_ms\":0.5}", "{\"argv\":[\"a\"]}",
+	"{\"tty\":true,\"rows\":1,\"cols\":65535,\"term\":\"x\"}", "{\"argv\":[\"\"]}", "[", "[[[[[[[[[[[[[[[[[[[[", "\"text\"",
 	"GET /livez HTTP/1.1\r\nHost: k\r\n\r\n", "0\r\n\r\nPOST /v1/shutdown HTTP/1.1\r\n"};
 static const char *const fields[] = {"", "Accept: */*\r\n", "X: a\r\nY:  b \r\n",
 	"Connection: keep-alive\r\n", "Content-Type: text/plain\r\n", "Expect: 100-continue\r\n",
-	"User-Agent: curl/8.0\r\nAccept-Encoding: gzip, br\r\n", "Upgrade: h2c\r\n"};
+	"User-Agent: curl/8.0\r\nAccept-Encoding: gzip, br\r\n", "Upgrade: h2c\r\n",
+	"Connection: Upgrade\r\nUpgrade: keel-exec/1\r\n", "Last-Event-ID: 0123456789abcdef-1\r\n"};
 
 enum {
 	HEAD_HOST_MISSING = 1,

@@ -72,7 +72,9 @@ static const char *const paths[] = {"/v1/services", "/v1/logs/docker", "/v1/logs
 	"/v1/memory/reclaim", "/v1/memory/target", "/v1/memory/mode", "/v1/clock", "/v1/events",
 	"/v1/exec", "/livez", "/readyz", "/", "/v1/disk/", "/v1/logs/..%2f..", "/none", "/livez/"};
 /* They read dozens of files of the kernel's: seldom, or there would be time for little else. */
-static const char *const slow_paths[] = {"/v1/health", "/v1/memory", "/metrics", "/v1/diagnostics"};
+static const char *const slow_paths[] = {"/v1/health", "/v1/memory", "/metrics"};
+/* Hundreds of files, and what is in them: one byte means it. */
+static const char slowest_path[] = "/v1/diagnostics";
 static const char *const queries[] = {"", "?", "?progress=1", "?progress=2", "?lines=2&follow=1",
 	"?since_us=0", "?x=1", "?&&", "?%", "?lines=99999999999999999999", "?last=300&follow=0",
 	"?kinds=disk,clock", "?kinds=disk,", "?since=0123456789abcdef-1", "?names=node-exporter"};
@@ -168,6 +170,8 @@ static const char *take_path(struct input *input)
 {
 	uint8_t byte = take(input);
 
+	if (byte == 0xff)
+		return slowest_path;
 	return byte < 0xfa ? CHOOSE(paths, byte) : CHOOSE(slow_paths, byte);
 }
 

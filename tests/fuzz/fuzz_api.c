@@ -70,11 +70,10 @@ static const char *const paths[] = {"/v1/services", "/v1/logs/docker", "/v1/logs
 	"/v1/shutdown", "/v1/disk", "/v1/disk/list", "/v1/disk/trim", "/v1/disk/grow",
 	"/v1/disk/release", "/v1/disk/repair", "/v1/disk/init", "/v1/disk/adopt",
 	"/v1/memory/reclaim", "/v1/memory/target", "/v1/memory/mode", "/v1/clock", "/v1/events",
-	"/v1/exec", "/livez", "/readyz", "/", "/v1/disk/", "/v1/logs/..%2f..", "/none", "/livez/"};
+	"/v1/exec", "/livez", "/readyz", "/", "/v1/disk/", "/v1/logs/..%2f..", "/none", "/livez/",
+	"/v1/diagnostics"};
 /* They read dozens of files of the kernel's: seldom, or there would be time for little else. */
 static const char *const slow_paths[] = {"/v1/health", "/v1/memory", "/metrics"};
-/* Hundreds of files, and what is in them: one byte means it. */
-static const char slowest_path[] = "/v1/diagnostics";
 static const char *const queries[] = {"", "?", "?progress=1", "?progress=2", "?lines=2&follow=1",
 	"?since_us=0", "?x=1", "?&&", "?%", "?lines=99999999999999999999", "?last=300&follow=0",
 	"?kinds=disk,clock", "?kinds=disk,", "?since=0123456789abcdef-1", "?names=node-exporter"};
@@ -170,8 +169,6 @@ static const char *take_path(struct input *input)
 {
 	uint8_t byte = take(input);
 
-	if (byte == 0xff)
-		return slowest_path;
 	return byte < 0xfa ? CHOOSE(paths, byte) : CHOOSE(slow_paths, byte);
 }
 
@@ -184,6 +181,9 @@ static void take_request(struct input *input, struct dialogue *dialogue)
 	const char *method = CHOOSE(methods, take(input)), *path = take_path(input);
 	size_t body_len;
 
+	/* Of the archive its head will do: it is made of hundreds of files. */
+	if (strcmp(path, "/v1/diagnostics") == 0 && strcmp(method, "GET") == 0)
+		method = "HEAD";
 	if (head & HEAD_EMPTY_LINE)
 		put_text(dialogue, "\r\n");
 	put_text(dialogue, method);
@@ -271,7 +271,7 @@ static void settle(struct loop *loop)
 		FUZZ_CHECK(loop_once(loop) >= 0);
 }
 
-static char answers[16 * 1024 * 1024];
+static char answers[2 * 1024 * 1024];
 static size_t answers_len;
 
 /* All that there is for now, however often the socket is full. */
@@ -370,15 +370,11 @@ static void check_body(const char *head, const char *body, size_t len)
 	yyjson_doc_free(doc);
 }
 
-/* A body without a length: the connection's last. Events are whole, and so is an archive; a HEAD has neither. */
+/* A body without a length: the connection's last. Events are whole; a HEAD has none. */
 static void check_stream(const char *head, const char *body, size_t len)
 {
 	FUZZ_CHECK(strstr(head, "Connection: close\r\n"));
-	if (len == 0)
-		return;
-	if (strstr(head, "application/x-tar\r\n"))
-		FUZZ_CHECK(len % 512 == 0);
-	else
+	if (len > 0)
 		FUZZ_CHECK(strstr(head, "text/event-stream\r\n") &&
 			   memcmp(body, "retry: ", 7) == 0 &&
 			   memcmp(body + len - 2, "\n\n", 2) == 0);

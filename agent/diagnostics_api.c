@@ -36,11 +36,12 @@ static const char *write_disk(void *ctx, size_t *len)
 	return document_write_disk(known, len);
 }
 
-/* With the history. */
+/* With pressure and history. */
 static const char *write_memory(void *ctx, size_t *len)
 {
 	(void)ctx;
 	system_read_facts(&system_facts, known);
+	system_read_pressure(&system_facts);
 	return document_write_memory(known, &system_facts, len);
 }
 

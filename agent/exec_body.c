@@ -90,6 +90,17 @@ static int take_number(yyjson_val *value, uint16_t *number)
 	return 0;
 }
 
+/* Another member, or one twice, would run something else than was meant: a login shell instead of a command. */
+static bool has_only_ours(yyjson_val *root)
+{
+	static const char *const ours[] = {"argv", "tty", "rows", "cols", "term"};
+	size_t known = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		known += yyjson_obj_get(root, ours[i]) != NULL;
+	return known == yyjson_obj_size(root);
+}
+
 int exec_body_parse(const char *body, size_t len, struct runner_session_request *session,
 	const char **wrong)
 {
@@ -107,7 +118,7 @@ int exec_body_parse(const char *body, size_t len, struct runner_session_request 
 		       : yyjson_read_opts((char *)(uintptr_t)body, len, YYJSON_READ_NOFLAG, &alc,
 				 NULL);
 	root = yyjson_doc_get_root(doc);
-	if (len > 0 && !yyjson_is_obj(root))
+	if (len > 0 && (!yyjson_is_obj(root) || !has_only_ours(root)))
 		return -EINVAL;
 	tty = yyjson_obj_get(root, "tty");
 	*wrong = "tty must be true or false";

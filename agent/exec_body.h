@@ -6,7 +6,7 @@
 
 #include "agent/runner.h"
 
-/* {"argv":[…],"tty":true,"rows":24,"cols":80,"term":"xterm"}, all optional: without argv a login shell. 0; -EINVAL and what is
- * wrong of it, a sentence. */
+/* {"argv":[…],"tty":true,"rows":24,"cols":80,"term":"xterm"}, all optional and nothing else: without argv a login shell. 0;
+ * -EINVAL and what is wrong of it, a sentence. */
 int exec_body_parse(const char *body, size_t len, struct runner_session_request *session,
 	const char **wrong) MUST_CHECK;

@@ -61,15 +61,15 @@ class OpenApi:
         return set(self.strict["components"]["schemas"][schema]["enum"])
 
     def complain(self, operation, status, kind, body):
-        """What is wrong with an answer, or None. `body` None: it has none to look at."""
+        """What is wrong with an answer, or None. `kind` None: it has no content; `body` None: none to look at."""
         responses = operation["responses"]
         response = self.follow(responses[str(status)] if str(status) in responses else responses["default"])
         if str(status) not in responses and status < 400:
             return f"status {status} is not declared"
-        contents = {name.lower(): content for name, content in response["content"].items()}
+        contents = {name.lower(): content for name, content in response.get("content", {}).items()} or {None: {}}
         if kind not in contents:
-            return f"status {status}: content type {kind!r} is none of {sorted(contents)}"
-        if body is None:
+            return f"status {status}: content type {kind!r} is none of {list(contents)}"
+        if body is None or "schema" not in contents[kind]:
             return None
         return self.complain_of_body(contents[kind]["schema"], kind, body)
 
@@ -82,11 +82,27 @@ class OpenApi:
                 values = [json.loads(text) if "json" in kind else text]
         except ValueError as error:
             return f"{kind}: {error}: {body[:200]!r}"
-        validator = DRAFT({**schema, "components": self.strict["components"]})
         for value in values:
-            for error in validator.iter_errors(value):
-                best = jsonschema.exceptions.best_match([error])
-                return f"{best.json_path}: {best.message[:300]}"
+            wrong = self.complain_of_value(schema, value)
+            if wrong:
+                return wrong
+        return self.complain_of_events(text) if kind == "text/event-stream" else None
+
+    def complain_of_value(self, schema, value):
+        for error in DRAFT({**schema, "components": self.strict["components"]}).iter_errors(value):
+            best = jsonschema.exceptions.best_match([error])
+            return f"{best.json_path}: {best.message[:300]}"
+        return None
+
+    def complain_of_events(self, text):
+        schemas = self.strict["components"]["schemas"]["EventData"]["properties"]
+        for kind, data in re.findall(r"^event: (.*)\ndata: (.*)\n\n", text, re.M):
+            try:
+                wrong = self.complain_of_value(schemas[kind], json.loads(data))
+            except (KeyError, ValueError) as error:
+                wrong = repr(error)
+            if wrong:
+                return f"event {kind}: {wrong}: {data[:300]}"
         return None
 
 

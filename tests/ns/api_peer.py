@@ -74,16 +74,18 @@ class Peer:
         status, fields = self.head()
         if status is None:
             raise AssertionError(f"no answer: {self.pending!r}")
-        if head or status == 100:
-            return status, fields, b""
+        return status, fields, b"" if head or status == 100 else self.body(fields)
+
+    def body(self, fields):
+        """The body of an answer whose head was read."""
         if "content-length" not in fields:
-            return status, fields, self.rest()
+            return self.rest()
         length = int(fields["content-length"])
         while len(self.pending) < length:
             if not self.more():
                 raise AssertionError(f"{len(self.pending)} of {length} bytes")
         body, self.pending = self.pending[:length], self.pending[length:]
-        return status, fields, body
+        return body
 
 
 def request(path, method="GET", body=None, fields=""):

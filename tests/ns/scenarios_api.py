@@ -6,6 +6,7 @@ field that it does not name. scenarios_api_peers.py has the peers that misbehave
 """
 import json
 import subprocess
+import time
 
 import openapi
 from api_peer import SOCKET, Peer, agent_guest, ask, request
@@ -23,8 +24,15 @@ GOOD_BODIES = {"/v1/memory/reclaim": (b'{"bytes":"all","timeout_ms":2000}', b'{"
                "/v1/disk/trim": (b"", b"{}"), "/v1/disk/grow": (b"", b"{}"), "/v1/disk/release": (b"", b"{}"),
                "/v1/disk/repair": (b"", b'{"uuid":"none"}'),
                "/v1/disk/init": (b'{"uuid":"none","device":"/dev/none"}',),
-               "/v1/disk/adopt": (b'{"uuid":"none","device":"/dev/none"}',)}
-QUERIES = {"progress": ("0", "1"), "lines": ("0", "5"), "follow": ("0",), "since_us": ("0", "999999999999999")}
+               "/v1/disk/adopt": (b'{"uuid":"none","device":"/dev/none"}',),
+               # No guest of this suite may set the clock: it is refused, or left.
+               "/v1/clock": (b'{"realtime_us":%d,"uncertainty_ms":60000}' % (time.time_ns() // 1000),
+                             b'{"realtime_ms":0.5}'),
+               "/v1/exec": (b"", b"{}", b'{"argv":["true"]}', b'{"tty":true,"rows":9,"cols":9,"term":"vt100"}')}
+FIELDS = {"/v1/exec": "Connection: Upgrade\r\nUpgrade: keel-exec/1\r\n"}
+QUERIES = {"progress": ("0", "1"), "lines": ("0", "5"), "follow": ("0", "1"), "since_us": ("0", "999999999999999"),
+           "kinds": ("disk", "status,clock&follow=0"), "last_event_id": ("0123456789abcdef-7",),
+           "since": ("0123456789abcdef-7&follow=0",), "last": ("3", "256&follow=0"), "names": ("node-exporter",)}
 BAD_QUERIES = ("unknown=1", "progress=2", "lines=x", "follow", "%", "&", "lines=-1&follow=7")
 
 
@@ -64,19 +72,24 @@ class Caller:
         self.guest, self.api = guest, api
         self.seen = set()
 
-    def call(self, operation, path, method, body=None):
+    def call(self, operation, path, method, body=None, fields=None):
+        """`fields` of the request: those that the route needs, or others."""
         with Peer(self.guest) as peer:
-            peer.send(request(path, method, body))
-            if "follow=1" in path:
-                status, fields = peer.head()
+            peer.send(request(path, method, body, FIELDS.get(path, "") if fields is None else fields))
+            status, fields = peer.head()
+            check(status, f"{method} {path}: no answer")
+            kind = fields.get("content-type", "").lower() or None
+            if status == 101:
+                equal(fields["upgrade"], "keel-exec/1", path)
+                peer.end()  # it hangs up on what it began
+                peer.rest()
                 body = None
             else:
-                status, fields, body = peer.answer(head=method == "HEAD")
-        kind = fields["content-type"].lower()
-        equal(fields["cache-control"], "no-store", f"{method} {path}")
-        wrong = self.api.complain(operation, status, kind, None if method == "HEAD" else body)
+                equal(fields["cache-control"], "no-store", f"{method} {path}")
+                body = None if "follow=1" in path or kind == "text/event-stream" and "follow=0" not in path else peer.body(fields)
+        wrong = self.api.complain(operation, status, kind, body)
         check(not wrong, f"{method} {path} {status}: {wrong}")
-        if "problem" in kind and body:
+        if body and "problem" in kind:
             problem = json.loads(body)
             equal((problem["status"], problem["message"]), (status, problem["detail"]), path)
             self.seen.add((status, problem["code"]))
@@ -107,9 +120,10 @@ def call_route(caller, path, method, operation, name="keel-agent.service"):
         for body in BAD_BODIES:
             if body not in bodies:
                 equal(caller.call(operation, path, method, body)[0], 400, f"{path} {body[:40]}")
-    allow = "GET, HEAD" if method == "GET" else "POST"
+    known = [word.upper() for word in openapi.METHODS if word in caller.api.strict["paths"][route]]
+    allow = ", ".join({"GET": "GET, HEAD"}.get(word, word) for word in known)
     for other in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get"):
-        if other != method:
+        if other not in known:
             status, fields, body = ask(caller.guest, path, other)
             equal((status, fields["allow"]), (405, allow), f"{other} {path}")
             check(not caller.api.complain(operation, status, fields["content-type"], body), f"{other} {path}")
@@ -131,17 +145,18 @@ def call_head(caller, path):
           skip=unavailable)
 def contract(test):
     api = openapi.OpenApi()
-    with data_disk("256M") as disk, agent_guest(disk=disk, seconds=180) as guest:
+    with data_disk("256M") as disk, agent_guest("[debug]\nshell = yes\n", disk=disk, seconds=180) as guest:
         caller = Caller(guest, api)
         guest.retry(lambda: ask(guest, "/v1/logs/keel-agent")[0] == 200, "the agent has written something")
         for path, method, operation in api.operations():
             with test.step(f"{method} {path}"):
                 call_route(caller, path, method, operation)
         with test.step("HEAD"):
-            for path in ("/v1/health", "/v1/services", "/v1/disk", "/v1/memory", "/metrics", "/livez", "/readyz", "/none"):
+            for path in ("/v1/health", "/v1/services", "/v1/disk", "/v1/memory", "/v1/clock", "/metrics", "/livez", "/readyz", "/none"):
                 call_head(caller, path)
-            status, fields, _ = ask(guest, "/v1/logs/keel-agent", "HEAD")
-            equal((status, fields["connection"]), (200, "close"), "HEAD of a stream")
+            for path in ("/v1/logs/keel-agent", "/v1/events", "/v1/diagnostics"):
+                status, fields, _ = ask(guest, path, "HEAD")
+                equal((status, fields["connection"]), (200, "close"), f"HEAD of a stream: {path}")
         logs = api.strict["paths"]["/v1/logs/{name}"]["get"]
         with test.step("a log that is followed, one that is not there, names with escapes"):
             caller.call(logs, "/v1/logs/keel-agent?follow=1", "GET")
@@ -156,6 +171,16 @@ def contract(test):
             kind = caller.call(trim, "/v1/disk/trim?progress=1", "POST")[1]["content-type"]
             equal(kind, "application/x-ndjson", "lines")
             check({(404, "no-such-device"), (400, "bad_body"), (400, "bad_query")} <= caller.seen, caller.seen)
+        with test.step("a session is asked for with its protocol"):
+            shell = api.strict["paths"]["/v1/exec"]["post"]
+            for fields in ("", "Upgrade: keel-exec/1\r\n", "Connection: Upgrade\r\nUpgrade: keel-exec/2\r\n"):
+                equal(caller.call(shell, "/v1/exec", "POST", b"{}", fields), (426, "upgrade_required"), fields)
+        with test.step("every event that is kept, and what a stream begins with after a foreign id"):
+            events = api.strict["paths"]["/v1/events"]["get"]
+            equal(caller.call(events, "/v1/events?follow=0", "GET", fields="Last-Event-ID: of another\r\n")[0], 200, "foreign")
+            text = ask(guest, "/v1/events?last=256&follow=0")[2].decode()
+            check({"event: status\n", "event: disk\n", "event: memory\n", "event: clock\n"} <=
+                  {line + "\n" for line in text.split("\n")}, text[:2000])
         with test.step("no path of ours"):
             for path in ("/", "/v1", "/v1/", "/v1/health/", "/v1//health", "/V1/health", "/v1/he%61lth", "/v1/logs/", "/livez;"):
                 equal(ask(guest, path)[0], 404, path)
@@ -173,10 +198,12 @@ def bare(test):
         for path, method, operation in api.operations():
             if method == "GET":
                 caller.call(operation, path.replace("{name}", "keel-agent"), method)
+        with test.step("nor is a command run that the configuration does not allow"):
+            equal(caller.call(api.strict["paths"]["/v1/exec"]["post"], "/v1/exec", "POST", b"{}"), (403, "shell_disabled"), "exec")
         health = guest.api("/v1/health")[1]
         with test.step("a component for each part, in order of dependency"):
             equal([part["name"] for part in health["components"]],
-                  ["agent", "boot", "disk", "network", "memory", "containerd", "docker", "services"], "names")
+                  ["agent", "boot", "disk", "network", "memory", "clock", "containerd", "docker", "services"], "names")
             states = {part["name"]: part["state"] for part in health["components"]}
             equal((states["agent"], states["disk"], states["memory"]), ("ok", "off", "ok"), "states")
 

@@ -39,7 +39,7 @@ def post(guest, verb, body):
     return guest.api(f"/v1/memory/{verb}", "POST", body if isinstance(body, str) else json.dumps(body))
 
 
-@scenario("memory: the document has every field, the report and health go without the history", deadline=120,
+@scenario("memory: the document has every field, the report and health go without history and pressure", deadline=120,
           skip=unavailable)
 def document(test):
     with memory_guest() as guest:
@@ -58,9 +58,9 @@ def document(test):
             check(all(len(sample) == 3 for sample in facts["history"]), facts["history"])
         with test.step("groups, where this kernel has them"):
             equal(bool(facts["groups"]), facts["abilities"]["cgroup"], "groups")
-        with test.step("health has it too, without the history, and how many processors there are"):
+        with test.step("health has it too, without these two, and how many processors there are"):
             health = guest.api("/v1/health")[1]
-            equal(set(facts) - set(health["memory"]), {"history"}, "what health leaves out")
+            equal(set(facts) - set(health["memory"]), {"history", "pressure"}, "what health leaves out")
             check(health["kernel"]["cpus"] >= 1, health["kernel"])
 
 

@@ -157,7 +157,7 @@ static void good_bodies(void **state)
 	EXPECT_WORDS("env\0TERM=xterm-256color\0a\0\0b c");
 	assert_int_equal(request.rows, 1);
 	assert_int_equal(request.columns, 65535);
-	assert_int_equal(body("{\"argv\":[\"a\"],\"tty\":false,\"term\":\"x\",\"other\":1}"), 0);
+	assert_int_equal(body("{\"argv\":[\"a\"],\"tty\":false,\"term\":\"x\"}"), 0);
 	EXPECT_WORDS("a");
 }
 
@@ -167,7 +167,9 @@ static void bad_bodies(void **state)
 		"{\"argv\":[1]}", "{\"argv\":[\"\"]}", "{\"argv\":[\"a\\u0000b\"]}", "{\"tty\":1}",
 		"{\"rows\":0}", "{\"rows\":65536}", "{\"rows\":1.5}", "{\"cols\":-1}",
 		"{\"cols\":\"1\"}", "{\"term\":1}", "{\"term\":\"\"}", "{\"term\":\"a b\"}",
-		"{\"term\":\"123456789012345678901234567890123\"}", "{\"term\":\"a\\u0000\"}"};
+		"{\"term\":\"123456789012345678901234567890123\"}", "{\"term\":\"a\\u0000\"}",
+		"{\"arg\":[\"a\"]}", "{\"argv\":[\"a\"],\"other\":1}",
+		"{\"tty\":true,\"tty\":false}"};
 	static char text[16384];
 	size_t len = 0;
 

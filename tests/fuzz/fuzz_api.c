@@ -16,6 +16,7 @@
 #include "agent/api.h"
 #include "agent/disk_request.h"
 #include "agent/http.h"
+#include "agent/report.h"
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -236,8 +237,16 @@ static void serve(const struct dialogue *dialogue, size_t piece)
 {
 	static struct facts facts;
 	static struct log_streams logs;
-	static struct api api = {.facts = &facts, .command = on_command, .logs = &logs};
 	static struct http_server server;
+	static struct events events;
+	static const struct report report = {.fd = -1};
+	static const struct metrics_sources metrics = {
+		.facts = &facts, .http = &server, .events = &events, .report = &report};
+	static struct api api = {.facts = &facts,
+		.command = on_command,
+		.logs = &logs,
+		.events = &events,
+		.metrics = &metrics};
 	static struct loop loop;
 	size_t sent = 0;
 	int pair[2];
@@ -245,6 +254,7 @@ static void serve(const struct dialogue *dialogue, size_t piece)
 	FUZZ_CHECK(loop_init(&loop) == 0);
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	http_server_init(&server, &loop, api_handle_request, &api);
+	events_init(&events, &loop, &server);
 	log_streams_init(&logs, &loop, &server);
 	api.http = &server;
 	http_server_accept(&server, pair[1]);

@@ -210,6 +210,10 @@ static _Noreturn void run_session(char *const words[], const int fds[3], bool tt
 		if (dup2(fds[i], i) < 0)
 			_exit(127);
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+	/* The agent's own affairs with PID 1. */
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)unsetenv("WATCHDOG_PID");
 	(void)setenv("PATH", SESSION_PATH, 1);
 	(void)setenv("HOME", "/root", 1);
 	(void)setenv("TERM", "xterm-256color", 0);

@@ -97,6 +97,8 @@ def pipes(_test):
         equal((result.stdout, result.stderr), (b"out\nlast", b"err\n"), "both outputs")
         equal(keelctl(guest, "cat", data=b"a\nb").stdout, b"a\nb", "cat ends with its input")
         equal(keelctl(guest, "sh", "-c", "tty; echo $TERM").stdout.split(b"\n")[0], b"not a tty", "no terminal")
+        environment = keelctl(guest, "env").stdout
+        check(b"NOTIFY_SOCKET" not in environment and b"HOME=/root" in environment, environment)
         result = keelctl(guest, "sh", "-c", "head -c 52428800 /dev/zero | tr '\\0' x", seconds=60)
         equal((len(result.stdout), result.returncode), (52428800, 0), "50 MB")
         data = os.urandom(8 << 20)

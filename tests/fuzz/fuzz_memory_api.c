@@ -107,8 +107,8 @@ static void try_names(const char *text)
 {
 	static struct facts facts;
 	static struct system_facts system;
-	static char metrics[METRICS_MAX];
-	const struct metrics_kernel kernel = {0};
+	static char buffer[64 * 1024];
+	struct metrics_text metrics = {.buffer = buffer, .size = sizeof(buffer)};
 	struct memory_seen *seen = &facts.memory_seen;
 	const char *document;
 	yyjson_doc *doc;
@@ -131,9 +131,9 @@ static void try_names(const char *text)
 	doc = yyjson_read(document, len, YYJSON_READ_NOFLAG);
 	FUZZ_CHECK(doc);
 	yyjson_doc_free(doc);
-	len = metrics_write_memory(metrics, sizeof(metrics), &kernel, seen);
-	FUZZ_CHECK(len > 0);
-	check_page(metrics, len, false);
+	metrics_put_memory(&metrics, seen);
+	FUZZ_CHECK(metrics.len > 0 && !metrics.full);
+	check_page(buffer, metrics.len, false);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

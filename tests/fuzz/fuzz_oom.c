@@ -34,7 +34,7 @@ static void try_error(const char *text, size_t size)
 
 	if (!kernel_message_error(text, size, &error))
 		return;
-	FUZZ_CHECK(known && text[0] >= '0' && text[0] <= '3');
+	FUZZ_CHECK(known && size > 0 && text[0] >= '0' && text[0] <= '3');
 	FUZZ_CHECK(kernel_error_level_name(error.level)[0] != '\0');
 	FUZZ_CHECK(strnlen(error.text, sizeof(error.text)) < sizeof(error.text));
 }

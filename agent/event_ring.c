@@ -84,9 +84,10 @@ size_t event_ring_write(const struct event_ring *ring, char *buffer, size_t size
 {
 	uint64_t first = ring->next;
 	size_t sum = 1, len = 0; /* snprintf wants room for a NUL */
+	char none[1];
 
 	while (first > event_ring_first(ring)) {
-		sum += write_line(ring, first - 1, NULL, 0);
+		sum += write_line(ring, first - 1, none, 0);
 		if (sum > size)
 			break;
 		first--;

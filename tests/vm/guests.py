@@ -53,6 +53,15 @@ def docker(guest, *arguments, **options):
     return must("docker", guest, *arguments, **options)
 
 
+def keelctl(guest, *words, data=b"", seconds=60):
+    """keelctl on the host, as people call it there; a CompletedProcess with bytes."""
+    return subprocess.run(keelctl_command(guest, *words), input=data, capture_output=True, timeout=seconds, check=False)
+
+
+def keelctl_command(guest, *words):
+    return [str(harness.TOP / "build/bin/keelctl"), "--vm", f"hvsock:{machine.state_dir(guest) / 'vsock.sock'}", *words]
+
+
 def data_file(t, suffix=".vhdx"):
     """A file of the scenario's own that does not exist yet."""
     DATA.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,13 @@ The hour is simulated: QEMU stands still (QMP `stop`), and its host's wall clock
 """
 import json
 import pathlib
-import subprocess
 import time
 
 import disk_verbs
 import harness
 import machine
 import vsock
-from guests import DATA, events, health, sh, up
+from guests import DATA, events, health, keelctl, sh, up
 from harness import check, equal, scenario
 
 HOUR = 3600
@@ -72,11 +71,6 @@ def right(t, api, clock, what):
     trip, off = api.offset(clock)
     t.note(f"{what}: off by {off:+.1f} ms, round trip {trip:.1f} ms")
     check(abs(off) <= ERROR_MS, f"{what}: off by {off:+.1f} ms, round trip {trip:.1f} ms")
-
-
-def keelctl(guest, *words):
-    command = [str(harness.TOP / "build/bin/keelctl"), "--vm", f"hvsock:{machine.state_dir(guest) / 'vsock.sock'}", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def set_wrong(guest, api, seconds):
@@ -173,7 +167,7 @@ def clock_story(t):
     with t.step("a pause of an hour: right when the host tells"):
         check_by_host(t, guest, api, clock)
     with t.step("what people see"):
-        page = keelctl(guest, "clock").stdout
+        page = keelctl(guest, "clock").stdout.decode()
         check("Kept by" in page and "Sleeps" in page and "Last action" in page, page)
 
 

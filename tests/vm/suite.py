@@ -31,7 +31,7 @@ import symbols  # noqa: E402
 import vsock  # noqa: E402
 from container_peers import check_containers_get_nothing  # noqa: E402
 from guests import (BOOT_SECONDS, IMAGE, data_file, digest, docker, end, events, file_system_errors,  # noqa: E402
-                    health, import_image, must, sh, up, vm)
+                    health, import_image, keelctl_command, must, sh, up, vm)
 from harness import check, contains, equal, scenario  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
@@ -135,18 +135,12 @@ def check_agent_restart(guest):
     equal(health(guest)["ready"], True, "ready")
 
 
-def keelctl_logs(guest, *options):
-    """keelctl on the host, as people call it there."""
-    return [str(harness.TOP / "build/bin/keelctl"), "--vm", f"hvsock:{machine.state_dir(guest) / 'vsock.sock'}", "logs",
-            *options]
-
-
 def check_logs(guest):
     """What services write, seen from the host as it comes; the kernel's log; all in order of time."""
     sh(guest, "kill -9 $(pidof keel-agent)")
     harness.retry_until(60, lambda: b"keel-agent: " in subprocess.run(
-        keelctl_logs(guest, "-n", "3", "keel-agent"), capture_output=True, timeout=30, check=True).stdout, "its log")
-    with subprocess.Popen(keelctl_logs(guest, "-f", "-n", "1", "keel-agent"), stdout=subprocess.PIPE) as follower:
+        keelctl_command(guest, "logs", "-n", "3", "keel-agent"), capture_output=True, timeout=30, check=True).stdout, "its log")
+    with subprocess.Popen(keelctl_command(guest, "logs", "-f", "-n", "1", "keel-agent"), stdout=subprocess.PIPE) as follower:
         try:
             contains(follower.stdout.readline().decode(), " keel-agent: ", "the last line")
             sh(guest, "echo from the guest >>/run/keel/spool/keel-agent.service")

@@ -357,7 +357,9 @@ static bool take_url(struct redact *r)
 	if (end == start || (!user && (port || r->text[start] == '[')))
 		return false;
 	keep_to(r, start);
-	drop_to(r, user && r->token_at < r->token_end ? r->token_at : broken_user_end(r));
+	/* The token may have begun before the URL, and its '@' too. */
+	user = user && r->token_at >= start && r->token_at < r->token_end;
+	drop_to(r, user ? r->token_at : broken_user_end(r));
 	return true;
 }
 

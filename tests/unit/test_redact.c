@@ -54,6 +54,7 @@ static void urls(void **state)
 		{"<http://u:p@h> x", "<http://***@h> x"},
 		{"http://u:!x y", "http://*** y"},
 		{"http://x@sha256:1", "http://*@sha256:1"},
+		{"1@x://u:po-a:1@sha256:0", "1@x://***@sha256:0"},
 		{"[me:pw@host", "[***@host"},
 		{"a://b://u:p@h", "a://b://***@h"},
 	};

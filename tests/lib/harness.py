@@ -345,6 +345,10 @@ def main(suite, jobs=1):
     # Children must not write what we have buffered.
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Started by nohup or from a background job, we would hand these on ignored, to guests as well.
+    for number, way in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, way)
     tap = Tap(suite)
     run_all(chosen, args.jobs, tap)
     tap.line(f"1..{tap.count}")

@@ -60,7 +60,7 @@ static void check_same(const char *data, size_t size)
 		abort();
 	for (size_t i = 0; i < size; i++) {
 		text[i] = strchr("@:=-_", data[i]) || data[i] == 'b' || data[i] == 'B' ||
-					  data[i] == 'J'
+					  data[i] == 'J' || data[i] == 'K'
 				  ? ' '
 				  : data[i];
 		same[i] = text[i];

@@ -503,14 +503,25 @@ static void keep_quote(struct redact *r)
 	keep_one(r);
 }
 
-size_t redact_text(char *text, size_t len)
+/* Before all else: another rule's value may reach over the line by which a key is known. */
+static size_t redact_keys(char *text, size_t len)
 {
 	struct redact redact = {.text = text, .len = len}, *r = &redact;
+
+	while (r->at < r->len)
+		if (!take_pem(r))
+			keep_one(r);
+	return r->out;
+}
+
+size_t redact_text(char *text, size_t len)
+{
+	struct redact redact = {.text = text, .len = redact_keys(text, len)}, *r = &redact;
 
 	while (r->at < r->len) {
 		size_t end = r->at;
 
-		if (take_url(r) || take_bare_user(r) || take_pem(r))
+		if (take_url(r) || take_bare_user(r))
 			continue;
 		while (end < r->len && is_word(r->text[end]))
 			end++;

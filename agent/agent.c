@@ -326,7 +326,6 @@ static void on_api_request(void *ctx, const struct http_request *request,
 	struct http_response *response)
 {
 	engine_kick(&agent.engine);
-	disk_look(&agent.disk);
 	note_components(); /* PID 1 may be in the middle of a picture */
 	api_handle_request(ctx, request, response);
 }

@@ -45,6 +45,13 @@ static void look_at_memory(const struct api *api)
 		memory_look(api->memory);
 }
 
+/* Only for answers that tell of the disk: it costs a question to the runner. */
+static void look_at_disk(const struct api *api)
+{
+	if (api->disk)
+		disk_look(api->disk);
+}
+
 static void get_health(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
@@ -53,6 +60,7 @@ static void get_health(struct api *api, const struct http_request *request,
 	const char *text;
 
 	(void)request;
+	look_at_disk(api);
 	look_at_memory(api);
 	health_judge(api->facts, &health);
 	system_read_facts(&system_facts, api->facts);
@@ -75,6 +83,7 @@ static void get_readyz(struct api *api, const struct http_request *request,
 	struct health health;
 
 	(void)request;
+	look_at_disk(api);
 	health_judge(api->facts, &health);
 	if (health.ready) {
 		respond_text(response, 200, "ok\n");
@@ -158,9 +167,11 @@ static void get_disk(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
 	size_t len;
-	const char *text = document_write_disk(api->facts, &len);
+	const char *text;
 
 	(void)request;
+	look_at_disk(api);
+	text = document_write_disk(api->facts, &len);
 	respond_json(response, 200, text, len);
 }
 
@@ -234,6 +245,7 @@ static void get_metrics(struct api *api, const struct http_request *request,
 			"the query may be names=node-exporter");
 		return;
 	}
+	look_at_disk(api);
 	look_at_memory(api);
 	text = metrics_answer(api->metrics, camel_case, &len);
 	respond_json(response, 200, text, len);
@@ -251,6 +263,7 @@ static void get_diagnostics(struct api *api, const struct http_request *request,
 	struct http_response *response)
 {
 	(void)request;
+	look_at_disk(api);
 	look_at_memory(api);
 	diagnostics_api_answer(api->facts, api->events ? &api->events->ring : NULL, response);
 }

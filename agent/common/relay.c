@@ -124,6 +124,19 @@ static bool side_readable(const struct relay_side *side)
 	return !side->read_done && !side->peer->write_done && side->peer->waiting_len == 0;
 }
 
+/* Only of unix sockets: TCP finds its buffers itself, and vsock has credit instead. */
+static void side_deepen(struct relay_side *side)
+{
+	int domain = 0, size = RELAY_SNDBUF;
+	socklen_t len = sizeof(domain);
+
+	if (side->deep)
+		return;
+	side->deep = true;
+	if (getsockopt(side->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX)
+		(void)setsockopt(side->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static void side_speaks(struct relay_side *side, const char *data, size_t len)
 {
 	struct relay *relay = side->relay;
@@ -195,6 +208,7 @@ static void side_read(struct relay_side *side)
 		side->bulk = n >= RELAY_BULK;
 		if (!side->bulk)
 			return;
+		side_deepen(side->peer);
 	}
 }
 

@@ -18,6 +18,11 @@
  * against 10): one copy gathers what fills many pages of a pipe. Larger chunks (256 KiB, 1 MiB) gave neither of them more than
  * the noise. From unix to TCP splice takes less CPU (0.21 against 0.27 s/GB) but is a quarter slower on an idle machine.
  *
+ * A unix socket that gets bulk also gets a deep buffer: it reports room when three quarters of it are free (unix_writable),
+ * and a reader that has emptied the rest before we were scheduled waits for us. With 416 KiB, which is what the usual
+ * wmem_max gives, instead of 208, docker load on two busy cores went from 0.88 to 1.04 of a direct connection, with half of
+ * the wake-ups.
+ *
  * The program ignores SIGPIPE (lib/stop_signals.h): splice(2) knows no MSG_NOSIGNAL.
  */
 #pragma once
@@ -28,6 +33,8 @@
 
 #define RELAY_CHUNK (64 * 1024) /* also what a pipe holds: pipe(7) */
 #define RELAY_BULK  (16 * 1024)
+/* Asked of SO_SNDBUF; the kernel gives twice as much, at most twice net.core.wmem_max (socket(7)). */
+#define RELAY_SNDBUF (1024 * 1024)
 
 struct relay;
 
@@ -44,6 +51,7 @@ struct relay_side {
 	bool read_done;         /* nothing more comes from it */
 	bool write_done;        /* nothing more can or shall be written to it */
 	bool bulk;              /* its last read brought much */
+	bool deep;              /* its socket has RELAY_SNDBUF */
 	bool copies;            /* splice(2) cannot read it, or not write to its peer */
 	char *waiting;          /* RELAY_CHUNK bytes, mapped at the first need; NULL until then */
 	struct relay_pipe pipe; /* if it has one, what waits is in there */

@@ -324,6 +324,35 @@ static void test_bulk_is_spliced(void **state)
 	assert_in_range(open_descriptors(), before, before + 2 * RELAY_PIPES_SPARE);
 }
 
+static int send_buffer(int fd)
+{
+	int size = 0;
+	socklen_t len = sizeof(size);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+	return size;
+}
+
+/* A side that gets bulk gets a buffer that is as deep as the system allows; who says or hears little keeps the usual one. */
+static void test_bulk_gets_a_deep_buffer(void **state)
+{
+	int usual = send_buffer(relay.side[1].fd);
+	int size = RELAY_SNDBUF;
+	int pair[2];
+
+	(void)state;
+	loop_test_pair(pair);
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	assert_true(send_buffer(pair[0]) > usual);
+	stream(1000, 1000);
+	assert_int_equal(send_buffer(relay.side[1].fd), usual);
+	stream(1UL << 20, 65536);
+	assert_int_equal(send_buffer(relay.side[1].fd), send_buffer(pair[0]));
+	assert_int_equal(send_buffer(relay.side[0].fd), usual);
+	close_p(&pair[0]);
+	close_p(&pair[1]);
+}
+
 /* What waits in a pipe goes when its side does, and the descriptors with it. */
 static void test_death_with_a_full_pipe(void **state)
 {
@@ -450,6 +479,7 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_no_spin_while_blocked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bulk_is_spliced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bulk_gets_a_deep_buffer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_death_with_a_full_pipe, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_pipe_to_be_had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_side_that_splice_cannot_write, set_up,

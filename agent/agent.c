@@ -51,7 +51,7 @@
 #define FINISH_MS         200
 #define ENGINE_CONNECT_MS 5000
 #define SOCKET_MODE       0660
-#define DESCRIPTORS       4096
+#define DESCRIPTORS       (AGENT_LISTENERS_MAX * PROXY_DESCRIPTORS + 1024)
 
 /* Something has ended that used disk or memory: a container, a command in one, a volume, an image, a prune; a build ends with
  * a tag, if it has a name. */

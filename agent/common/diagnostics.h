@@ -29,6 +29,8 @@ struct diagnostics_document {
 /* What only the caller has. */
 struct diagnostics_source {
 	struct diagnostics_document documents[DIAGNOSTICS_DOCUMENTS];
+	const char
+		*data; /* where the data disk is mounted; NULL: where it is unless told otherwise */
 	/* How to open /dev/kmsg and PID 1's table of mounts, and the room of a file system in bytes, where that is not for
 	 * everybody. 0 or the descriptor; -errno. */
 	int (*open_kmsg)(void);

@@ -62,7 +62,8 @@ static int set_up(void **state)
 	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
 	(void)snprintf(record, sizeof(record), "%s/record", directory);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	runner_use(&(struct runner_options){.disk_program = program, .root_fd = -1, .base_fd = -1});
+	runner_use(&(struct runner_options){
+		.disk_program = program, .data = "/proc", .root_fd = -1, .base_fd = -1});
 	assert_int_equal(loop_init(&loop), 0);
 	memset(&facts, 0, sizeof(facts));
 	changes = 0;

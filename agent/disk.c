@@ -268,7 +268,8 @@ static void on_space(void *ctx, bool word)
 	if (!disk->facts->disk_seen.watched || disk->updating)
 		return;
 	start_own(disk);
-	if (disk_trim_is_due(&disk->trim, &disk->watch, disk_job_runs(&disk->job), &again_us) &&
+	if (disk->facts->disk_seen.space_known &&
+		disk_trim_is_due(&disk->trim, &disk->watch, disk_job_runs(&disk->job), &again_us) &&
 		start_job(disk, &request, true) < 0)
 		disk_trim_end(&disk->trim, &(struct job_line){.kind = JOB_LINE_ERROR});
 	if (again_us > 0)
@@ -324,7 +325,7 @@ static void begin_life(struct disk *disk)
 	}
 	disk->grown_bytes =
 		disk->facts->disk.size_bytes ? disk->facts->disk.size_bytes : seen->size_bytes;
-	disk_space_start(&disk->space, disk->watch.mountpoint);
+	disk_space_start(&disk->space, disk->watch.mountpoint, disk->watch.device);
 	disk_trim_start(&disk->trim, &disk->watch);
 	follow_growth(disk);
 }

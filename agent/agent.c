@@ -239,11 +239,13 @@ static void on_disk_job_heard(void *ctx)
 
 static void on_engine_tick(void *ctx)
 {
+	const struct docker_facts before = agent.facts.docker;
+
 	(void)ctx;
-	if (agent.facts.docker.state == DOCKER_API_CLOSED) {
+	if (before.state == DOCKER_API_CLOSED)
 		look_at_docker_listeners();
+	if (agent.facts.docker.state != before.state || agent.facts.docker.error != before.error)
 		tell_change();
-	}
 	disk_tick(&agent.disk);
 	memory_tick(&agent.memory);
 	image_sync_update(&agent.image_sync);

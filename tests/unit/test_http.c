@@ -190,11 +190,15 @@ static void test_shutdown(void **state)
 	(void)state;
 	ask_shutdown("{\"action\":\"poweroff\"}", "HTTP/1.1 202 ");
 	assert_int_equal(commanded, CONTROL_VERB_POWEROFF);
-	ask_shutdown(" {\"action\" : \"reboot\", \"more\": 1} ", "HTTP/1.1 202 ");
+	ask_shutdown(" {\"action\" : \"reboot\"} ", "HTTP/1.1 202 ");
 	assert_int_equal(commanded, CONTROL_VERB_REBOOT);
 	commanded = 0;
 	ask_shutdown("{\"action\":\"explode\"}", "HTTP/1.1 400 ");
 	ask_shutdown("{\"action\":1}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\",\"more\":1}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\",\"action\":\"reboot\"}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\\u0000x\"}", "HTTP/1.1 400 ");
+	ask_shutdown("{}", "HTTP/1.1 400 ");
 	ask_shutdown("[\"poweroff\"]", "HTTP/1.1 400 ");
 	ask_shutdown("poweroff", "HTTP/1.1 400 ");
 	ask_shutdown("", "HTTP/1.1 400 ");

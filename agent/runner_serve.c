@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "agent/common/dockerd.h"
+#include "agent/common/kernel_log.h"
 #include "agent/runner_check.h"
 #include "agent/runner_job.h"
 #include "lib/clock.h"
@@ -193,7 +194,7 @@ static int open_file(const struct runner_order *order)
 
 	switch (order->file) {
 	case RUNNER_FILE_KMSG:
-		return open_path(AT_FDCWD, "/dev/kmsg", O_RDONLY);
+		return kernel_log_open();
 	case RUNNER_FILE_INPUT:
 		return open_numbered("/dev/input/event", order->number, "");
 	case RUNNER_FILE_PTP:

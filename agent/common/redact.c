@@ -461,7 +461,8 @@ static void drop_kept_key(struct redact *r)
 		for (line = from < line ? from : line; line > 0 && r->text[line - 1] != '\n';)
 			line--;
 		r->line = line;
-		if (line == 0)
+		/* Behind a quote the key begins; behind a space is what a log has before each line. */
+		if (line == 0 || (from > line && !is_space(r->text[from - 1])))
 			break;
 		end = line - 1;
 	}
@@ -655,7 +656,7 @@ static bool take_option(struct redact *r, size_t end)
 	bool port = true;
 
 	if (r->option == OPTION_NONE || !begins(r, r->at, "-p") ||
-		(r->at > 0 && !is_space(r->text[r->at - 1])))
+		!is_space(r->text[r->at - 1])) /* there is a command before it */
 		return false;
 	if (value == end && r->option == OPTION_ANY)
 		while (value < r->len && is_space(r->text[value]))

@@ -11,6 +11,8 @@
 #include "lib/base.h"
 
 #define KEY_LINE "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+/* Without the parentheses a comma would seem to be missing. */
+#define KEY_UNTIL(text) (KEY_LINE text)
 
 /* An exact copy on the heap: a byte too far is seen. */
 static void check(const char *text, const char *want)
@@ -133,6 +135,7 @@ static void keys(void **state)
 		{"x token%5B0%5D%3Dabc y", "x token%5B0%5D%3D*** y"},
 		{"x environment:map[A:b C:d]e] f\ny", "x environment:***\ny"},
 		{"x Env:&map[A:b]", "x Env:***"},
+		{"x auth:&[a b] c", "x auth:***"},
 		{"x auth:&{me hunter2 x} y\nz", "x auth:***\nz"},
 		{"{\"log\":[\"x auth:map[a:b c] d\",\"e\"]}", "{\"log\":[\"x auth:***\",\"e\"]}"},
 		{"docker login -u me -p hunter2 h", "docker login -u me -p *** h"},
@@ -140,6 +143,7 @@ static void keys(void **state)
 		{"docker login -phunter2 h", "docker login -p*** h"},
 		{"docker login -p 1234", "docker login -p ***"},
 		{"/usr/bin/mysqldump -phunter2 db", "/usr/bin/mysqldump -p*** db"},
+		{"mariadb -phunter2 db", "mariadb -p*** db"},
 		{"sshpass -p hunter2 ssh", "sshpass -p *** ssh"},
 	};
 	static const char *const same[] = {"tokens are counted", "the password was wrong",
@@ -147,8 +151,10 @@ static void keys(void **state)
 		"environment", "env=1", "env: x", "docker_host=a", "a_b=c", "keys=1", "monkey=1",
 		"/a.key", "docker run -p 8080:80 x", "run --name mysql -p 127.0.0.1:80:80 x",
 		"run --name mysql -p3306:3306 x", "mysql -p db", "login -p", "login -p ",
-		"mysql\n-phunter2", "login x-p y", "token[0]", "token[", "token[\n]=x", "[auth]\nx",
-		"token[0", "token[0][", "token%5B", "[\"token\",\"x\"]"};
+		"mysql\n-phunter2", "login x-p y", "login \"-p x\"", "token[0]", "token[",
+		"token[\n]=x", "[auth]\nx", "token[0", "token[0][",
+		"token[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]=x",
+		"token%5B", "[\"token\",\"x\"]"};
 
 	(void)state;
 	pairs(list, ARRAY_SIZE(list));
@@ -221,6 +227,8 @@ static void others(void **state)
 			"it said\n1 err ***-----END PRIVATE KEY-----"},
 		{"{\"a\":\"" KEY_LINE "\\nabc=\\n-----END PRIVATE KEY-----\\n\"}",
 			"{\"a\":\"***-----END PRIVATE KEY-----\\n\"}"},
+		{"it\n{\"a\":\"" KEY_LINE "\\n-----END PRIVATE KEY-----",
+			"it\n{\"a\":\"***-----END PRIVATE KEY-----"},
 		{KEY_LINE "\n-----END PRIVATE KEY-----\n" KEY_LINE "\n-----END PRIVATE KEY-----",
 			"***-----END PRIVATE KEY-----\n***-----END PRIVATE KEY-----"},
 		{"a ghp_0123456789abcdefXYZ b", "a ghp_*** b"},
@@ -231,7 +239,8 @@ static void others(void **state)
 	static const char *const same[] = {"basic authentication failed", "Basic", "Bearer",
 		"Bearer ", "Basic a,bcdefgh1", "Basic abc", "Basic abcdefg~", "ghp_short", "eyJabc",
 		"", "\n", "-----END PRIVATE KEY-----", "x.\n-----END PRIVATE KEY-----", "-----END ",
-		KEY_LINE "\n-----END CERTIFICATE-----", "-----END PRIVATE KEY", "PassEnvironment=A",
+		KEY_UNTIL("\n-----END CERTIFICATE-----"), "-----END AB", "-----END AB\n",
+		"-----END AB\"", "-----END ab", "-----END PRIVATE KEY", "PassEnvironment=A",
 		"EnvironmentFile=/x"};
 
 	(void)state;
@@ -248,8 +257,8 @@ static void long_texts(void **state)
 		"token=\"\"\"", "@", "x:@", "password=x ", "env", "_-", "token[", "[token]",
 		"token[token]", "%25", "token%25", "token%5B", "-----END PRIVATE KEY-----",
 		"A -----END PRIVATE KEY-----", "A\n-----END PRIVATE KEY-----", "A", "-----END A",
-		"login -p ", "mysql -p", "//x:", "auth:map[", KEY_LINE " \n",
-		KEY_LINE "\nA -----END PRIVATE KEY-----"};
+		"login -p ", "mysql -p", "//x:", "auth:map[", KEY_UNTIL(" \n"),
+		KEY_UNTIL("\nA -----END PRIVATE KEY-----")};
 	size_t len = 256 * 1024;
 	char *text = malloc(len);
 

@@ -239,11 +239,13 @@ static void on_disk_job_heard(void *ctx)
 
 static void on_engine_tick(void *ctx)
 {
+	const struct docker_facts before = agent.facts.docker;
+
 	(void)ctx;
-	if (agent.facts.docker.state == DOCKER_API_CLOSED) {
+	if (before.state == DOCKER_API_CLOSED)
 		look_at_docker_listeners();
+	if (agent.facts.docker.state != before.state || agent.facts.docker.error != before.error)
 		tell_change();
-	}
 	disk_tick(&agent.disk);
 	memory_tick(&agent.memory);
 	image_sync_update(&agent.image_sync);
@@ -452,14 +454,15 @@ static int open_environ(pid_t pid)
 }
 
 /* What needs rights that we are to give up; the first thing there is, so that it inherits nothing. */
-static int start_runner(bool shell)
+static int start_runner(const struct agent_options *options)
 {
 	struct memory_paths paths;
 	int rc;
 
 	memory_paths_open(&paths);
 	rc = runner_start(&(struct runner_options){.disk_program = DISK_JOB_PROGRAM,
-		.shell = shell,
+		.data = options->data,
+		.shell = options->shell,
 		.root_fd = paths.root_fd,
 		.base_fd = paths.base_fd});
 	memory_paths_close(&paths);
@@ -472,7 +475,7 @@ int agent_run(const struct agent_options *options)
 	int rc;
 
 	descriptors_raise(DESCRIPTORS);
-	rc = start_runner(options->shell);
+	rc = start_runner(options);
 	if (rc < 0)
 		return rc;
 	rc = loop_init(&agent.loop);

@@ -26,7 +26,8 @@ struct agent_options {
 	struct vmm_address vmm; /* of the monitor that wants to hear of the boot, if one does */
 	const char *control;    /* PID 1's socket, NULL: none */
 	unsigned int heartbeat_s;
-	bool shell; /* commands are run for the host */
+	const char *data; /* where the data disk is mounted */
+	bool shell;       /* commands are run for the host */
 };
 
 /* Runs until SIGTERM or SIGINT. 0, or -errno when it cannot start. */

@@ -110,15 +110,18 @@ static int parse_action(const char *body, size_t len, enum control_verb *verb)
 	static _Alignas(16) char pool[8192];
 	yyjson_alc alc;
 	yyjson_doc *doc;
-	const char *action;
+	yyjson_val *root, *action;
 
 	if (!yyjson_alc_pool_init(&alc, pool, sizeof(pool)))
 		return -EINVAL;
 	doc = yyjson_read_opts((char *)(uintptr_t)body, len, YYJSON_READ_NOFLAG, &alc, NULL);
-	action = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "action"));
-	if (action && strcmp(action, "poweroff") == 0)
+	root = yyjson_doc_get_root(doc);
+	action = yyjson_obj_get(root, "action");
+	if (yyjson_obj_size(root) != 1)
+		return -EINVAL;
+	if (yyjson_equals_str(action, "poweroff"))
 		*verb = CONTROL_VERB_POWEROFF;
-	else if (action && strcmp(action, "reboot") == 0)
+	else if (yyjson_equals_str(action, "reboot"))
 		*verb = CONTROL_VERB_REBOOT;
 	else
 		return -EINVAL;
@@ -133,7 +136,7 @@ static void post_shutdown(struct api *api, const struct http_request *request,
 
 	if (parse_action(request->body, request->body_len, &verb) < 0) {
 		http_response_problem(response, 400, "bad_action",
-			"the body must be a JSON object whose action is poweroff or reboot");
+			"the body must be a JSON object whose action is poweroff or reboot, and nothing else");
 		return;
 	}
 	rc = api->command(api->ctx, verb);

@@ -90,7 +90,7 @@ void diagnostics_api_answer(const struct facts *facts, const struct event_ring *
 {
 	static const struct http_stream ops = {
 		.read = read_archive, .close = close_archive, .brief = true};
-	static const struct diagnostics_source source = {
+	static struct diagnostics_source source = {
 		.documents = {{"health.json", write_health}, {"services.json", write_services},
 			{"disk.json", write_disk}, {"memory.json", write_memory}},
 		.open_kmsg = open_kmsg,
@@ -107,6 +107,7 @@ void diagnostics_api_answer(const struct facts *facts, const struct event_ring *
 	}
 	known = facts;
 	ring = events;
+	source.data = facts->disk.mountpoint[0] ? facts->disk.mountpoint : NULL;
 	if (diagnostics_open(&source, &current) < 0) {
 		http_response_problem(response, 503, "no_memory",
 			"there is no memory for the archive now");

@@ -237,6 +237,28 @@ static void follow_loss(struct disk *disk)
 
 static void begin_life(struct disk *disk);
 
+/* A device that fails has thousands of errors: they are told of at 1, 2, 4, 8, ... */
+static bool is_news(struct disk *disk)
+{
+	const struct disk_seen *seen = &disk->facts->disk_seen;
+	const struct disk_news *told = &disk->told;
+	const struct disk_news now = {
+		.vanished = seen->vanished,
+		.read_only = seen->read_only,
+		.unmounted = seen->unmounted,
+		.size_bytes = seen->size_bytes,
+		.errors = seen->errors.count + seen->errors.io_count,
+	};
+
+	if (now.vanished == told->vanished && now.read_only == told->read_only &&
+		now.unmounted == told->unmounted && now.size_bytes == told->size_bytes &&
+		now.errors >= told->errors &&
+		(now.errors == told->errors || now.errors < 2 * told->errors))
+		return false;
+	disk->told = now;
+	return true;
+}
+
 static void on_watch(void *ctx)
 {
 	struct disk *disk = ctx;
@@ -249,7 +271,8 @@ static void on_watch(void *ctx)
 	} else {
 		follow_growth(disk);
 	}
-	report_change(disk);
+	if (is_news(disk))
+		report_change(disk);
 }
 
 static void on_again(struct loop_timer *timer)
@@ -268,7 +291,8 @@ static void on_space(void *ctx, bool word)
 	if (!disk->facts->disk_seen.watched || disk->updating)
 		return;
 	start_own(disk);
-	if (disk_trim_is_due(&disk->trim, &disk->watch, disk_job_runs(&disk->job), &again_us) &&
+	if (disk->facts->disk_seen.space_known &&
+		disk_trim_is_due(&disk->trim, &disk->watch, disk_job_runs(&disk->job), &again_us) &&
 		start_job(disk, &request, true) < 0)
 		disk_trim_end(&disk->trim, &(struct job_line){.kind = JOB_LINE_ERROR});
 	if (again_us > 0)
@@ -303,6 +327,7 @@ static void end_life(struct disk *disk)
 	disk->release_pause_us = 0;
 	disk->grow_wanted = disk->release_wanted = false;
 	*seen = (struct disk_seen){.job = seen->job, .trims = trims};
+	disk->told = (struct disk_news){0};
 }
 
 static void begin_life(struct disk *disk)
@@ -324,7 +349,7 @@ static void begin_life(struct disk *disk)
 	}
 	disk->grown_bytes =
 		disk->facts->disk.size_bytes ? disk->facts->disk.size_bytes : seen->size_bytes;
-	disk_space_start(&disk->space, disk->watch.mountpoint);
+	disk_space_start(&disk->space, disk->watch.mountpoint, disk->watch.device);
 	disk_trim_start(&disk->trim, &disk->watch);
 	follow_growth(disk);
 }

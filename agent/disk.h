@@ -38,6 +38,11 @@ struct disk {
 	struct loop_timer release_again; /* after a release that failed */
 	uint64_t release_pause_us;       /* the last one, 0: none yet */
 	bool updating;
+	struct disk_news {
+		bool vanished, read_only;
+		const char *unmounted;
+		uint64_t size_bytes, errors;
+	} told;               /* last, of what is watched */
 	uint64_t grown_bytes; /* the size of the device that ext4 has followed, or tries to */
 	uint64_t life_us;     /* the mount that is watched: the disk stage's start; 0: none */
 	bool queued;          /* waits for an interrupted trim to end */

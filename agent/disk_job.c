@@ -194,7 +194,7 @@ int disk_job_start(struct disk_job *job, const struct disk_request *request)
 		return rc;
 	rc = watch(job, child.pid_fd, read_fd);
 	if (rc < 0) {
-		(void)runner_signal(child.pid, SIGKILL);
+		runner_abandon(child.pid);
 		close_p(&child.pid_fd);
 		return rc;
 	}

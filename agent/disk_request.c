@@ -142,6 +142,9 @@ bool disk_request_check(uint32_t verb, bool gentle, const char *uuid, size_t uui
 	if (verb >= ARRAY_SIZE(verbs) || (uuid_len > 0 && !is_uuid(uuid, uuid_len)) ||
 		(device_len > 0 && !is_device(device, device_len)))
 		return false;
+	if ((!verbs[verb].takes_names && uuid_len + device_len > 0) ||
+		(verbs[verb].needs_names && (uuid_len == 0 || device_len == 0)))
+		return false;
 	*request = (struct disk_request){
 		.verb = (enum disk_verb)verb, .gentle = gentle && verb == DISK_VERB_TRIM};
 	memcpy(request->uuid, uuid, uuid_len);

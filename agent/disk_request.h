@@ -36,8 +36,8 @@ int disk_verb_find(const char *word, size_t len, enum disk_verb *verb) MUST_CHEC
  * them. 0, or -EINVAL and a sentence in *why. */
 int disk_request_parse(enum disk_verb verb, const char *body, size_t len,
 	struct disk_request *request, const char **why) MUST_CHECK;
-/* The same words where they come from a process that is not trusted (runner.h): false if they are not of a request. The texts
- * need not end. */
+/* The same words where they come from a process that is not trusted (runner.h): false if they are not of a request that
+ * disk_request_parse makes. The texts need not end. */
 bool disk_request_check(uint32_t verb, bool gentle, const char *uuid, size_t uuid_size,
 	const char *device, size_t device_size, struct disk_request *request) MUST_CHECK;
 /* argv for keel-disk, NULL-terminated; the words are those of `request` and `program`. */

@@ -20,6 +20,9 @@ static int take_sample(const struct disk_space *space, struct space_sample *samp
 	struct runner_look look;
 	int rc = runner_look_at(space->mountpoint, &look);
 
+	/* Unmounted, it would be the room of what is below. */
+	if (rc == 0 && look.device != space->device)
+		rc = -ENOMEDIUM;
 	if (rc < 0)
 		return rc;
 	*sample = (struct space_sample){.at_us = clock_now_us(),
@@ -57,28 +60,42 @@ static void arm(struct disk_space *space)
 	loop_timer_set(space->loop, &space->timer, at_us, on_space_timer, space);
 }
 
+/* What was seen before says nothing about now; the next look may work. */
+static void forget(struct disk_space *space, int rc)
+{
+	const uint64_t now_us = clock_now_us();
+	struct disk_seen *seen = space->seen;
+
+	if (seen->space_known || seen->space.at_us == 0)
+		log_warning("%s: how full it is is not known: %s", space->mountpoint,
+			strerror(-rc));
+	seen->space_known = false;
+	seen->space = (struct space_sample){.at_us = now_us};
+	seen->forecast = (struct space_verdict){.next_us = now_us + space->policy.calm_us};
+}
+
 void disk_space_look(struct disk_space *space)
 {
 	struct disk_seen *seen = space->seen;
+	const enum space_word before = seen->forecast.word;
+	const bool known = seen->space_known;
 	struct space_sample sample;
-	enum space_word before = seen->forecast.word;
 	int rc;
 
 	if (!space->mountpoint)
 		return;
 	rc = take_sample(space, &sample);
 	if (rc < 0) {
-		log_warning("%s: statfs: %s", space->mountpoint, strerror(-rc));
-		disk_space_stop(space);
-		return;
+		forget(space, rc);
+	} else {
+		space_policy(&space->policy, &space->state, &sample, &seen->forecast);
+		seen->space = sample;
+		seen->space_known = true;
+		if (seen->forecast.word != before)
+			log_word(space);
 	}
-	space_policy(&space->policy, &space->state, &sample, &seen->forecast);
-	seen->space = sample;
-	seen->space_known = true;
-	if (seen->forecast.word != before)
-		log_word(space);
 	arm(space);
-	space->fn(space->ctx, seen->forecast.word != before);
+	space->fn(space->ctx, known != seen->space_known || seen->forecast.word != before);
 }
 
 void disk_space_tick(struct disk_space *space)
@@ -94,15 +111,21 @@ void disk_space_init(struct disk_space *space, struct loop *loop, const struct s
 		.loop = loop, .policy = *policy, .seen = seen, .fn = fn, .ctx = ctx};
 }
 
-void disk_space_start(struct disk_space *space, const char *mountpoint)
+void disk_space_start(struct disk_space *space, const char *mountpoint, uint64_t device)
 {
 	space->state = (struct space_state){0};
 	space->mountpoint = mountpoint;
+	space->device = device;
 	disk_space_look(space);
 }
 
 void disk_space_stop(struct disk_space *space)
 {
+	struct disk_seen *seen = space->seen;
+
 	loop_timer_cancel(space->loop, &space->timer);
+	seen->space_known = false;
+	seen->space = (struct space_sample){0};
+	seen->forecast = (struct space_verdict){0};
 	space->mountpoint = NULL;
 }

@@ -17,12 +17,13 @@
 /* Probes due within so long are made in one wake-up. */
 #define TOGETHER_US (2 * USEC_PER_SEC)
 
+/* For how long it has been silent is another number at each probe, and no news. */
 static bool same_daemon(const struct facts_daemon *a, const struct facts_daemon *b)
 {
 	return a->known == b->known && a->state == b->state && a->restarting == b->restarting &&
 	       a->restarts == b->restarts && a->restarted_us == b->restarted_us &&
 	       strcmp(a->restart_reason, b->restart_reason) == 0 &&
-	       strcmp(a->reason, b->reason) == 0;
+	       text_same_words(a->reason, b->reason);
 }
 
 static bool same_facts(const struct facts_engine *a, const struct facts_engine *b)
@@ -33,7 +34,7 @@ static bool same_facts(const struct facts_engine *a, const struct facts_engine *
 	}
 	return a->state == b->state && a->culprit == b->culprit && a->was_ready == b->was_ready &&
 	       strcmp(a->api_version, b->api_version) == 0 && strcmp(a->version, b->version) == 0 &&
-	       strcmp(a->reason, b->reason) == 0;
+	       text_same_words(a->reason, b->reason);
 }
 
 static void judge_all(struct engine *engine);

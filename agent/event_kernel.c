@@ -11,19 +11,6 @@
 #include "agent/event_json.h"
 #include "lib/log.h"
 
-static void refill(struct event_kernel *kernel, uint64_t now_us)
-{
-	uint64_t count = (now_us - kernel->refilled_us) / EVENT_KERNEL_REFILL_US;
-
-	if (count == 0)
-		return;
-	kernel->refilled_us += count * EVENT_KERNEL_REFILL_US;
-	if (kernel->tokens == EVENT_KERNEL_BURST || count > EVENT_KERNEL_BURST - kernel->tokens)
-		kernel->tokens = EVENT_KERNEL_BURST;
-	else
-		kernel->tokens += (unsigned int)count;
-}
-
 /* With `error` NULL only what was left out is told. */
 static void tell(struct event_kernel *kernel, const struct kernel_error *error)
 {
@@ -36,14 +23,14 @@ static void tell(struct event_kernel *kernel, const struct kernel_error *error)
 		document_add_ms(json.doc, json.root, "log_ms", error->at_us);
 		(void)yyjson_mut_obj_add_str(json.doc, json.root, "text", error->text);
 	}
-	if (kernel->left_out > 0)
-		(void)yyjson_mut_obj_add_uint(json.doc, json.root, "left_out", kernel->left_out);
+	if (kernel->flood.left_out > 0)
+		(void)yyjson_mut_obj_add_uint(json.doc, json.root, "left_out",
+			kernel->flood.left_out);
 	if (kernel->overwritten > 0)
 		(void)yyjson_mut_obj_add_uint(json.doc, json.root, "overwritten",
 			kernel->overwritten);
 	event_json_end(&json, kernel->events, EVENT_KERNEL);
-	kernel->left_out = kernel->overwritten = 0;
-	kernel->tokens--;
+	kernel->flood.left_out = kernel->overwritten = 0;
 }
 
 static void on_refill(struct loop_timer *timer)
@@ -52,15 +39,15 @@ static void on_refill(struct loop_timer *timer)
 }
 
 /* The log is read to its end for now. What was left out is told as soon as there is a token, with or without a message. */
-static void settle(struct event_kernel *kernel)
+static void settle(struct event_kernel *kernel, uint64_t now_us)
 {
-	if (kernel->left_out == 0 && kernel->overwritten == 0)
+	if (kernel->flood.left_out == 0 && kernel->overwritten == 0)
 		return;
-	if (kernel->tokens > 0)
+	if (event_flood_take(&kernel->flood, now_us))
 		tell(kernel, NULL);
 	else
 		loop_timer_set(kernel->events->loop, &kernel->timer,
-			kernel->refilled_us + EVENT_KERNEL_REFILL_US, on_refill, kernel);
+			event_flood_next_us(&kernel->flood), on_refill, kernel);
 }
 
 static void follow_sequence(struct event_kernel *kernel, uint64_t sequence)
@@ -76,17 +63,16 @@ void event_kernel_take(struct event_kernel *kernel, const char *record, size_t l
 	struct kernel_error error;
 	uint64_t sequence;
 
-	refill(kernel, now_us);
 	if (!record) {
-		settle(kernel);
+		settle(kernel, now_us);
 		return;
 	}
 	if (kernel_message_sequence(record, len, &sequence))
 		follow_sequence(kernel, sequence);
 	if (!kernel_message_error(record, len, &error))
 		return;
-	if (kernel->tokens == 0) {
-		kernel->left_out++;
+	if (!event_flood_take(&kernel->flood, now_us)) {
+		kernel->flood.left_out++;
 		return;
 	}
 	text_sanitize(error.text);
@@ -100,8 +86,8 @@ static void on_record(void *ctx, const char *record, size_t len)
 
 void event_kernel_init(struct event_kernel *kernel, struct events *events)
 {
-	*kernel = (struct event_kernel){
-		.events = events, .tokens = EVENT_KERNEL_BURST, .refilled_us = clock_now_us()};
+	*kernel = (struct event_kernel){.events = events};
+	event_flood_init(&kernel->flood, clock_now_us());
 }
 
 void event_kernel_start(struct event_kernel *kernel)

@@ -7,22 +7,18 @@
 #pragma once
 
 #include "agent/common/kernel_message.h"
+#include "agent/event_flood.h"
 #include "agent/events.h"
 #include "agent/kmsg_reader.h"
 #include "lib/base.h"
-#include "lib/clock.h"
-
-#define EVENT_KERNEL_BURST     16                 /* at once */
-#define EVENT_KERNEL_REFILL_US (4 * USEC_PER_SEC) /* one more after each such time */
+#include "lib/loop.h"
 
 struct event_kernel {
 	struct events *events;
 	struct kmsg_reader kmsg;
-	unsigned int tokens;
-	uint64_t refilled_us;
+	struct event_flood flood;
 	uint64_t sequence; /* of the record that is expected next */
 	bool begun;
-	uint64_t left_out; /* errors, not told of yet */
 	uint64_t
 		overwritten; /* records of any level that the log had lost before they were read; not told of yet */
 	struct loop_timer timer;

@@ -7,19 +7,32 @@
 #include "agent/common/document_memory.h"
 #include "agent/event_json.h"
 
-static void tell(struct event_oom *oom, const struct memory_oom_kill *kill)
+static void add_kill(const struct event_json *json, const struct memory_oom_kill *kill)
+{
+	document_add_ms(json->doc, json->root, "killed_ms", kill->at_us);
+	(void)yyjson_mut_obj_add_str(json->doc, json->root, "process", kill->process);
+	(void)yyjson_mut_obj_add_int(json->doc, json->root, "pid", kill->pid);
+	(void)yyjson_mut_obj_add_bool(json->doc, json->root, "global", kill->global);
+	(void)yyjson_mut_obj_add_str(json->doc, json->root, "group", kill->group);
+	(void)yyjson_mut_obj_add_str(json->doc, json->root, "container", kill->container);
+	(void)yyjson_mut_obj_add_str(json->doc, json->root, "container_id", kill->container_id);
+}
+
+/* With `kill` NULL only what was left out is told. False: not now. */
+static bool tell(struct event_oom *oom, const struct memory_oom_kill *kill)
 {
 	struct event_json json;
 
+	if (!event_flood_take(&oom->flood, clock_now_us()))
+		return false;
 	event_json_begin(&json);
-	document_add_ms(json.doc, json.root, "killed_ms", kill->at_us);
-	(void)yyjson_mut_obj_add_str(json.doc, json.root, "process", kill->process);
-	(void)yyjson_mut_obj_add_int(json.doc, json.root, "pid", kill->pid);
-	(void)yyjson_mut_obj_add_bool(json.doc, json.root, "global", kill->global);
-	(void)yyjson_mut_obj_add_str(json.doc, json.root, "group", kill->group);
-	(void)yyjson_mut_obj_add_str(json.doc, json.root, "container", kill->container);
-	(void)yyjson_mut_obj_add_str(json.doc, json.root, "container_id", kill->container_id);
+	if (kill)
+		add_kill(&json, kill);
+	if (oom->flood.left_out > 0)
+		(void)yyjson_mut_obj_add_uint(json.doc, json.root, "left_out", oom->flood.left_out);
 	event_json_end(&json, oom->events, EVENT_OOM);
+	oom->flood.left_out = 0;
+	return true;
 }
 
 /* The list is newest first. NULL: it was pushed out. */
@@ -51,10 +64,21 @@ static void tell_late_names(struct event_oom *oom)
 
 		if (kill && lacks_name(kill))
 			continue;
-		if (kill)
-			tell(oom, kill);
-		oom->nameless[i] = 0;
+		if (!kill || tell(oom, kill))
+			oom->nameless[i] = 0;
 	}
+}
+
+static void on_refill(struct loop_timer *timer)
+{
+	event_oom_update(timer->ctx);
+}
+
+static void tell_left_out(struct event_oom *oom)
+{
+	if (oom->flood.left_out > 0 && !tell(oom, NULL))
+		loop_timer_set(oom->events->loop, &oom->refill, event_flood_next_us(&oom->flood),
+			on_refill, oom);
 }
 
 void event_oom_update(struct event_oom *oom)
@@ -71,12 +95,13 @@ void event_oom_update(struct event_oom *oom)
 					oom);
 			return;
 		}
-		if (kill && lacks_name(kill))
+		if (!kill || !tell(oom, kill))
+			oom->flood.left_out++;
+		else if (lacks_name(kill))
 			oom->nameless[number % MEMORY_OOM_KILLS] = number;
-		if (kill)
-			tell(oom, kill);
 		oom->told = number;
 	}
+	tell_left_out(oom);
 	loop_timer_cancel(oom->events->loop, &oom->timer);
 	oom->patient = true;
 }
@@ -84,9 +109,11 @@ void event_oom_update(struct event_oom *oom)
 void event_oom_init(struct event_oom *oom, struct events *events, const struct memory_seen *seen)
 {
 	*oom = (struct event_oom){.events = events, .seen = seen, .patient = true};
+	event_flood_init(&oom->flood, clock_now_us());
 }
 
 void event_oom_stop(struct event_oom *oom)
 {
 	loop_timer_cancel(oom->events->loop, &oom->timer);
+	loop_timer_cancel(oom->events->loop, &oom->refill);
 }

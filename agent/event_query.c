@@ -43,8 +43,9 @@ static int take_id(const struct query_pair *pair, struct event_query *query)
 	return event_id_parse(pair->value, pair->value_len, &query->life, &query->number);
 }
 
-static int take_pair(const struct query_pair *pair, struct event_query *query)
+static int take_pair(void *ctx, const struct query_pair *pair)
 {
+	struct event_query *query = ctx;
 	uint64_t number;
 
 	if (query_key_is(pair, "kinds"))
@@ -66,17 +67,10 @@ static int take_pair(const struct query_pair *pair, struct event_query *query)
 
 int event_query_parse(const struct http_request *request, struct event_query *query)
 {
-	const char *text = request->query;
-	size_t len = request->query_len;
-	struct query_pair pair;
 	int rc;
 
 	*query = (struct event_query){.kinds = EVENT_QUERY_ALL, .follow = true};
-	while ((rc = query_next(&text, &len, &pair)) > 0) {
-		rc = take_pair(&pair, query);
-		if (rc < 0)
-			break;
-	}
+	rc = query_each(request->query, request->query_len, take_pair, query);
 	if (rc < 0 || request->last_event_id_len == 0)
 		return rc;
 	query->start = event_id_parse(request->last_event_id, request->last_event_id_len,

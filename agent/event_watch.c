@@ -23,24 +23,6 @@ static void add_number(struct event_json *json, const char *key, uint64_t number
 
 /* ---- health ------------------------------------------------------------------------------------------ */
 
-/* Do they say the same, but for words that are numbers (how much is free, say, which is another at each look)? */
-static bool same_words(const char *a, const char *b)
-{
-	static const char digits[] = "0123456789";
-
-	while (*a || *b) {
-		size_t a_len = strcspn(a, " "), b_len = strcspn(b, " ");
-		bool numbers = a_len > 0 && strspn(a, digits) == a_len && b_len > 0 &&
-			       strspn(b, digits) == b_len;
-
-		if (!numbers && (a_len != b_len || memcmp(a, b, a_len) != 0))
-			return false;
-		a += a_len + (a[a_len] == ' ');
-		b += b_len + (b[b_len] == ' ');
-	}
-	return true;
-}
-
 static void watch_health(struct event_watch *watch)
 {
 	struct event_json json;
@@ -49,7 +31,7 @@ static void watch_health(struct event_watch *watch)
 	health_judge(watch->facts, &health);
 	if (watch->begun && health.status == watch->health.status &&
 		health.ready == watch->health.ready &&
-		same_words(health.reason, watch->health.reason))
+		text_same_words(health.reason, watch->health.reason))
 		return;
 	event_json_begin(&json);
 	add_text(&json, "status", health_status_name(health.status));

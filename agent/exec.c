@@ -445,7 +445,7 @@ int exec_session_start(struct exec_sessions *sessions, const struct runner_sessi
 	session->pid_fd = child.pid_fd;
 	rc = loop_add(session->loop, &session->end, session->pid_fd, EPOLLIN, on_end, session);
 	if (rc < 0) {
-		(void)runner_signal(session->pid, SIGKILL);
+		runner_abandon(session->pid);
 		release(session);
 		return rc;
 	}

@@ -286,9 +286,10 @@ static void fill_from_stream(struct http_connection *connection)
 		return;
 	}
 	n = connection->stream->read(connection->stream_ctx, connection->out, OUT_MAX / 4);
+	connection->more = n == -EAGAIN;
 	if (n > 0)
 		connection->out_len = (size_t)n;
-	else if (n < 0)
+	else if (n < 0 && n != -EAGAIN)
 		end_stream(connection);
 }
 

@@ -28,8 +28,8 @@ struct http_response;
 /* A body that is made piece by piece, sent until it ends or the client is gone. It has no length: the
  * connection's end is its end. */
 struct http_stream {
-	/* The next piece into `buffer`. Its length; 0: nothing for now, see http_server_wake; -errno: it ends
-	 * here (-ENODATA: as it should). */
+	/* The next piece into `buffer`. Its length; 0: nothing for now, see http_server_wake; -EAGAIN: to be asked once more after
+	 * others had their turn; -errno: it ends here (-ENODATA: as it should). */
 	ssize_t (*read)(void *ctx, char *buffer, size_t size);
 	/* Called once, whatever happens. */
 	void (*close)(void *ctx);

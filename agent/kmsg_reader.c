@@ -4,9 +4,6 @@
  */
 #include "agent/kmsg_reader.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include "agent/runner.h"
 #include "lib/clock.h"
 
@@ -53,16 +50,10 @@ static void on_kmsg(struct loop_source *source, uint32_t events)
 int kmsg_reader_start(struct kmsg_reader *reader, struct loop *loop, kmsg_reader_fn *fn, void *ctx)
 {
 	_cleanup_close_ int fd = runner_open(RUNNER_FILE_KMSG, 0, NULL);
-	struct stat info;
 	int rc;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &info) < 0)
-		return -errno;
-	/* Whatever else lies there (a file, a pipe) is not the kernel's word. */
-	if (!S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 11))
-		return -ENODEV;
 	*reader = (struct kmsg_reader){.loop = loop, .fd = fd, .fn = fn, .ctx = ctx};
 	rc = loop_add(loop, &reader->source, fd, EPOLLIN, on_kmsg, reader);
 	if (rc == 0)

@@ -41,8 +41,9 @@ static ssize_t decode_name(const char *text, size_t len, char name[LOG_NAME_MAX]
 	return (ssize_t)n;
 }
 
-static int take_pair(const struct query_pair *pair, struct log_query *query)
+static int take_pair(void *ctx, const struct query_pair *pair)
 {
+	struct log_query *query = ctx;
 	uint64_t number;
 
 	if (query_number(pair, &number) < 0)
@@ -58,19 +59,6 @@ static int take_pair(const struct query_pair *pair, struct log_query *query)
 	return 0;
 }
 
-static int take_query(const char *text, size_t len, struct log_query *query)
-{
-	struct query_pair pair;
-	int rc;
-
-	while ((rc = query_next(&text, &len, &pair)) > 0) {
-		rc = take_pair(&pair, query);
-		if (rc < 0)
-			break;
-	}
-	return rc;
-}
-
 int log_query_parse(const struct http_request *request, struct log_query *query)
 {
 	size_t prefix = strlen(LOG_QUERY_PREFIX);
@@ -83,5 +71,5 @@ int log_query_parse(const struct http_request *request, struct log_query *query)
 	len = decode_name(request->path + prefix, request->path_len - prefix, name);
 	if (len < 0 || log_name_complete(name, (size_t)len, query->name) < 0)
 		return -ENOENT;
-	return take_query(request->query, request->query_len, query);
+	return query_each(request->query, request->query_len, take_pair, query);
 }

@@ -97,6 +97,7 @@ static void set_defaults(struct agent_options *options)
 			.cid = VMADDR_CID_HOST,
 			.port = config.vsock.report_port};
 	options->control = CONTROL_SOCKET;
+	options->data = config.disk.mountpoint;
 	options->shell = config.debug.shell;
 	options->heartbeat_s = config.health.heartbeat_s;
 }

@@ -112,20 +112,20 @@ static void gather_doors(const struct metrics_sources *sources, struct metrics_d
 	}
 }
 
-int metrics_parse_query(const char *query, size_t len, bool *camel_case)
+static int take_pair(void *ctx, const struct query_pair *pair)
 {
 	static const char names[] = "node-exporter";
-	struct query_pair pair;
-	int rc;
+	bool *camel_case = ctx;
 
+	*camel_case = query_key_is(pair, "names") && pair->value_len == sizeof(names) - 1 &&
+		      memcmp(pair->value, names, pair->value_len) == 0;
+	return *camel_case ? 0 : -EINVAL;
+}
+
+int metrics_parse_query(const char *query, size_t len, bool *camel_case)
+{
 	*camel_case = false;
-	while ((rc = query_next(&query, &len, &pair)) > 0) {
-		if (!query_key_is(&pair, "names") || pair.value_len != sizeof(names) - 1 ||
-			memcmp(pair.value, names, pair.value_len) != 0)
-			return -EINVAL;
-		*camel_case = true;
-	}
-	return rc;
+	return query_each(query, len, take_pair, camel_case);
 }
 
 const char *metrics_answer(const struct metrics_sources *sources, bool camel_case, size_t *len)

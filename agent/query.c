@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-int query_next(const char **text, size_t *len, struct query_pair *pair)
+/* Takes the next one off the front. 1; 0 at the end; -EINVAL. */
+static int take_next(const char **text, size_t *len, struct query_pair *pair)
 {
 	const char *end, *equals;
 	size_t part;
@@ -26,6 +27,19 @@ int query_next(const char **text, size_t *len, struct query_pair *pair)
 	*text += part;
 	*len -= part;
 	return 1;
+}
+
+int query_each(const char *text, size_t len, query_pair_fn *fn, void *ctx)
+{
+	struct query_pair pair;
+	int rc;
+
+	while ((rc = take_next(&text, &len, &pair)) > 0) {
+		rc = fn(ctx, &pair);
+		if (rc < 0)
+			break;
+	}
+	return rc;
 }
 
 bool query_key_is(const struct query_pair *pair, const char *word)

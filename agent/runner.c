@@ -111,7 +111,7 @@ static bool has_room(const struct runner_request *request)
 	bool room = true;
 
 	if (request->verb == RUNNER_WAIT || request->verb == RUNNER_SIGNAL ||
-		request->verb == RUNNER_LOOK)
+		request->verb == RUNNER_ABANDON || request->verb == RUNNER_LOOK)
 		return true;
 	for (size_t i = 0; i < RUNNER_ANSWER_FDS; i++) {
 		fds[i] = fcntl(runner.fd, F_DUPFD_CLOEXEC, 0);
@@ -236,6 +236,15 @@ int runner_signal(pid_t pid, int signal)
 	int fds[RUNNER_FDS];
 
 	return call(&request, NULL, 0, &answer, fds);
+}
+
+void runner_abandon(pid_t pid)
+{
+	const struct runner_request request = {.verb = RUNNER_ABANDON, .number = (uint32_t)pid};
+	struct runner_answer answer = {0};
+	int fds[RUNNER_FDS];
+
+	(void)!call(&request, NULL, 0, &answer, fds);
 }
 
 int runner_open(enum runner_file file, unsigned int number, const char *path)

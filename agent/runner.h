@@ -27,7 +27,8 @@
 /* What the runner goes by; read by its own eyes before the fork, never told by the agent later. */
 struct runner_options {
 	const char *disk_program; /* keel-disk */
-	bool shell;               /* sessions are allowed: debug.shell */
+	const char *data; /* where the data disk is mounted: disk.mountpoint; NULL: nowhere */
+	bool shell;       /* sessions are allowed: debug.shell */
 	int root_fd,
 		base_fd; /* of "/", and of the control group below which PID 1 keeps everything (-1: none) */
 };
@@ -35,7 +36,7 @@ struct runner_options {
 /* What one blocking write does, in a child. */
 enum runner_step {
 	RUNNER_STEP_TAKE,    /* bytes to NAME/memory.reclaim */
-	RUNNER_STEP_FLUSH,   /* syncfs of the directory NAME */
+	RUNNER_STEP_FLUSH,   /* syncfs of the place NAME */
 	RUNNER_STEP_COMPACT, /* all of memory */
 	RUNNER_STEP_DROP,    /* all caches */
 	RUNNER_STEPS
@@ -46,7 +47,7 @@ struct runner_step_request {
 	bool calm;    /* in control group base/reclaim, nice, and it ends with the runner */
 	bool no_swap; /* TAKE: swappiness=0 */
 	uint64_t bytes;
-	char name[RUNNER_PATH_MAX]; /* TAKE: a group below the base; FLUSH: an absolute path */
+	char name[RUNNER_PATH_MAX]; /* TAKE: a group below the base; FLUSH: as runner_look_at */
 };
 
 /* A debugging session. The words are a shell's or a command's argv, one after the other, each ended by NUL. */
@@ -71,8 +72,8 @@ enum runner_file {
 	RUNNER_FILE_PTP,    /* /dev/ptpN, to read */
 	RUNNER_FILE_MOUNTS, /* /proc/self/mountinfo of PID 1's mount namespace */
 	RUNNER_FILE_PRESSURE, /* memory.pressure of base/containers (0), base/engine (1), all (2): for triggers */
-	RUNNER_FILE_DISK_ERRORS, /* a fanotify group with FAN_FS_ERROR of the file system at `path` */
-	RUNNER_FILE_ENVIRON,     /* /proc/N/environ, of a dockerd */
+	RUNNER_FILE_DISK_ERRORS, /* a fanotify group with FAN_FS_ERROR of the data disk, mounted at `path` */
+	RUNNER_FILE_ENVIRON, /* /proc/N/environ, of a dockerd */
 	RUNNER_FILES
 };
 
@@ -106,7 +107,10 @@ int runner_run_session(const struct runner_session_request *session, const int f
 int runner_wait(pid_t pid, int *status, uint64_t *cpu_us) MUST_CHECK;
 /* To the child, or all of a session's process group. 0 or -errno. */
 int runner_signal(pid_t pid, int signal);
+/* Kills a child whose end nobody hears of, and waits for it some time. pid_fd stays the caller's. */
+void runner_abandon(pid_t pid);
 
 /* The descriptor (O_CLOEXEC, O_NONBLOCK where that means something) or -errno. `number` and `path` as the kind says. */
 int runner_open(enum runner_file file, unsigned int number, const char *path) MUST_CHECK;
+/* The data disk, the engine's directories, "/", "/run": -EINVAL for any other path. */
 int runner_look_at(const char *path, struct runner_look *look) MUST_CHECK;

@@ -17,15 +17,37 @@ static bool goes_up(const char *path)
 	return false;
 }
 
-/* Absolute, or else of a group below the base. */
-static bool copy_path(const char path[RUNNER_PATH_MAX], bool absolute, char to[RUNNER_PATH_MAX])
+static bool copy_text(const char from[RUNNER_PATH_MAX], char to[RUNNER_PATH_MAX])
 {
-	size_t len = strnlen(path, RUNNER_PATH_MAX);
+	size_t len = strnlen(from, RUNNER_PATH_MAX);
 
-	if (len == 0 || len == RUNNER_PATH_MAX || (path[0] == '/') != absolute || goes_up(path))
+	if (len == 0 || len == RUNNER_PATH_MAX)
 		return false;
-	memcpy(to, path, len + 1);
+	memcpy(to, from, len + 1);
 	return true;
+}
+
+static bool copy_group(const char name[RUNNER_PATH_MAX], char to[RUNNER_PATH_MAX])
+{
+	return copy_text(name, to) && to[0] != '/' && !goes_up(to);
+}
+
+static bool copy_data(const char path[RUNNER_PATH_MAX], const char *data, char to[RUNNER_PATH_MAX])
+{
+	return copy_text(path, to) && data && strcmp(to, data) == 0;
+}
+
+/* Whoever looks waits for it: only where nobody but the machine's owner mounts. */
+static bool copy_place(const char path[RUNNER_PATH_MAX], const char *data, char to[RUNNER_PATH_MAX])
+{
+	static const char *const places[] = {"/", "/run", "/var/lib/docker", "/var/lib/containerd"};
+
+	if (copy_data(path, data, to))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (strncmp(path, places[i], RUNNER_PATH_MAX) == 0)
+			return copy_text(path, to);
+	return false;
 }
 
 static int check_disk(const struct runner_request *request, size_t fds, struct runner_order *order)
@@ -37,7 +59,8 @@ static int check_disk(const struct runner_request *request, size_t fds, struct r
 		       : -EINVAL;
 }
 
-static int check_step(const struct runner_request *request, struct runner_step_request *step)
+static int check_step(const struct runner_request *request, const char *data,
+	struct runner_step_request *step)
 {
 	if (request->kind >= RUNNER_STEPS)
 		return -EINVAL;
@@ -47,9 +70,9 @@ static int check_step(const struct runner_request *request, struct runner_step_r
 	step->bytes = request->bytes;
 	switch (step->step) {
 	case RUNNER_STEP_TAKE:
-		return copy_path(request->path, false, step->name) ? 0 : -EINVAL;
+		return copy_group(request->path, step->name) ? 0 : -EINVAL;
 	case RUNNER_STEP_FLUSH:
-		return copy_path(request->path, true, step->name) ? 0 : -EINVAL;
+		return copy_place(request->path, data, step->name) ? 0 : -EINVAL;
 	case RUNNER_STEP_COMPACT:
 	case RUNNER_STEP_DROP:
 	case RUNNER_STEPS:
@@ -79,7 +102,8 @@ static int check_session(const struct runner_request *request, size_t fds,
 	return 0;
 }
 
-static int check_open(const struct runner_request *request, struct runner_order *order)
+static int check_open(const struct runner_request *request, const char *data,
+	struct runner_order *order)
 {
 	if (request->kind >= RUNNER_FILES)
 		return -EINVAL;
@@ -87,7 +111,7 @@ static int check_open(const struct runner_request *request, struct runner_order 
 	order->number = request->number;
 	if (order->file == RUNNER_FILE_PRESSURE && order->number >= RUNNER_PRESSURES)
 		return -EINVAL;
-	if (order->file == RUNNER_FILE_DISK_ERRORS && !copy_path(request->path, true, order->path))
+	if (order->file == RUNNER_FILE_DISK_ERRORS && !copy_data(request->path, data, order->path))
 		return -EINVAL;
 	return 0;
 }
@@ -108,7 +132,8 @@ static int check_signal(const struct runner_request *request, struct runner_orde
 	return check_pid(request, order);
 }
 
-int runner_check(const struct runner_request *request, size_t fds, struct runner_order *order)
+int runner_check(const struct runner_request *request, size_t fds, const char *data,
+	struct runner_order *order)
 {
 	*order = (struct runner_order){0};
 	order->verb = (enum runner_verb)request->verb;
@@ -118,17 +143,18 @@ int runner_check(const struct runner_request *request, size_t fds, struct runner
 	case RUNNER_DISK:
 		return check_disk(request, fds, order);
 	case RUNNER_STEP:
-		return check_step(request, &order->step);
+		return check_step(request, data, &order->step);
 	case RUNNER_SESSION:
 		return check_session(request, fds, order);
 	case RUNNER_WAIT:
+	case RUNNER_ABANDON:
 		return check_pid(request, order);
 	case RUNNER_SIGNAL:
 		return check_signal(request, order);
 	case RUNNER_OPEN:
-		return check_open(request, order);
+		return check_open(request, data, order);
 	case RUNNER_LOOK:
-		return copy_path(request->path, true, order->path) ? 0 : -EINVAL;
+		return copy_place(request->path, data, order->path) ? 0 : -EINVAL;
 	case RUNNER_VERBS:
 		break;
 	}

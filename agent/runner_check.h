@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * runner_check.h - what the runner believes of a frame. The agent, which talks to the host and to containers, is taken for an
- * enemy here: numbers are in range, texts end, words are of the kind that keel-disk takes, paths do not climb. Pure; fuzzed.
+ * enemy here: numbers are in range, texts end, words are of the kind that keel-disk takes, paths do not climb, and are ones
+ * that it has business with. Pure; fuzzed.
  */
 #pragma once
 
@@ -25,6 +26,6 @@ struct runner_order {
 	int signal;
 };
 
-/* `fds`: how many descriptors came with it. 0, or -EINVAL, -E2BIG. */
-int runner_check(const struct runner_request *request, size_t fds,
+/* `fds`: how many descriptors came with it; `data`: where the data disk is mounted, NULL: nowhere. 0, or -EINVAL, -E2BIG. */
+int runner_check(const struct runner_request *request, size_t fds, const char *data,
 	struct runner_order *order) MUST_CHECK;

@@ -16,6 +16,7 @@ enum runner_verb {
 	RUNNER_SESSION,
 	RUNNER_WAIT,
 	RUNNER_SIGNAL,
+	RUNNER_ABANDON,
 	RUNNER_OPEN,
 	RUNNER_LOOK,
 	RUNNER_VERBS
@@ -26,7 +27,7 @@ struct runner_request {
 	uint32_t verb;
 	uint32_t kind; /* DISK: enum disk_verb; STEP: enum runner_step; OPEN: enum runner_file */
 	uint32_t flag, flag2;
-	uint32_t number; /* OPEN; WAIT, SIGNAL: the pid */
+	uint32_t number; /* OPEN; WAIT, SIGNAL, ABANDON: the pid */
 	uint32_t signal;
 	uint16_t rows, columns;
 	uint32_t words_len;

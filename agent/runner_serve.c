@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "agent/common/dockerd.h"
+#include "agent/common/kernel_log.h"
 #include "agent/runner_check.h"
 #include "agent/runner_job.h"
 #include "lib/clock.h"
@@ -27,7 +28,7 @@
 
 static struct {
 	pid_t pid; /* 0: free */
-	bool session;
+	bool session, abandoned;
 } children[RUNNER_CHILDREN];
 
 /* ---- children ------------------------------------------------------------------------------------ */
@@ -48,6 +49,7 @@ static void keep_child(const struct runner_child *child, bool session, struct ru
 
 	children[i].pid = answer->pid = child->pid;
 	children[i].session = session;
+	children[i].abandoned = false;
 	fds[(*count)++] = child->pid_fd;
 	if (child->pty_fd >= 0)
 		fds[(*count)++] = child->pty_fd;
@@ -90,6 +92,25 @@ static int signal_child(pid_t pid, int signal)
 	return kill(pid, signal) < 0 ? -errno : 0;
 }
 
+static void reap_abandoned(void)
+{
+	struct runner_answer unused;
+
+	for (size_t i = 0; i < RUNNER_CHILDREN; i++)
+		if (children[i].pid != 0 && children[i].abandoned)
+			(void)!wait_child(children[i].pid, &unused);
+}
+
+static int abandon_child(pid_t pid)
+{
+	size_t i = find_child(pid);
+
+	if (i == RUNNER_CHILDREN)
+		return -ESRCH;
+	children[i].abandoned = true;
+	return signal_child(pid, SIGKILL);
+}
+
 static int start_disk(const struct runner_order *order, int output_fd, struct runner_child *child)
 {
 	const char *arguments[DISK_ARGUMENTS_MAX];
@@ -103,6 +124,7 @@ static void start(const struct runner_order *order, const int *fds, struct runne
 {
 	struct runner_child child;
 
+	reap_abandoned();
 	if (find_child(0) == RUNNER_CHILDREN)
 		answer->rc = -EAGAIN;
 	else if (order->verb == RUNNER_DISK)
@@ -172,7 +194,7 @@ static int open_file(const struct runner_order *order)
 
 	switch (order->file) {
 	case RUNNER_FILE_KMSG:
-		return open_path(AT_FDCWD, "/dev/kmsg", O_RDONLY);
+		return kernel_log_open();
 	case RUNNER_FILE_INPUT:
 		return open_numbered("/dev/input/event", order->number, "");
 	case RUNNER_FILE_PTP:
@@ -215,7 +237,8 @@ void runner_serve(const struct runner_request *request, const int *fds, size_t c
 {
 	static struct runner_order order;
 
-	*answer = (struct runner_answer){.rc = runner_check(request, count, &order)};
+	*answer = (struct runner_answer){
+		.rc = runner_check(request, count, runner_job_options.data, &order)};
 	*answer_count = 0;
 	if (answer->rc < 0)
 		return;
@@ -230,6 +253,9 @@ void runner_serve(const struct runner_request *request, const int *fds, size_t c
 		break;
 	case RUNNER_SIGNAL:
 		answer->rc = signal_child(order.pid, order.signal);
+		break;
+	case RUNNER_ABANDON:
+		answer->rc = abandon_child(order.pid);
 		break;
 	case RUNNER_OPEN:
 		answer->rc = open_file(&order);

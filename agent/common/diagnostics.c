@@ -232,11 +232,13 @@ static void finish_member(struct diagnostics *d)
 	d->have = TAR_BLOCK + d->len + padding;
 }
 
-/* Fills `data` with the next member, or the end. */
-static void next_member(struct diagnostics *d)
+/* Fills `data` with the next member, or the end. 0, or -EAGAIN: that goes on. */
+static int next_member(struct diagnostics *d)
 {
-	d->sent = d->have = d->len = 0;
-	d->cut = false;
+	if (!d->unfinished) {
+		d->sent = d->have = d->len = 0;
+		d->cut = false;
+	}
 	while (d->have == 0 && d->step < ARRAY_SIZE(steps)) {
 		const char *name = steps[d->step].name;
 		int rc;
@@ -245,6 +247,9 @@ static void next_member(struct diagnostics *d)
 			(void)snprintf(d->name, sizeof(d->name), "%s", name);
 		rc = steps[d->step].fill ? steps[d->step].fill(d)
 					 : diagnostics_put_file(d, steps[d->step].path);
+		d->unfinished = rc == -EINPROGRESS;
+		if (d->unfinished)
+			return -EAGAIN;
 		if (name || rc == -ENODATA)
 			d->step++;
 		if (rc == 0)
@@ -255,10 +260,11 @@ static void next_member(struct diagnostics *d)
 			d->len = 0;
 	}
 	if (d->have > 0)
-		return;
+		return 0;
 	memset(d->data, 0, TAR_END);
 	d->have = d->ended ? 0 : TAR_END;
 	d->ended = true;
+	return 0;
 }
 
 int diagnostics_open(const struct diagnostics_source *source, struct diagnostics **result)
@@ -269,7 +275,7 @@ int diagnostics_open(const struct diagnostics_source *source, struct diagnostics
 		return -ENOMEM;
 	d->source = *source;
 	d->realtime_s = (uint64_t)time(NULL);
-	d->logs_fd = -1;
+	d->logs_fd = d->kmsg_fd = -1;
 	*result = d;
 	return 0;
 }
@@ -278,8 +284,8 @@ ssize_t diagnostics_read(struct diagnostics *d, char *buffer, size_t size)
 {
 	size_t n;
 
-	if (d->sent == d->have)
-		next_member(d);
+	if (d->sent == d->have && next_member(d) < 0)
+		return -EAGAIN;
 	n = d->have - d->sent < size ? d->have - d->sent : size;
 	if (n == 0)
 		return -ENODATA;
@@ -291,6 +297,7 @@ ssize_t diagnostics_read(struct diagnostics *d, char *buffer, size_t size)
 void diagnostics_close(struct diagnostics *d)
 {
 	close_p(&d->logs_fd);
+	close_p(&d->kmsg_fd);
 	free(d);
 }
 

@@ -19,6 +19,7 @@
 #define DIAGNOSTICS_GROUPS_MAX   256 /* control groups */
 #define DIAGNOSTICS_LOGS_MAX     64
 #define DIAGNOSTICS_DOCUMENTS    8
+#define DIAGNOSTICS_RECORDS      128 /* of the kernel's log, in one step */
 
 struct diagnostics_document {
 	const char *name; /* of the member, NULL: no more */
@@ -29,6 +30,8 @@ struct diagnostics_document {
 /* What only the caller has. */
 struct diagnostics_source {
 	struct diagnostics_document documents[DIAGNOSTICS_DOCUMENTS];
+	const char
+		*data; /* where the data disk is mounted; NULL: where it is unless told otherwise */
 	/* How to open /dev/kmsg and PID 1's table of mounts, and the room of a file system in bytes, where that is not for
 	 * everybody. 0 or the descriptor; -errno. */
 	int (*open_kmsg)(void);
@@ -45,12 +48,13 @@ struct diagnostics {
 	size_t document, log; /* within their steps */
 	bool failed_log, ended;
 	uint64_t realtime_s;
-	int logs_fd;
+	int logs_fd, kmsg_fd;
+	unsigned int kmsg_left; /* so many records at most */
 	struct file_dir logs;
 	char name[DIAGNOSTICS_NAME_MAX];
 	/* The member: its text is behind room for the header. */
 	size_t len, sent, have;
-	bool cut;
+	bool cut, unfinished; /* what is there of it is not all yet */
 	unsigned int groups;
 	size_t manifest_len;
 	char manifest[DIAGNOSTICS_MANIFEST_MAX];
@@ -60,7 +64,8 @@ struct diagnostics {
 /* To be freed by diagnostics_close. 0 or -ENOMEM. */
 int diagnostics_open(const struct diagnostics_source *source,
 	struct diagnostics **result) MUST_CHECK;
-/* The next piece of the archive. Its length, -ENODATA at the end. */
+/* The next piece of the archive. Its length, -ENODATA at the end; -EAGAIN: to be asked once more, for what takes long is made in
+ * steps. */
 ssize_t diagnostics_read(struct diagnostics *diagnostics, char *buffer, size_t size) MUST_CHECK;
 void diagnostics_close(struct diagnostics *diagnostics);
 

@@ -269,13 +269,13 @@ static void put_device(struct diagnostics *d, const char *name)
 
 int diagnostics_fill_storage(struct diagnostics *d)
 {
-	static const char *const mounts[] = {
-		"/", "/run", "/data", "/var/lib/docker", "/var/lib/containerd"};
+	static const char *const mounts[] = {"/", "/run", "/var/lib/docker", "/var/lib/containerd"};
 	_cleanup_close_ int fd = open_directory("/sys/class/block");
 	struct file_dir dir = {.fd = fd};
 	const char *name;
 	unsigned char type;
 
+	put_room(d, d->source.data ? d->source.data : "/data");
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
 		put_room(d, mounts[i]);
 	diagnostics_put(d, "\nBlock devices; sizes in units of 512 bytes\n");

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
+#include "agent/common/kernel_log.h"
 #include "agent/common/log_reader.h"
+
+/* As many as can be in the kernel's buffer: a log that floods has an end, too. */
+#define KERNEL_RECORDS_MAX 100000
 
 /* What was cut at its beginning begins with a whole line. */
 static void drop_first_line(struct diagnostics *d)
@@ -135,26 +138,26 @@ void diagnostics_put_record(struct diagnostics *d, const char *record, size_t le
 
 int diagnostics_fill_kernel(struct diagnostics *d)
 {
-	_cleanup_close_ int fd = d->source.open_kmsg
-					 ? d->source.open_kmsg()
-					 : open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char record[8192];
-	struct stat info;
 
-	if (fd < 0)
-		return d->source.open_kmsg ? fd : -errno;
-	/* Whatever else lies there is not the kernel's word. */
-	if (fstat(fd, &info) < 0 || !S_ISCHR(info.st_mode) || info.st_rdev != makedev(1, 11))
-		return -ENODEV;
-	/* As many as can be in the kernel's buffer; a log that floods does not keep us here. */
-	for (int i = 0; i < 100000; i++) {
-		ssize_t n = read(fd, record, sizeof(record));
+	if (d->kmsg_fd < 0) {
+		d->kmsg_fd = d->source.open_kmsg ? d->source.open_kmsg() : kernel_log_open();
+		d->kmsg_left = KERNEL_RECORDS_MAX;
+		if (d->kmsg_fd < 0)
+			return d->kmsg_fd;
+	}
+	for (int i = 0; i < DIAGNOSTICS_RECORDS && d->kmsg_left > 0; i++, d->kmsg_left--) {
+		ssize_t n = read(d->kmsg_fd, record, sizeof(record));
 
 		if (n < 0 && (errno == EPIPE || errno == EINTR)) /* some were overwritten */
 			continue;
 		if (n <= 0)
-			break;
-		diagnostics_put_record(d, record, (size_t)n);
+			d->kmsg_left = 1; /* this was the last one */
+		else
+			diagnostics_put_record(d, record, (size_t)n);
 	}
+	if (d->kmsg_left > 0)
+		return -EINPROGRESS;
+	close_p(&d->kmsg_fd);
 	return 0;
 }

@@ -21,7 +21,7 @@ size_t diagnostics_room(const struct diagnostics *d);
 /* A record as read(2) gives it of /dev/kmsg; makes room for it at the expense of the oldest. */
 void diagnostics_put_record(struct diagnostics *d, const char *record, size_t len);
 
-/* The members. 0 or -errno: not to be had. */
+/* The members. 0 or -errno: not to be had; -EINPROGRESS: to be called again for the rest. */
 int diagnostics_fill_kernel(struct diagnostics *d);
 /* The next service's log; sets the name. -ENODATA: that was the last. */
 int diagnostics_fill_log(struct diagnostics *d);

@@ -42,6 +42,23 @@ void text_sanitize(char *text)
 	}
 }
 
+bool text_same_words(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	while (*a || *b) {
+		size_t a_len = strcspn(a, " "), b_len = strcspn(b, " ");
+		bool numbers = a_len > 0 && strspn(a, digits) == a_len && b_len > 0 &&
+			       strspn(b, digits) == b_len;
+
+		if (!numbers && (a_len != b_len || memcmp(a, b, a_len) != 0))
+			return false;
+		a += a_len + (a[a_len] == ' ');
+		b += b_len + (b[b_len] == ' ');
+	}
+	return true;
+}
+
 static void apply_stage(struct facts *facts, const struct control_record *record)
 {
 	struct control_stage *stage = &facts->stages[record->index];

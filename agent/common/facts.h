@@ -94,3 +94,5 @@ const char *engine_state_name(enum engine_state state);
 
 /* Replaces control characters (C0, DEL, C1) and bytes that are not UTF-8 (RFC 3629) by '?', in place. */
 void text_sanitize(char *text);
+/* Do they say the same, but for words that are numbers (how much is free, say, which is another at each look)? */
+bool text_same_words(const char *a, const char *b);

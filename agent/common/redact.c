@@ -13,10 +13,20 @@
 struct redact {
 	char *text;
 	size_t len, at, out;
+	size_t line;    /* where in what is kept its last line begins */
 	bool in_string; /* an odd number of double quotes since the line began */
+	enum {
+		OPTION_NONE,
+		OPTION_JOINED,
+		OPTION_ANY
+	} option; /* is -pX, or -p X, a password in this line? */
 	size_t token_end,
 		token_at; /* of the token that `at` is in: its end, its last '@' (token_end: none) */
 };
+
+#define PEM_LINE_MIN 32 /* a key's lines have 64 characters or more */
+#define INDICES_MAX  4
+#define INDEX_MAX    64
 
 enum key_kind {
 	KEY_PLAIN,
@@ -65,9 +75,13 @@ static void keep_one(struct redact *r)
 {
 	char c = r->text[r->at++];
 
-	if (c == '\n')
+	if (c == '\n') {
 		r->in_string = false;
+		r->option = OPTION_NONE;
+	}
 	r->text[r->out++] = c;
+	if (c == '\n')
+		r->line = r->out;
 }
 
 static void keep_to(struct redact *r, size_t end)
@@ -150,17 +164,21 @@ static enum key_kind judge_name(const char *name, size_t len)
 	return KEY_PLAIN;
 }
 
-/* A name behind a backslash may begin with what the backslash belongs to: \n, \u0026. */
+/* A name behind a backslash or percent sign may begin with what that belongs to: \n, \u0026; %26, %2526. */
 static enum key_kind judge_key(const struct redact *r, size_t end)
 {
-	static const size_t escapes[] = {1, 5};
+	static const size_t escapes[2][2] = {{1, 5}, {2, 4}};
 	enum key_kind kind = judge_name(r->text + r->at, end - r->at);
+	char before = r->at > 0 ? r->text[r->at - 1] : '\0';
 
-	if (r->at == 0 || r->text[r->at - 1] != '\\')
+	if (before != '\\' && before != '%')
 		return kind;
-	for (size_t i = 0; i < ARRAY_SIZE(escapes) && kind == KEY_PLAIN; i++)
-		if (end - r->at > escapes[i])
-			kind = judge_name(r->text + r->at + escapes[i], end - r->at - escapes[i]);
+	for (size_t i = 0; i < 2 && kind == KEY_PLAIN; i++) {
+		size_t skip = escapes[before == '%'][i];
+
+		if (end - r->at > skip)
+			kind = judge_name(r->text + r->at + skip, end - r->at - skip);
+	}
 	return kind;
 }
 
@@ -293,6 +311,13 @@ static bool at_quote(const struct redact *r)
 	return at < r->len && is_quote(r->text[at]);
 }
 
+/* As Go prints what is in a map or behind a pointer: without quotes, so that nothing in it tells its end. */
+static bool is_go_value(const struct redact *r, size_t at)
+{
+	return begins(r, at, "map[") || begins(r, at, "&map[") || begins(r, at, "&{") ||
+	       begins(r, at, "&[");
+}
+
 /* `at` is on the value. */
 static void drop_value(struct redact *r, bool json, bool whole_line)
 {
@@ -307,6 +332,8 @@ static void drop_value(struct redact *r, bool json, bool whole_line)
 		return;
 	if (r->text[r->at] == '{' || r->text[r->at] == '[')
 		drop_structure(r);
+	else if (is_go_value(r, r->at))
+		drop_to(r, bare_end(r, r->at, true));
 	else if (!json || !drop_literal(r))
 		drop_to(r, bare_end(r, r->at, whole_line));
 }
@@ -363,12 +390,22 @@ static bool take_url(struct redact *r)
 	return true;
 }
 
+/* Behind "//", an address without its scheme; one with it is take_url's. */
+static bool is_behind_slashes(const struct redact *r)
+{
+	const char *before = r->text + r->at;
+
+	return r->at >= 2 && before[-1] == '/' && before[-2] == '/' &&
+	       (r->at == 2 || before[-3] != ':');
+}
+
 /* user:password@host, as proxies are written too. */
 static bool take_bare_user(struct redact *r)
 {
 	size_t i = r->at;
 
-	if (r->at > 0 && !ends_token(r->text[r->at - 1]) && !strchr("=([{,;", r->text[r->at - 1]))
+	if (r->at > 0 && !ends_token(r->text[r->at - 1]) && !strchr("=([{,;", r->text[r->at - 1]) &&
+		!is_behind_slashes(r))
 		return false;
 	find_token(r, r->at);
 	while (i < r->token_end && !strchr(":=([{,;/", r->text[i]))
@@ -382,14 +419,81 @@ static bool take_bare_user(struct redact *r)
 	return true;
 }
 
+/* The length of the end of a private key's first or last line, 0: it is none. PGP has a BLOCK there. */
+static size_t pem_length(const struct redact *r, size_t at)
+{
+	static const char *const ends[] = {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (begins(r, at, ends[i]))
+			return strlen(ends[i]);
+	return 0;
+}
+
+/* Where a run of base64 begins that ends there, or of it in a string with escapes. */
+static size_t base64_start(const char *text, size_t end)
+{
+	while (end > 0 && (is_word(text[end - 1]) || strchr("+/=\\", text[end - 1])) &&
+		!is_separator(text[end - 1]))
+		end--;
+	return end;
+}
+
+/* A key whose beginning was cut off has been kept as far as it was there: lines that end in base64. Whatever stands before it in
+ * them goes too. */
+static void drop_kept_key(struct redact *r)
+{
+	size_t start = r->out, line = r->line, end = r->out;
+
+	/* In the line of the mark there is nothing, what a log has before each line, or the key in one line. */
+	if (line > 0 && (end == line || is_space(r->text[end - 1])))
+		end = line - 1;
+	for (;;) {
+		size_t from;
+
+		if (end > 0 && (is_space(r->text[end - 1]) || r->text[end - 1] == '\r'))
+			end--;
+		from = base64_start(r->text, end);
+		/* The last line of a key may be short, the first may have been cut. */
+		if (from == end || (end - from < PEM_LINE_MIN && start != r->out && from > 0))
+			break;
+		start = from;
+		for (line = from < line ? from : line; line > 0 && r->text[line - 1] != '\n';)
+			line--;
+		r->line = line;
+		/* Behind a quote the key begins; behind a space is what a log has before each line. */
+		if (line == 0 || (from > line && !is_space(r->text[from - 1])))
+			break;
+		end = line - 1;
+	}
+	memset(r->text + start, '*', r->out - start < 3 ? r->out - start : 3);
+	r->out = r->out - start < 3 ? r->out : start + 3;
+}
+
+/* The last line of a private key, met outside of one. */
+static bool take_pem_end(struct redact *r)
+{
+	size_t at = r->at + strlen("-----END ");
+
+	if (!begins(r, r->at, "-----END "))
+		return false;
+	while (at < r->len && pem_length(r, at) == 0 && r->text[at] >= ' ' && r->text[at] <= 'Z' &&
+		r->text[at] != '-')
+		at++;
+	if (at == r->len || pem_length(r, at) == 0)
+		return false;
+	drop_kept_key(r);
+	keep_to(r, at + pem_length(r, at));
+	return true;
+}
+
 static bool take_pem(struct redact *r)
 {
-	static const char begin[] = "PRIVATE KEY-----";
-	size_t end;
+	size_t begin = pem_length(r, r->at), end;
 
-	if (!begins(r, r->at, begin))
-		return false;
-	keep_to(r, r->at + sizeof(begin) - 1);
+	if (begin == 0)
+		return take_pem_end(r);
+	keep_to(r, r->at + begin);
 	for (end = r->at; end < r->len && !begins(r, end, "-----END");)
 		end++;
 	drop_to(r, end);
@@ -459,6 +563,43 @@ static bool is_first_in_line(const struct redact *r)
 	return at == 0 || r->text[at - 1] == '\n';
 }
 
+/* The length of a sign that a URL may have escaped, once or more often, 0: it is not there. */
+static size_t sign_length(const struct redact *r, size_t at, char sign)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t i = at + 1;
+
+	if (at < r->len && r->text[at] == sign)
+		return 1;
+	if (at >= r->len || r->text[at] != '%')
+		return 0;
+	while (begins(r, i, "25"))
+		i += 2;
+	if (r->len - i < 2 || r->text[i] != digits[sign >> 4 & 15] ||
+		(r->text[i + 1] | 0x20) != (digits[sign & 15] | 0x20))
+		return 0;
+	return i + 2 - at;
+}
+
+/* What may be between a name and its sign: token[0]=, x["token"]=, form[token][a]=. */
+static size_t skip_indices(const struct redact *r, size_t at)
+{
+	at += sign_length(r, at, ']');
+	for (size_t n = 0; n < INDICES_MAX; n++) {
+		size_t i = at + sign_length(r, at, '[');
+
+		if (i == at)
+			break;
+		while (i < r->len && i - at < INDEX_MAX &&
+			(is_word(r->text[i]) || is_quote(r->text[i])))
+			i++;
+		if (sign_length(r, i, ']') == 0)
+			break;
+		at = i + sign_length(r, i, ']');
+	}
+	return at;
+}
+
 /* KEY=VALUE and its like; `end` is that of the key. */
 static bool take_key(struct redact *r, size_t end)
 {
@@ -471,18 +612,20 @@ static bool take_key(struct redact *r, size_t end)
 	while (at < r->len && r->text[at] == '\\')
 		at++;
 	quoted = at < r->len && is_quote(r->text[at]);
-	at = quoted ? at + 1 : end;
+	at = skip_indices(r, quoted ? at + 1 : end);
 	unit = kind == KEY_ENVIRONMENT && end - r->at > 3 && at < r->len && r->text[at] == '=';
 	while (at < r->len && is_space(r->text[at]))
 		at++;
 	if (at < r->len && (r->text[at] == '=' || r->text[at] == ':'))
 		at += 1 + (size_t)(begins(r, at, ":=") || begins(r, at, "=>"));
+	else if (sign_length(r, at, '=') + sign_length(r, at, ':') > 0)
+		at += sign_length(r, at, '=') + sign_length(r, at, ':');
 	else if (!option || at == end)
 		return false;
 	while (at < r->len && is_space(r->text[at]))
 		at++;
 	if (kind == KEY_ENVIRONMENT && !unit &&
-		(at == r->len || (r->text[at] != '[' && r->text[at] != '{')))
+		(at == r->len || (r->text[at] != '[' && r->text[at] != '{' && !is_go_value(r, at))))
 		return false;
 	if (quoted && r->text[end] == '"')
 		r->in_string = !r->in_string;
@@ -493,6 +636,38 @@ static bool take_key(struct redact *r, size_t end)
 		drop_to(r, unit_end(r, r->at));
 	else
 		drop_value(r, quoted, !quoted && (first || kind == KEY_LINE));
+	return true;
+}
+
+/* Does the word begin a command whose -p is a password? */
+static void note_command(struct redact *r, size_t end)
+{
+	if (begins(r, r->at, "mysql") || begins(r, r->at, "mariadb"))
+		r->option = OPTION_JOINED;
+	else if ((end - r->at == 5 && begins(r, r->at, "login")) ||
+		 (end - r->at == 7 && begins(r, r->at, "sshpass")))
+		r->option = OPTION_ANY;
+}
+
+/* -pPASSWORD or -p PASSWORD, and not -p 8080:80, which is a port; `end` is that of the word. */
+static bool take_option(struct redact *r, size_t end)
+{
+	size_t value = r->at + 2, value_end;
+	bool port = true;
+
+	if (r->option == OPTION_NONE || !begins(r, r->at, "-p") ||
+		!is_space(r->text[r->at - 1])) /* there is a command before it */
+		return false;
+	if (value == end && r->option == OPTION_ANY)
+		while (value < r->len && is_space(r->text[value]))
+			value++;
+	for (value_end = value; value_end < r->len && !ends_token(r->text[value_end]); value_end++)
+		port &= strchr("0123456789.:", r->text[value_end]) != NULL;
+	if (port && (value_end == value || memchr(r->text + value, ':', value_end - value)) &&
+		(value == r->len || !is_quote(r->text[value])))
+		return false;
+	keep_to(r, value);
+	drop_value(r, false, false);
 	return true;
 }
 
@@ -527,8 +702,11 @@ size_t redact_text(char *text, size_t len)
 			end++;
 		if (end == r->at)
 			keep_quote(r);
-		else if (!take_key(r, end) && !take_scheme(r, end) && !take_shape(r, end))
+		else if (!take_key(r, end) && !take_scheme(r, end) && !take_shape(r, end) &&
+			 !take_option(r, end)) {
+			note_command(r, end);
 			keep_to(r, end);
+		}
 	}
 	return r->out;
 }

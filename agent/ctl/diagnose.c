@@ -123,8 +123,8 @@ static int collect_here(const struct ctl *ctl, struct output *output)
 
 	health = rc == 0 ? answer.body : NULL;
 	rc = diagnostics_open(&source, &diagnostics);
-	while (rc == 0 && (n = diagnostics_read(diagnostics, piece, sizeof(piece))) > 0)
-		rc = put(output, piece, (size_t)n);
+	while (rc == 0 && (n = diagnostics_read(diagnostics, piece, sizeof(piece))) != -ENODATA)
+		rc = n > 0 ? put(output, piece, (size_t)n) : 0;
 	if (rc != -ENOMEM)
 		diagnostics_close(diagnostics);
 	health = NULL;

@@ -135,10 +135,20 @@ static void put_change(struct line *line)
 	put_reason(line);
 }
 
+static void put_left_out(struct line *line)
+{
+	if (number_of(line, "left_out") > 0)
+		put(line, " (%.0f more left out)", number_of(line, "left_out"));
+}
+
 static void put_oom(struct line *line)
 {
 	const char *process = text_of(line, "process"), *group = text_of(line, "group");
 
+	if (!yyjson_obj_get(line->event, "pid")) {
+		put(line, "the kernel killed %.0f more", number_of(line, "left_out"));
+		return;
+	}
 	put(line, "the kernel killed %s (%.0f)", process[0] ? process : "a process",
 		number_of(line, "pid"));
 	if (text_of(line, "container")[0])
@@ -149,6 +159,7 @@ static void put_oom(struct line *line)
 		put(line, " in %s", group);
 	if (is_true(line, "global"))
 		put(line, ": the guest was out of memory");
+	put_left_out(line);
 }
 
 static void put_kernel(struct line *line)
@@ -157,8 +168,7 @@ static void put_kernel(struct line *line)
 		put(line, "%s: %s", text_of(line, "level"), text_of(line, "text"));
 	else
 		put(line, "more was said");
-	if (number_of(line, "left_out") > 0)
-		put(line, " (%.0f more left out)", number_of(line, "left_out"));
+	put_left_out(line);
 	if (number_of(line, "overwritten") > 0)
 		put(line, " (%.0f lines were lost before they were read)",
 			number_of(line, "overwritten"));

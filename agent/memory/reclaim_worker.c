@@ -294,7 +294,7 @@ static int attempt(struct reclaim_worker *worker)
 		rc = loop_add(worker->loop, &worker->exit, child.pid_fd, EPOLLIN, on_child_exit,
 			worker);
 		if (rc < 0)
-			(void)runner_signal(child.pid, SIGKILL);
+			runner_abandon(child.pid);
 	}
 	if (rc < 0) {
 		close_p(&child.pid_fd);

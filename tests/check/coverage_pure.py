@@ -23,7 +23,7 @@ PURE = ("init/service_sm", "init/service_sm_stop", "init/boot_status", "init/shu
         "agent/common/memory_read", "lib/memory_mode", "agent/metrics_memory", "agent/ctl/bytes",
         "agent/ctl/nearest", "agent/ctl/shell_quote", "agent/ctl/command_line",
         "agent/metrics_text", "agent/metrics_node", "agent/metrics_disk", "agent/metrics_services", "agent/metrics_agent",
-        "agent/query", "agent/event_ring", "agent/event_query", "agent/event_cursor", "agent/ctl/sse",
+        "agent/query", "agent/event_ring", "agent/event_flood", "agent/event_query", "agent/event_cursor", "agent/ctl/sse",
         "agent/memory/reclaim_policy", "agent/memory/reclaim_adaptive", "agent/memory/reclaim_step",
         "agent/memory/reclaim_guard", "agent/memory/reclaim_groups", "agent/memory/reclaim_wsl")
 COUNT = re.compile(r"^ *([0-9-]+|#####|=====)\*?: *(\d+):(.*)$")

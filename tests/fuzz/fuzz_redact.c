@@ -10,7 +10,8 @@
 #include "agent/common/redact.h"
 #include "tests/fuzz/fuzz.h"
 
-#define SECRET "Zq7-hunter2-Xw9"
+#define SECRET   "Zq7-hunter2-Xw9"
+#define KEY_LINE "Zq7hunter2Xw9Zq7hunter2Xw9Zq7hunter2Xw9Zq7hunter2Xw9"
 
 static const char *const forms[] = {
 	"http = http://me:" SECRET "@proxy:3128/",
@@ -32,12 +33,21 @@ static const char *const forms[] = {
 	"Set-Cookie: a=" SECRET "; b",
 	"2026 dckr_pat_" SECRET SECRET " x",
 	"-----BEGIN PRIVATE KEY-----\n" SECRET "\n-----END PRIVATE KEY-----",
+	"2026 /a?b=c&password%3D" SECRET " x",
+	"2026 token[0]=" SECRET " x",
+	"2026 form[password]=" SECRET " x",
+	"2026 dial //me:" SECRET "@host/a: refused",
+	"2026 {environment:map[A:b C:" SECRET " D:e] f",
+	"2026 docker login -u me -p " SECRET " h",
+	"2026 mysql -p" SECRET " db",
+	KEY_LINE "\n" KEY_LINE "\n-----END RSA PRIVATE KEY-----",
+	"-----BEGIN PRIVATE KEY-----\n" KEY_LINE,
 };
 
 static void check_found(unsigned int form, const char *data, size_t size)
 {
 	size_t cut = size / 2, len, n;
-	char *text = malloc(size + 256);
+	char *text = malloc(size + 512);
 
 	if (!text)
 		return;
@@ -49,6 +59,7 @@ static void check_found(unsigned int form, const char *data, size_t size)
 	n = redact_text(text, len);
 	FUZZ_CHECK(n <= len);
 	FUZZ_CHECK(!memmem(text, n, SECRET, strlen(SECRET)));
+	FUZZ_CHECK(!memmem(text, n, KEY_LINE, strlen(KEY_LINE)));
 	free(text);
 }
 
@@ -59,7 +70,7 @@ static void check_same(const char *data, size_t size)
 	if (!text || !same)
 		abort();
 	for (size_t i = 0; i < size; i++) {
-		text[i] = strchr("@:=-_", data[i]) || data[i] == 'b' || data[i] == 'B' ||
+		text[i] = strchr("@:=-_%", data[i]) || data[i] == 'b' || data[i] == 'B' ||
 					  data[i] == 'J' || data[i] == 'K'
 				  ? ' '
 				  : data[i];
@@ -74,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data + 1;
 
-	if (size < 1 || memmem(data, size, SECRET, strlen(SECRET)))
+	if (size < 1 || memmem(data, size, SECRET, strlen(SECRET)) ||
+		memmem(data, size, KEY_LINE, strlen(KEY_LINE)))
 		return 0;
 	check_found(data[0], text, size - 1);
 	check_same(text, size - 1);

@@ -53,6 +53,7 @@ static void look_at(const struct runner_order *order)
 		FUZZ_CHECK(order->signal > 0 && order->signal <= SIGSYS && order->pid > 0);
 		break;
 	case RUNNER_WAIT:
+	case RUNNER_ABANDON:
 		FUZZ_CHECK(order->pid > 0);
 		break;
 	case RUNNER_OPEN:
@@ -76,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memset(&request, 0, sizeof(request));
 	memcpy(&request, data + 1, size - 1 < sizeof(request) ? size - 1 : sizeof(request));
-	if (runner_check(&request, data[0] & 3, &order) == 0)
+	if (runner_check(&request, data[0] & 3, "/data", &order) == 0)
 		look_at(&order);
 	return 0;
 }

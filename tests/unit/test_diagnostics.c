@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "tests/unit/unit_test.h"
@@ -101,8 +102,9 @@ static size_t collect(size_t piece)
 	ssize_t n;
 
 	assert_int_equal(diagnostics_open(&source, &d), 0);
-	while ((n = diagnostics_read(d, archive + len, piece)) > 0) {
-		len += (size_t)n;
+	while ((n = diagnostics_read(d, archive + len, piece)) != -ENODATA) {
+		assert_true(n > 0 || n == -EAGAIN);
+		len += n > 0 ? (size_t)n : 0;
 		assert_true(len + piece < sizeof(archive));
 	}
 	assert_int_equal(n, -ENODATA);
@@ -210,6 +212,54 @@ static void kernel_records(void **state)
 	diagnostics_close(d);
 }
 
+#define RECORDS (3 * DIAGNOSTICS_RECORDS + 7)
+
+/* A record each, as /dev/kmsg gives them. */
+static int kmsg_pair[2];
+
+static int open_pair(void)
+{
+	return TAKE_FD(kmsg_pair[0]);
+}
+
+/* However long the kernel's log is, no step reads much of it. */
+static void kernel_in_steps(void **state)
+{
+	const struct diagnostics_source source = {.open_kmsg = open_pair};
+	unsigned int sent = 0, steps = 0;
+	struct diagnostics *d;
+	const char *text;
+	size_t len = 0, size;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+				 kmsg_pair),
+		0);
+	assert_int_equal(diagnostics_open(&source, &d), 0);
+	do {
+		char record[64];
+
+		while (sent < RECORDS) {
+			int n_record = snprintf(record, sizeof(record), "6,%u,%u,-;record %06u\n",
+				sent, sent, sent);
+
+			if (send(kmsg_pair[1], record, (size_t)n_record, 0) < 0)
+				break; /* it holds more than a step takes */
+			sent++;
+		}
+		n = diagnostics_read(d, archive + len, 8192);
+		steps += n == -EAGAIN;
+		len += n > 0 ? (size_t)n : 0;
+	} while (n != -ENODATA);
+	assert_int_equal(steps, RECORDS / DIAGNOSTICS_RECORDS);
+	text = member("keel-diagnostics/kernel.log", &size);
+	assert_memory_equal(text, "<6>[    0.000000] record 000000\n", 32);
+	assert_int_equal(size, 32 * RECORDS);
+	diagnostics_close(d);
+	close_p(&kmsg_pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +267,7 @@ int main(void)
 		cmocka_unit_test(pieces),
 		cmocka_unit_test(no_logs),
 		cmocka_unit_test(kernel_records),
+		cmocka_unit_test(kernel_in_steps),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

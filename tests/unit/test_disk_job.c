@@ -62,7 +62,8 @@ static int set_up(void **state)
 	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
 	(void)snprintf(record, sizeof(record), "%s/record", directory);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	runner_use(&(struct runner_options){.disk_program = program, .root_fd = -1, .base_fd = -1});
+	runner_use(&(struct runner_options){
+		.disk_program = program, .data = "/proc", .root_fd = -1, .base_fd = -1});
 	assert_int_equal(loop_init(&loop), 0);
 	memset(&facts, 0, sizeof(facts));
 	changes = 0;
@@ -442,7 +443,45 @@ static void test_a_long_answer(void **state)
 	}
 }
 
+static bool tells(void)
+{
+	unsigned int before = changes;
+
+	disk.watch.fn(disk.watch.ctx);
+	return changes > before;
+}
+
+static void test_what_the_host_is_told_of_errors(void **state)
+{
+	struct disk_seen *seen = &facts.disk_seen;
+	unsigned int told = 0;
+
+	(void)state;
+	disk.watch.device = 1;
+	disk.life_us = 1;
+	seen->watched = true;
+	seen->size_bytes = disk.grown_bytes = 4096;
+	assert_true(tells());
+	assert_false(tells());
+	for (unsigned int i = 1; i <= 1000; i++) {
+		seen->errors.io_count = i;
+		told += tells();
+	}
+	assert_int_equal(told, 10); /* 1, 2, 4, ... 512 */
+	seen->read_only = true;
+	assert_true(tells());
+	assert_false(tells());
+	seen->size_bytes++;
+	assert_true(tells());
+	seen->unmounted = "/data";
+	assert_true(tells());
+	seen->errors.io_count = 0; /* mounted again */
+	assert_true(tells());
+	disk.watch.device = 0;
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(test_what_the_host_is_told_of_errors, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_an_answer_when_the_job_ends, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_progress_as_a_stream, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),

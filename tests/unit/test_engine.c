@@ -386,6 +386,7 @@ static void test_restarts_are_limited(void **state)
 static void test_restart_switched_off_or_refused(void **state)
 {
 	struct facts_daemon *daemon = daemon_facts(ENGINE_DOCKERD);
+	unsigned int before;
 
 	(void)state;
 	make_ready(ENGINE_DOCKERD);
@@ -399,6 +400,11 @@ static void test_restart_switched_off_or_refused(void **state)
 	assert_string_equal(daemon->reason, "it did not answer for 50 s; engine.restart is off");
 	assert_string_equal(facts.engine.reason, daemon->reason);
 	assert_int_equal(restarts, 0);
+	/* For longer now: it is known, and no news. */
+	before = changes;
+	miss(ENGINE_DOCKERD, 5, 90);
+	assert_string_equal(daemon->reason, "it did not answer for 90 s; engine.restart is off");
+	assert_int_equal(changes, before);
 }
 
 static void test_shutdown_ends_the_probing(void **state)

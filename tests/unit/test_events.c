@@ -521,8 +521,48 @@ static void test_kill_named_late(void **state)
 		kill_one(pid, "x", "y");
 	text = update();
 	assert_null(strstr(text, "\"pid\":17"));
-	assert_non_null(strstr(text, "\"pid\":18"));
+	assert_true(has_line(text, "oom ,", "\"pid\":18") &&
+		    has_line(text, "oom ,", "\"left_out\":8}"));
 	assert_non_null(strstr(text, "\"pid\":25"));
+}
+
+/* A container that is killed as often as it is started. */
+static void test_kills_in_a_loop(void **state)
+{
+	unsigned int lines = 0;
+	char text[64];
+
+	(void)state;
+	begin();
+	for (int pid = 1; pid <= 1000; pid++) {
+		kill_one(pid, "web", "4711");
+		for (const char *at = update(); (at = strstr(at, "oom ,")) != NULL; at++)
+			lines++;
+	}
+	assert_int_equal(lines, EVENT_FLOOD_BURST);
+	assert_true(watch.oom.refill.at_us == watch.oom.flood.refilled_us + EVENT_FLOOD_REFILL_US);
+	/* Silence: what was left out is told as soon as it may be. */
+	watch.oom.flood.refilled_us -= EVENT_FLOOD_REFILL_US;
+	loop_timer_set(&loop, &watch.oom.refill, clock_now_us(), watch.oom.refill.fn, &watch.oom);
+	LOOP_UNTIL(&loop, watch.oom.flood.left_out == 0);
+	(void)snprintf(text, sizeof(text), "oom ,\"left_out\":%d}\n", 1000 - EVENT_FLOOD_BURST);
+	assert_string_equal(told(), text);
+	/* Or with the next kill. */
+	kill_one(1001, "web", "4711");
+	assert_null(strstr(update(), "oom ,"));
+	kill_one(1002, "web", "4711");
+	watch.oom.flood.refilled_us -= EVENT_FLOOD_REFILL_US;
+	assert_true(has_line(update(), "oom ,", "\"container_id\":\"4711\",\"left_out\":1}"));
+	/* A name that comes while nothing may be told is told later. */
+	watch.oom.flood.refilled_us -= EVENT_FLOOD_REFILL_US;
+	kill_one(1003, "", "4712");
+	assert_null(strstr(update(), "oom ,"));
+	LOOP_UNTIL(&loop, watch.oom.told == 1003);
+	(void)told();
+	(void)strcpy(facts.memory_seen.oom_kill[0].container, "db");
+	assert_null(strstr(update(), "oom ,"));
+	watch.oom.flood.refilled_us -= EVENT_FLOOD_REFILL_US;
+	assert_true(has_line(update(), "oom ,", "\"container\":\"db\""));
 }
 
 /* ---- the kernel's log ------------------------------------------------------------------------------ */
@@ -534,7 +574,7 @@ static void say(const char *record, uint64_t now_us)
 
 static void test_kernel(void **state)
 {
-	uint64_t now_us = watch.kernel.refilled_us;
+	uint64_t now_us = watch.kernel.flood.refilled_us;
 
 	(void)state;
 	say("3,10,1500,-;sd 0:0:0:0: \"it\" failed\n SUBSYSTEM=scsi\n", now_us);
@@ -557,7 +597,7 @@ static void test_kernel(void **state)
 
 static void test_kernel_lost_records(void **state)
 {
-	uint64_t now_us = watch.kernel.refilled_us;
+	uint64_t now_us = watch.kernel.flood.refilled_us;
 
 	(void)state;
 	say("6,10,1,-;a\n", now_us);
@@ -572,7 +612,7 @@ static void test_kernel_lost_records(void **state)
 
 static void test_kernel_flood(void **state)
 {
-	uint64_t now_us = watch.kernel.refilled_us;
+	uint64_t now_us = watch.kernel.flood.refilled_us;
 	char record[64];
 
 	(void)state;
@@ -581,27 +621,26 @@ static void test_kernel_flood(void **state)
 		say(record, now_us);
 	}
 	say(NULL, now_us);
-	assert_int_equal(events.ring.next - 1, EVENT_KERNEL_BURST);
+	assert_int_equal(events.ring.next - 1, EVENT_FLOOD_BURST);
 	(void)told();
-	assert_true(watch.kernel.timer.at_us == now_us + EVENT_KERNEL_REFILL_US);
+	assert_true(watch.kernel.timer.at_us == now_us + EVENT_FLOOD_REFILL_US);
 	/* Silence: what was left out is told as soon as it may be. */
-	now_us += EVENT_KERNEL_REFILL_US;
+	now_us += EVENT_FLOOD_REFILL_US;
 	say(NULL, now_us);
 	assert_string_equal(told(), "kernel ,\"left_out\":984}\n");
 	say("3,1000,1,-;again\n", now_us);
 	assert_string_equal(told(), "");
 	/* Or with the next message. */
-	now_us += EVENT_KERNEL_REFILL_US;
+	now_us += EVENT_FLOOD_REFILL_US;
 	say("3,1001,1,-;and again\n", now_us);
 	assert_true(has_line(told(), "kernel ,", "\"text\":\"and again\",\"left_out\":1}"));
 	/* After a long silence the burst is what it was, not more. */
-	now_us += 1000 * EVENT_KERNEL_REFILL_US;
-	say(NULL, now_us);
-	assert_int_equal(watch.kernel.tokens, EVENT_KERNEL_BURST);
-	now_us += EVENT_KERNEL_REFILL_US;
-	say(NULL, now_us);
-	assert_int_equal(watch.kernel.tokens, EVENT_KERNEL_BURST);
-	assert_string_equal(told(), "");
+	now_us += 1000 * EVENT_FLOOD_REFILL_US;
+	say("3,1002,1,-;later\n", now_us);
+	assert_int_equal(watch.kernel.flood.tokens, EVENT_FLOOD_BURST - 1);
+	now_us += EVENT_FLOOD_REFILL_US;
+	say("3,1003,1,-;later\n", now_us);
+	assert_int_equal(watch.kernel.flood.tokens, EVENT_FLOOD_BURST - 1);
 }
 
 /* ---- pressure -------------------------------------------------------------------------------------- */
@@ -636,6 +675,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_kills, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_kill_named_in_time, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_kill_named_late, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_kills_in_a_loop, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_kernel, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_kernel_lost_records, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_kernel_flood, set_up, tear_down),

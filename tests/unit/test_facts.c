@@ -122,11 +122,23 @@ static void test_system_facts_of_this_machine(void **state)
 	assert_true(facts.release[0] != '\0');
 }
 
+static void test_the_same_but_for_numbers(void **state)
+{
+	(void)state;
+	assert_true(text_same_words("", ""));
+	assert_true(text_same_words("silent for 9 s", "silent for 10 s"));
+	assert_false(text_same_words("silent for 9 s", "silent for 9 s; restarted"));
+	assert_false(text_same_words("silent for 9 s", "silent for long s"));
+	assert_false(text_same_words("sda1 is full", "sda2 is full"));
+	assert_false(text_same_words("", "9"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_becomes_clean_utf8),
 		cmocka_unit_test(test_records_are_kept_by_index),
+		cmocka_unit_test(test_the_same_but_for_numbers),
 		cmocka_unit_test(test_boot_and_disk),
 		cmocka_unit_test(test_lists_of_processors),
 		cmocka_unit_test(test_system_facts_of_this_machine),

@@ -190,11 +190,15 @@ static void test_shutdown(void **state)
 	(void)state;
 	ask_shutdown("{\"action\":\"poweroff\"}", "HTTP/1.1 202 ");
 	assert_int_equal(commanded, CONTROL_VERB_POWEROFF);
-	ask_shutdown(" {\"action\" : \"reboot\", \"more\": 1} ", "HTTP/1.1 202 ");
+	ask_shutdown(" {\"action\" : \"reboot\"} ", "HTTP/1.1 202 ");
 	assert_int_equal(commanded, CONTROL_VERB_REBOOT);
 	commanded = 0;
 	ask_shutdown("{\"action\":\"explode\"}", "HTTP/1.1 400 ");
 	ask_shutdown("{\"action\":1}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\",\"more\":1}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\",\"action\":\"reboot\"}", "HTTP/1.1 400 ");
+	ask_shutdown("{\"action\":\"reboot\\u0000x\"}", "HTTP/1.1 400 ");
+	ask_shutdown("{}", "HTTP/1.1 400 ");
 	ask_shutdown("[\"poweroff\"]", "HTTP/1.1 400 ");
 	ask_shutdown("poweroff", "HTTP/1.1 400 ");
 	ask_shutdown("", "HTTP/1.1 400 ");
@@ -455,6 +459,19 @@ static ssize_t read_without_end(void *ctx, char *buffer, size_t size)
 	return 1;
 }
 
+#define STEPS 10
+
+static ssize_t read_in_steps(void *ctx, char *buffer, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	if (++pieces_read < STEPS)
+		return -EAGAIN;
+	memcpy(buffer, "done", 4);
+	return pieces_read == STEPS ? 4 : -ENODATA;
+}
+
+static const struct http_stream steps = {.read = read_in_steps, .close = count_close};
 static const struct http_stream flood = {.read = read_without_end, .close = count_close};
 static const struct http_stream endless = {.read = read_nothing, .close = count_close};
 static const struct http_stream brief = {.read = read_nothing, .close = count_close, .brief = true};
@@ -472,6 +489,7 @@ static void stream_request(void *ctx, const struct http_request *request,
 		.type = "text/plain",
 		.stream = http_request_path_is(request, "/brief")   ? &brief
 			  : http_request_path_is(request, "/flood") ? &flood
+			  : http_request_path_is(request, "/steps") ? &steps
 								    : &endless};
 }
 
@@ -548,6 +566,24 @@ static void test_a_flood_lets_others_in(void **state)
 	assert_int_equal(streams_closed, 1);
 }
 
+/* A piece that takes long to make is made in steps, one in each turn of the loop. */
+static void test_a_piece_in_steps(void **state)
+{
+	(void)state;
+	server.fn = stream_request;
+	streams_closed = pieces_read = 0;
+	open_peer();
+	say("GET /steps HTTP/1.1\r\nHost: k\r\n\r\n");
+	for (unsigned int i = 1; i < STEPS; i++) {
+		assert_int_equal(loop_once(&loop), 0);
+		assert_int_equal(pieces_read, i);
+	}
+	LOOP_UNTIL(&loop, closed());
+	assert_memory_equal(peer.text + peer.len - 8, "\r\n\r\ndone", 8);
+	assert_int_equal(streams_closed, 1);
+	close_peer();
+}
+
 /* A query that a path does not know; an empty one is none. */
 static void test_queries(void **state)
 {
@@ -617,6 +653,37 @@ static void test_diagnostics(void **state)
 	close_peer();
 }
 
+/* There is one archive at a time: who asks and does not read gives it up when its time is over. */
+static void test_diagnostics_unread(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	loop_test_pair(pair);
+	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+	http_server_accept(&server, pair[1]);
+	memset(&peer, 0, sizeof(peer));
+	peer.fd = pair[0];
+	say("GET /v1/diagnostics HTTP/1.1\r\nHost: k\r\n\r\n");
+	while (loop_test_step(&loop))
+		;
+	ask("GET /v1/diagnostics HTTP/1.1\r\nHost: k\r\n\r\n", "HTTP/1.1 409 ");
+	close_p(&peer.fd);
+	LOOP_UNTIL(&loop, server.count == 1);
+	assert_non_null(loop.timers);
+	assert_null(loop.timers->next);
+	assert_in_range(loop.timers->at_us, clock_now_us(),
+		clock_now_us() + HTTP_WRITE_S * USEC_PER_SEC);
+	loop_timer_set(&loop, loop.timers, clock_now_us(), loop.timers->fn, loop.timers->ctx);
+	LOOP_UNTIL(&loop, server.count == 0);
+	close_p(&pair[0]);
+	open_peer();
+	say("GET /v1/diagnostics HTTP/1.1\r\nHost: k\r\n\r\n");
+	LOOP_UNTIL(&loop, has_head());
+	assert_memory_equal(peer.text, "HTTP/1.1 200 ", 13);
+	close_peer();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -630,6 +697,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_upgrade, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_diagnostics, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_diagnostics_unread, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_piece_in_steps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusal_closes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),

@@ -25,13 +25,18 @@ static void on_result(void *ctx, const struct reclaim_result *result)
 	results++;
 }
 
+static void use_runner(const char *data)
+{
+	runner_use(&(struct runner_options){
+		.data = data, .root_fd = tree.paths.root_fd, .base_fd = tree.paths.base_fd});
+}
+
 static int set_up(void **state)
 {
 	(void)state;
 	memory_tree_make(&tree);
 	assert_int_equal(loop_init(&loop), 0);
-	runner_use(&(struct runner_options){
-		.root_fd = tree.paths.root_fd, .base_fd = tree.paths.base_fd});
+	use_runner(tree.path);
 	reclaim_worker_init(&worker, &loop, &tree.paths, on_result, &worker);
 	results = 0;
 	return 0;
@@ -122,7 +127,12 @@ static void test_what_is_refused(void **state)
 	start(RECLAIM_TAKE, RECLAIM_LIVE, "containers/none", 4096);
 	assert_int_equal(reclaim_worker_start(&worker, &step, RECLAIM_DEAD, "."), -EBUSY);
 	finish(-ENOENT);
-	worker.data = "/none";
+	worker.data = "/none"; /* not where the data disk is */
+	assert_int_equal(reclaim_worker_start(&worker,
+				 &(struct reclaim_step){.action = RECLAIM_FLUSH}, RECLAIM_DEAD,
+				 "."),
+		-EINVAL);
+	use_runner(worker.data);
 	start(RECLAIM_FLUSH, RECLAIM_DEAD, ".", 0);
 	finish(-ENOENT);
 }

@@ -10,6 +10,10 @@
 #include "agent/common/redact.h"
 #include "lib/base.h"
 
+#define KEY_LINE "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+/* Without the parentheses a comma would seem to be missing. */
+#define KEY_UNTIL(text) (KEY_LINE text)
+
 /* An exact copy on the heap: a byte too far is seen. */
 static void check(const char *text, const char *want)
 {
@@ -57,12 +61,14 @@ static void urls(void **state)
 		{"1@x://u:po-a:1@sha256:0", "1@x://***@sha256:0"},
 		{"[me:pw@host", "[***@host"},
 		{"a://b://u:p@h", "a://b://***@h"},
+		{"dial //me:hunter2@host/a: refused", "dial //***@host/a: refused"},
+		{"//me:hunter2@host", "//***@host"},
 	};
 	static const char *const same[] = {"http://host:80/path@x", "http://[::1]:80/",
 		"http://[fe80::1]/a@b", "http://", "://", "x://@",
 		"docker.io/library/a:1@sha256:0123", "https://r/a:1@sha512:9", "git@github.com:a/b",
-		"user@host", ":x@y", "a/b:c@d", "a:@b", "12:00:01", "http://h/?a=b@c", "@",
-		"a=b@c"};
+		"user@host", "//user@host", "//host:80/a", "// a:b c@d", ":x@y", "a/b:c@d", "a:@b",
+		"12:00:01", "http://h/?a=b@c", "@", "a=b@c"};
 
 	(void)state;
 	pairs(list, ARRAY_SIZE(list));
@@ -114,11 +120,41 @@ static void keys(void **state)
 		{"x token=[a\\", "x token=[**"},
 		{"x token=[a\\\n b]", "x token=[***]"},
 		{"password = \"abc\"", "password = \"***\""},
+		{"x a=1&password%3Dhunter2 y", "x a=1&password%3D*** y"},
+		{"x ?a%26pw%3dhunter2 y", "x ?a%26pw%3d*** y"},
+		{"x ?a%2526pw%253Dhunter2 y", "x ?a%2526pw%253D*** y"},
+		{"x token%3Aabc", "x token%3A***"},
+		{"x token%25", "x token%25"},
+		{"x token%", "x token%"},
+		{"x token%3", "x token%3"},
+		{"x token%3B", "x token%3B"},
+		{"x token[0]=abc y", "x token[0]=*** y"},
+		{"x token[a][\"b\"] = abc y", "x token[a][\"b\"] = *** y"},
+		{"x user[password]=abc y", "x user[password]=*** y"},
+		{"x $c['password'] = 'abc'; y", "x $c['password'] = '***'; y"},
+		{"x token%5B0%5D%3Dabc y", "x token%5B0%5D%3D*** y"},
+		{"x environment:map[A:b C:d]e] f\ny", "x environment:***\ny"},
+		{"x Env:&map[A:b]", "x Env:***"},
+		{"x auth:&[a b] c", "x auth:***"},
+		{"x auth:&{me hunter2 x} y\nz", "x auth:***\nz"},
+		{"{\"log\":[\"x auth:map[a:b c] d\",\"e\"]}", "{\"log\":[\"x auth:***\",\"e\"]}"},
+		{"docker login -u me -p hunter2 h", "docker login -u me -p *** h"},
+		{"docker login -p 'hunter 2' h", "docker login -p '***' h"},
+		{"docker login -phunter2 h", "docker login -p*** h"},
+		{"docker login -p 1234", "docker login -p ***"},
+		{"/usr/bin/mysqldump -phunter2 db", "/usr/bin/mysqldump -p*** db"},
+		{"mariadb -phunter2 db", "mariadb -p*** db"},
+		{"sshpass -p hunter2 ssh", "sshpass -p *** ssh"},
 	};
 	static const char *const same[] = {"tokens are counted", "the password was wrong",
 		"author: me", "passing=1", "bypass_x=1", "token", "environment: production",
 		"environment", "env=1", "env: x", "docker_host=a", "a_b=c", "keys=1", "monkey=1",
-		"/a.key"};
+		"/a.key", "docker run -p 8080:80 x", "run --name mysql -p 127.0.0.1:80:80 x",
+		"run --name mysql -p3306:3306 x", "mysql -p db", "login -p", "login -p ",
+		"mysql\n-phunter2", "login x-p y", "login \"-p x\"", "token[0]", "token[",
+		"token[\n]=x", "[auth]\nx", "token[0", "token[0][",
+		"token[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]=x",
+		"token%5B", "[\"token\",\"x\"]"};
 
 	(void)state;
 	pairs(list, ARRAY_SIZE(list));
@@ -176,8 +212,25 @@ static void others(void **state)
 		{"Environment=A \\", "Environment=***"},
 		{"Environment=\nA=b", "Environment=\nA=b"},
 		{"-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nx",
-			"-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----**"},
+			"-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----\nx"},
 		{"-----BEGIN RSA PRIVATE KEY-----\nabc", "-----BEGIN RSA PRIVATE KEY-----***"},
+		{"-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc\n-----END PGP PRIVATE KEY BLOCK-----\nx",
+			"-----BEGIN PGP PRIVATE KEY BLOCK-----***-----END PGP PRIVATE KEY BLOCK-----\nx"},
+		/* Its beginning was cut off: at a line, within one, within the first line. */
+		{KEY_LINE "\n" KEY_LINE "\nabc=\n-----END PRIVATE KEY-----\nx",
+			"***-----END PRIVATE KEY-----\nx"},
+		{"ab\n" KEY_LINE "\r\nabc=\r\n-----END EC PRIVATE KEY-----",
+			"***-----END EC PRIVATE KEY-----"},
+		{"RIVATE KEY-----\n" KEY_LINE "\nabc=\n-----END PRIVATE KEY-----",
+			"RIVATE KEY-----\n***-----END PRIVATE KEY-----"},
+		{"it said\n1 err " KEY_LINE "\n1 err abc=\n1 err -----END PRIVATE KEY-----",
+			"it said\n1 err ***-----END PRIVATE KEY-----"},
+		{"{\"a\":\"" KEY_LINE "\\nabc=\\n-----END PRIVATE KEY-----\\n\"}",
+			"{\"a\":\"***-----END PRIVATE KEY-----\\n\"}"},
+		{"it\n{\"a\":\"" KEY_LINE "\\n-----END PRIVATE KEY-----",
+			"it\n{\"a\":\"***-----END PRIVATE KEY-----"},
+		{KEY_LINE "\n-----END PRIVATE KEY-----\n" KEY_LINE "\n-----END PRIVATE KEY-----",
+			"***-----END PRIVATE KEY-----\n***-----END PRIVATE KEY-----"},
 		{"a ghp_0123456789abcdefXYZ b", "a ghp_*** b"},
 		{"a SWMKEY-1-0123456789abcdefXYZ b", "a SWMKEY-*** b"},
 		{"a AKIA0123456789ABCDEF b", "a AKIA*** b"},
@@ -185,7 +238,10 @@ static void others(void **state)
 	};
 	static const char *const same[] = {"basic authentication failed", "Basic", "Bearer",
 		"Bearer ", "Basic a,bcdefgh1", "Basic abc", "Basic abcdefg~", "ghp_short", "eyJabc",
-		"", "\n", "PassEnvironment=A", "EnvironmentFile=/x"};
+		"", "\n", "-----END PRIVATE KEY-----", "x.\n-----END PRIVATE KEY-----", "-----END ",
+		KEY_UNTIL("\n-----END CERTIFICATE-----"), "-----END AB", "-----END AB\n",
+		"-----END AB\"", "-----END ab", "-----END PRIVATE KEY", "PassEnvironment=A",
+		"EnvironmentFile=/x"};
 
 	(void)state;
 	pairs(list, ARRAY_SIZE(list));
@@ -198,7 +254,11 @@ static void long_texts(void **state)
 {
 	static const char *const parts[] = {"://", "=", ",", "a:", "\"", "\\", "[", "{", "token=[",
 		"a://", "token", "-", " ", "\n", "'", "PRIVATE KEY-----", "-----END",
-		"token=\"\"\"", "@", "x:@", "password=x ", "env", "_-"};
+		"token=\"\"\"", "@", "x:@", "password=x ", "env", "_-", "token[", "[token]",
+		"token[token]", "%25", "token%25", "token%5B", "-----END PRIVATE KEY-----",
+		"A -----END PRIVATE KEY-----", "A\n-----END PRIVATE KEY-----", "A", "-----END A",
+		"login -p ", "mysql -p", "//x:", "auth:map[", KEY_UNTIL(" \n"),
+		KEY_UNTIL("\nA -----END PRIVATE KEY-----")};
 	size_t len = 256 * 1024;
 	char *text = malloc(len);
 

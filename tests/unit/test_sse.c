@@ -235,6 +235,10 @@ static void test_lines_of_kills_and_the_kernel(void **state)
 		"22:13:20.123 clock    set by somebody else: forward by 11574074 d 1 h");
 	expect_line("oom", TIMES "\"process\":\"a\",\"pid\":7}",
 		"22:13:20.123 oom      the kernel killed a (7)");
+	expect_line("oom", TIMES "\"process\":\"a\",\"pid\":7,\"left_out\":3}",
+		"22:13:20.123 oom      the kernel killed a (7) (3 more left out)");
+	expect_line("oom", TIMES "\"left_out\":984}",
+		"22:13:20.123 oom      the kernel killed 984 more");
 	expect_line("kernel", TIMES "\"level\":\"err\",\"text\":\"bad\",\"left_out\":3}",
 		"22:13:20.123 kernel   err: bad (3 more left out)");
 	expect_line("kernel", TIMES "\"overwritten\":2}",

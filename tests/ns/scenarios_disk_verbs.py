@@ -434,7 +434,7 @@ def adopt(lab):
     equal((error["code"], digest(path)), ("identity", before))
     result, _ = lab.job("adopt", "--uuid", uuid, device)
     equal((result["uuid"], result["label"]), (uuid, "keel-data"))
-    report = helper.until("done")
+    report = helper.until("done", passing="in-use")  # while the job still has it mounted
     check(report["uuid"] == uuid and report["made_by"], f"{report}")
     helper.ends_with(0)
     lab.unmount()

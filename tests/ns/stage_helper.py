@@ -98,14 +98,14 @@ class Helper:
         self.reports.append((report["state"], report["reason"]))
         return report
 
-    def until(self, state, words=""):
-        """Skips "running" reports; the next must be of this state and hold these words."""
+    def until(self, state, words="", passing=None):
+        """Skips "running" reports, and those of a situation that passes; the next must be of this state and hold these words."""
         while True:
             report = self.next()
             if report["state"] == state:
                 check(words in report["reason"], f"reason \"{report['reason']}\" lacks \"{words}\"")
                 return report
-            check(report["state"] == "running", f"{report} instead of {state}")
+            check(report["state"] == "running" or report["situation"] == passing, f"{report} instead of {state}")
 
     def ends_with(self, status):
         check(self.process.wait(20) == status, f"exit status {self.process.returncode}")

@@ -570,7 +570,7 @@ static void test_upgrade(void **state)
 		"POST /v1/exec HTTP/1.1\r\nHost: k\r\nConnection: Upgrade\r\nUpgrade: keel-exec/1\r\n"
 		"Content-Length: 16\r\n\r\n{\"argv\":[\"cat\"]}";
 	static const char frames[] = "\1\0\0\2hi\2\0\0";
-	static const char answer[] = "\r\n\r\n\20\0\0\2hi\22\0\0\2\0\0";
+	static const char answer[] = "\r\n\r\n\23\0\0\1\1\20\0\0\2hi\22\0\0\2\0\0";
 	static struct exec_sessions sessions;
 
 	(void)state;

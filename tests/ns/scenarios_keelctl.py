@@ -347,27 +347,147 @@ def harm(test):
     check_complaint(["events", "--kinds", "," * 600, "--since", "0-1"], "kinds are words with commas between them")
 
 
+class Guest:
+    """A guest's end of keelctl shell: accept() gives a session."""
+
+    def __enter__(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.vm = f"unix:{self.dir.name}/x"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{self.dir.name}/x")
+        self.listener.listen(1)
+        self.listener.settimeout(10)
+        return self
+
+    def __exit__(self, *_exc):
+        self.listener.close()
+        self.dir.cleanup()
+
+    def accept(self, before=lambda: None):
+        return Session(self.listener.accept()[0], before)
+
+
+class Session:
+    def __init__(self, client, before):
+        self.client = client
+        client.settimeout(10)
+        self.request = b""
+        while not self.request.endswith(b"}"):
+            self.request += client.recv(4096)
+        before()
+        client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.client.close()
+
+    def frame(self):
+        head = self.client.recv(4, socket.MSG_WAITALL)
+        return head[0], self.client.recv(int.from_bytes(head[1:], "big"), socket.MSG_WAITALL)
+
+    def send(self, kind, payload):
+        self.client.sendall(bytes([kind]) + len(payload).to_bytes(3, "big") + payload)
+
+
 @scenario("keelctl shell: a size that the terminal gets while the guest is asked arrives; the terminal is put back", deadline=30)
 def size(_test):
-    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{directory}/x")
-        listener.listen(1)
-        listener.settimeout(10)
-        with Terminal([KEELCTL, "--vm", f"unix:{directory}/x", "shell"], env=ENV, size=(33, 101)) as terminal:
-            with listener.accept()[0] as client:
-                client.settimeout(10)
-                request = b""
-                while not request.endswith(b"}"):
-                    request += client.recv(4096)
-                contains(request, b'"rows":33,"cols":101', "the request")
-                fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
-                client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
-                frame = struct.pack(">BBHHH", 3, 0, 4, 44, 122)
-                equal(client.recv(len(frame), socket.MSG_WAITALL), frame, "what the guest is told")
+    with Guest() as guest, Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV, size=(33, 101)) as terminal:
+        def resize():
+            fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+
+        with guest.accept(resize) as client:
+            contains(client.request, b'"rows":33,"cols":101', "the request")
+            equal(client.frame(), (3, struct.pack(">HH", 44, 122)), "what the guest is told")
+            check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
+            client.send(18, b"\0\7")
+            equal(terminal.wait_end(), 7, "exit status")
+        equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
+
+
+class Jobs(Terminal):
+    """A shell with job control, and keelctl in its foreground."""
+
+    def __init__(self):
+        super().__init__(["bash", "--norc", "--noprofile", "-i"], env=ENV | {"PS1": "# "}, size=(24, 100))
+        self.expect("# ")
+        self.settings = self.find_settings()
+
+    def find_settings(self):
+        """Of the terminal; what the shell says of its jobs may be before or behind it."""
+        return re.search(r"^[0-9a-f]+(:[0-9a-f]+)+$", self.ask("stty -g")[0], re.MULTILINE)[0]
+
+    def start(self, *words):
+        """Its pid."""
+        self.type(f"sh -c 'echo p\"\"id=$$.; exec \"$0\" \"$@\"' keelctl {' '.join(words)}\n")
+        self.expect("\npid=")
+        return int(self.expect(".")[0][:-1])
+
+    def check_stopped(self):
+        self.expect("Stopped")
+        self.expect("# ")
+        equal(self.find_settings(), self.settings, "the terminal's modes")
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+@scenario("keelctl: one that is stopped leaves the terminal as it was, and draws again when it goes on", deadline=60)
+def stopped(test):
+    with FakeApi() as api:
+        for words, page in ((["top"], "by memory"), (["status", "--watch"], "is ready"), (["memory", "--watch"], "in use")):
+            with test.step(" ".join(words)), Jobs() as terminal:
+                pid = terminal.start(*api.vm, *words)
+                for stop in (lambda: terminal.type("\x1a"), lambda pid=pid: os.kill(pid, signal.SIGTSTP)):
+                    terminal.expect(page)
+                    stop()
+                    terminal.check_stopped()
+                    check(terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l"), "the cursor is there again")
+                    terminal.type("fg\n")
+                terminal.expect(page)
+                check(terminal.raw.rindex("\x1b[?25l") > terminal.raw.rindex("\x1b[?25h"), "the cursor is gone")
+                # In the background it waits; there too it ends when it is told.
+                terminal.type("\x1a")
+                terminal.check_stopped()
+                terminal.ask("bg")
+                harness.retry_until(10, lambda pid=pid: state_of(pid) == "T", "it is stopped again")
+                terminal.ask("kill %1")
+                harness.retry_until(10, lambda pid=pid: not os.path.exists(f"/proc/{pid}"), "it has ended")
+                equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    with test.step("shell"), Guest() as guest, Jobs() as terminal:
+        pid = terminal.start("--vm", guest.vm, "shell")
+        with guest.accept() as client:
+            equal(client.frame(), (3, struct.pack(">HH", 24, 100)), "the size")
+            client.send(16, b"begun")
+            terminal.expect("begun")
+            os.kill(pid, signal.SIGTSTP)
+            terminal.check_stopped()
+            terminal.type("fg\n")
+            equal([client.frame() for _ in range(2)], [(3, struct.pack(">HH", 24, columns)) for columns in (99, 100)],
+                  "another size for a moment: what has the guest's terminal draws again")
+            terminal.type("\x03x")
+            text = b""
+            while len(text) < 2:
+                text += client.frame()[1]
+                client.send(19, b"\1")
+            equal(text, b"\x03x", "keys go to the guest again")
+            client.send(18, b"\0\7")
+            terminal.expect("# ")
+        equal(terminal.ask("echo $?")[0], "7\n", "its end")
+        equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    with test.step("shell: TERM and HUP"), Guest() as guest:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV) as terminal, guest.accept() as client:
+                client.frame()
+                client.send(16, b"begun")
+                terminal.expect("begun")
                 check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
-                client.sendall(bytes((18, 0, 0, 2, 0, 7)))
-                equal(terminal.wait_end(), 7, "exit status")
-            equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
+                terminal.process.send_signal(number)
+                equal(terminal.wait_end(), 128 + number, "its end")
+                equal(termios.tcgetattr(terminal.master), terminal.modes, "the terminal's modes")
 
 
 # ---- forward and contexts ---------------------------------------------------------------------------------

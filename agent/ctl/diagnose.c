@@ -171,8 +171,8 @@ int ctl_diagnose(const struct ctl *ctl)
 	if (rc < 0)
 		return ctl_fail(ctl, "%s: %s", ctl->output ? ctl->output : output.made,
 			strerror(-rc));
-	rc = http_client_stream(&address, "GET", "/v1/diagnostics", NULL, limit_ms, false,
-		output.fd, take_piece, &output);
+	rc = http_client_stream(&address, "GET", "/v1/diagnostics", NULL, limit_ms,
+		HTTP_CLIENT_WHOLE, output.fd, take_piece, &output);
 	if (rc < 0 && output.status == 0 && ctl->vm.kind == ADDRESS_NONE) {
 		(void)fprintf(stderr, "keelctl: keel-agent does not answer (%s); collecting here\n",
 			strerror(-rc));

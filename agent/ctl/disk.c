@@ -166,7 +166,8 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 	(void)snprintf(path, sizeof(path), "/v1/disk%s%s%s", strcmp(verb, "status") == 0 ? "" : "/",
 		strcmp(verb, "status") == 0 ? "" : verb, post ? "?progress=1" : "");
 	rc = http_client_stream(&address, post ? "POST" : "GET", path, body, seconds * 1000,
-		post && ctl->timeout_s == 0, STDOUT_FILENO, take_piece, &answer);
+		post && ctl->timeout_s == 0 ? HTTP_CLIENT_FOREVER : HTTP_CLIENT_WHOLE,
+		STDOUT_FILENO, take_piece, &answer);
 	if (rc == 0 || answer.status != 0)
 		return conclude(&answer, post);
 	if (!post && ctl->vm.kind == ADDRESS_NONE)

@@ -232,11 +232,18 @@ static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, si
 	}
 }
 
+static uint64_t piece_deadline(unsigned int silence_ms, uint64_t end_us)
+{
+	if (silence_ms == HTTP_CLIENT_WHOLE)
+		return end_us;
+	return silence_ms == HTTP_CLIENT_FOREVER ? 0 : clock_now_us() + silence_ms * USEC_PER_MSEC;
+}
+
 int http_client_stream(const struct address *address, const char *method, const char *path,
-	const char *request_body, unsigned int timeout_ms, bool forever, int out_fd,
+	const char *request_body, unsigned int timeout_ms, unsigned int silence_ms, int out_fd,
 	http_client_piece_fn *fn, void *ctx)
 {
-	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	const uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 	_cleanup_close_ int fd = http_client_open(address, method, path, request_body, timeout_ms);
 	const char *body = NULL;
 	static char text[16 * 1024];
@@ -260,7 +267,8 @@ int http_client_stream(const struct address *address, const char *method, const 
 	}
 	rc = fn(ctx, status, body, len - (size_t)(body - text));
 	while (rc == 0) {
-		n = receive_piece(fd, out_fd, forever ? 0 : end_us, text, sizeof(text));
+		n = receive_piece(fd, out_fd, piece_deadline(silence_ms, end_us), text,
+			sizeof(text));
 		if (n <= 0)
 			return (int)n;
 		rc = fn(ctx, status, text, (size_t)n);

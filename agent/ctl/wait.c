@@ -2,7 +2,6 @@
  *
  * wait.c - keelctl wait: until the guest has a status.
  */
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +36,13 @@ static int judge_wait(const char *goal, const char *json, size_t len, char *seen
 	return verdict;
 }
 
-/* Until the guest says that something changed, or for a moment. */
+/* Until the guest says that something changed, or should have said something. */
 static void wait_for_change(struct change *change, uint64_t end_us)
 {
 	struct pollfd wait = {.fd = change->fd, .events = POLLIN};
 	uint64_t now_us = clock_now_us();
 	uint64_t left_ms = now_us < end_us ? (end_us - now_us) / USEC_PER_MSEC + 1 : 0;
-	uint64_t most_ms = change->fd < 0 ? CHANGE_POLL_MS : INT_MAX;
+	uint64_t most_ms = (uint64_t)change_wait_ms(change);
 
 	if (poll(&wait, 1, (int)(left_ms < most_ms ? left_ms : most_ms)) <= 0 || change->fd < 0)
 		return;

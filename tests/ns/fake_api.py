@@ -87,7 +87,7 @@ class FakeApi:
         path = request.split()[1].decode()
         with self.changed:
             self.asked.append(path)
-            if path == "/v1/events" and self.events:
+            if path.startswith("/v1/events") and "follow=0" not in path and self.events:
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
                 self.streams.append(client)
                 self.changed.notify_all()
@@ -112,8 +112,15 @@ class FakeApi:
         with self.changed:
             document = health(**changes)
             self.answers["/v1/health"] = (200 if document["ready"] else 503, document)
+        self.tell(b"id: 1\nevent: status\ndata: {\"ready\":true}\n\n")
+
+    def beat(self):
+        self.tell(b":\nid: 1\n\n")
+
+    def tell(self, text):
+        with self.changed:
             for stream in list(self.streams):
                 try:
-                    stream.sendall(b"id: 1\nevent: status\ndata: {}\n\n")
+                    stream.sendall(text)
                 except OSError:  # a client that has ended
                     self.streams.remove(stream)

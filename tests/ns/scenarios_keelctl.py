@@ -227,6 +227,45 @@ def wait(_test):
     contains(run("--vm", "unix:/nonexistent/x", "wait", "--timeout", "1", code=1)[1], "last seen: nobody answers", "nobody")
 
 
+@scenario("keelctl: a stream that has gone silent is given up: events come back by the last id, wait and status look again", deadline=60)
+def silence(test):
+    impatient = ENV | {"KEEL_SILENCE_MS": "300"}
+    with FakeApi() as api:
+        api.change(**STARTING)
+        for words in (["wait"], ["status", "--watch", "--json"]):
+            with test.step(" ".join(words)):
+                api.answers["/v1/health"] = (503, health(**STARTING))
+                streams, asked = (api.asked.count(path) for path in ("/v1/events", "/v1/health"))
+                with subprocess.Popen([KEELCTL, *api.vm, *words], env=impatient, stdout=subprocess.PIPE, text=True) as command:
+                    api.wait_asked("/v1/events", streams + 2)
+                    api.wait_asked("/v1/health", asked + 2)
+                    api.answers["/v1/health"] = (200, health())  # and no event says so
+                    if words[0] == "wait":
+                        equal(command.wait(10), 0, "exit status")
+                    else:
+                        equal([json.loads(command.stdout.readline())["status"] for _ in range(2)], ["starting", "ready"], "what it saw")
+                    command.terminate()
+        with test.step("events"):
+            with subprocess.Popen([KEELCTL, *api.vm, "events", "--json"], env=impatient, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as command:
+                api.wait_asked("/v1/events?follow=1", 1)
+                api.change(ready=True)
+                equal(json.loads(command.stdout.readline()), {"id": "1", "event": "status", "ready": True}, "an event")
+                api.wait_asked("/v1/events?follow=1&last_event_id=1", 2)
+                command.terminate()
+                contains(command.stderr.read(), "keelctl: events: the connection has gone silent; trying again\n", "what it says")
+    with test.step("signs of life are enough"), FakeApi() as api:
+        with subprocess.Popen([KEELCTL, *api.vm, "events"], env=ENV | {"KEEL_SILENCE_MS": "3000"}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as command:
+            api.wait_asked("/v1/events?follow=1", 1)
+            for _ in range(12):
+                api.beat()
+                time.sleep(0.3)
+            equal(len(api.asked), 1, "connections")
+            command.terminate()
+            equal(command.stderr.read(), b"", "what it says")
+
+
 @scenario("keelctl top: what it shows, its keys, narrow terminals, for scripts; colours only where they belong", deadline=60)
 def top(test):
     with FakeApi() as api:

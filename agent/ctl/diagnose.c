@@ -173,6 +173,8 @@ int ctl_diagnose(const struct ctl *ctl)
 			strerror(-rc));
 	rc = http_client_stream(&address, "GET", "/v1/diagnostics", NULL, limit_ms,
 		HTTP_CLIENT_WHOLE, output.fd, take_piece, &output);
+	if (rc == -EPIPE) /* who reads our output has gone: nobody to tell */
+		return CTL_EXIT_NO;
 	if (rc < 0 && output.status == 0 && ctl->vm.kind == ADDRESS_NONE) {
 		(void)fprintf(stderr, "keelctl: keel-agent does not answer (%s); collecting here\n",
 			strerror(-rc));

@@ -168,6 +168,8 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 	rc = http_client_stream(&address, post ? "POST" : "GET", path, body, seconds * 1000,
 		post && ctl->timeout_s == 0 ? HTTP_CLIENT_FOREVER : HTTP_CLIENT_WHOLE,
 		STDOUT_FILENO, take_piece, &answer);
+	if (rc == -EPIPE) /* who reads our output has gone: no fault */
+		return CTL_EXIT_OK;
 	if (rc == 0 || answer.status != 0)
 		return conclude(&answer, post);
 	if (!post && ctl->vm.kind == ADDRESS_NONE)

@@ -45,8 +45,9 @@ static int send_all(int fd, const char *text, size_t len, uint64_t end_us)
 			len -= (size_t)n;
 			continue;
 		}
+		/* -EPIPE would mean our output's reader. */
 		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+			return errno == EPIPE ? -ECONNRESET : -errno;
 		rc = await(fd, POLLOUT, end_us);
 		if (rc < 0)
 			return rc;

@@ -59,9 +59,9 @@ int ctl_wait(const struct ctl *ctl)
 	uint64_t end_us =
 		clock_now_us() + (ctl->timeout_s ? ctl->timeout_s : WAIT_DEFAULT_S) * USEC_PER_SEC;
 	struct change change;
-	char seen[400] = "nobody answers";
+	char seen[400] = "";
 	bool known = false;
-	int verdict = 0;
+	int rc, verdict = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(goals); i++)
 		known |= strcmp(goal, goals[i]) == 0;
@@ -77,10 +77,13 @@ int ctl_wait(const struct ctl *ctl)
 		(void)change_fd(&change);
 		if (left_ms > CTL_ANSWER_S * 1000)
 			left_ms = CTL_ANSWER_S * 1000;
-		if (http_client_ask(&address, "GET", "/v1/health", NULL, (unsigned int)left_ms,
-			    &answer) == 0)
+		rc = http_client_ask(&address, "GET", "/v1/health", NULL, (unsigned int)left_ms,
+			&answer);
+		if (rc == 0)
 			verdict =
 				judge_wait(goal, answer.body, answer.body_len, seen, sizeof(seen));
+		else
+			(void)snprintf(seen, sizeof(seen), "nobody answers: %s", strerror(-rc));
 		free(answer.body);
 		if (verdict != 0 || clock_now_us() >= end_us)
 			break;

@@ -89,6 +89,31 @@ def manners(test):
                       ["shutdown"], ["disk", "trim"], ["memory", "reclaim"]):
             check_complaint(["--vm", "unix:/nonexistent/x", *words],
                             ": keel-agent does not answer on unix:/nonexistent/x: No such file or directory", code=3)
+        mute = {"KEEL_CONTROL": "/nonexistent/x"}  # and there is no agent
+        for words in (["shutdown"], ["reboot"], ["start", "docker"]):
+            contains(run(*words, code=3, env=mute)[1], "PID 1: No such file or directory", f"{words}")
+    with test.step("not allowed to ask"), FakeApi() as api:
+        os.chmod(os.path.dirname(api.path), 0o755)
+        os.chmod(api.path, 0o600)
+        nobody = {"user": 65534, "extra_groups": [], "executable": shutil.copy(KEELCTL, os.path.dirname(api.path))}
+        for words in (["status"], ["shell"], ["logs", "a"]):
+            contains(run(*api.vm, *words, code=255 if words == ["shell"] else 3, **nobody)[1], "Permission denied (are you root?)", f"{words}")
+        contains(run(*api.vm, "wait", "--timeout", "1", code=1, **nobody)[1], "last seen: nobody answers: Permission denied", "wait")
+    with test.step("nobody reads the output: not a word"), FakeApi() as api:
+        api.answers |= {"/v1/disk/list": (200, {}), "/v1/clock": (200, {}), "/v1/diagnostics": (200, "\0" * 900000),
+                        "/v1/disk/trim?progress=1": (200, '{"progress":{"percent":1}}\n{"result":{"trimmed_bytes":1}}\n'),
+                        "/v1/events?follow=0&last=1000": (200, 'id: 1\nevent: x\ndata: {"a":1}\n\n' * 50000),
+                        "/v1/logs/a.service?follow=0": (200, "2026-11-25T19:15:38.123456Z 12.345678 x\n" * 30000)}
+        for words in (["status"], ["status", "--watch"], ["health"], ["services"], ["top"], ["top", "--json"], ["memory"], ["help"],
+                      ["disk", "list"], ["disk", "trim"], ["logs", "a"], ["events", "--once"], ["events"], ["clock"], ["diagnose", "-o", "-"],
+                      ["docker-context"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            result = subprocess.run([KEELCTL, *api.vm, *words], env=ENV, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                    timeout=30, check=False)
+            os.close(writer)
+            equal(result.stderr, b"", f"errors of {words}")
+            check(result.returncode in (0, 1, -signal.SIGPIPE) and (result.returncode != 1 or words[0] == "diagnose"), f"{words}: {result}")
     with test.step("refusals: exit 1, the guest's sentence"), FakeApi() as api:
         problem = {"code": "busy", "detail": "another job runs", "message": "another job runs"}
         api.answers = dict.fromkeys(("/v1/disk/trim?progress=1", "/v1/memory", "/v1/memory/reclaim", "/v1/shutdown",
@@ -224,7 +249,7 @@ def wait(_test):
         api.change(status="failed", ready=False, reason="the disk is gone")
         contains(run(*api.vm, "wait", code=1)[1], "keelctl: wait: not ready; last seen: failed: the disk is gone", "never")
         run(*api.vm, "wait", "failed")
-    contains(run("--vm", "unix:/nonexistent/x", "wait", "--timeout", "1", code=1)[1], "last seen: nobody answers", "nobody")
+    contains(run("--vm", "unix:/nonexistent/x", "wait", "--timeout", "1", code=1)[1], "last seen: nobody answers: No such file or directory", "nobody")
 
 
 @scenario("keelctl: a stream that has gone silent is given up: events come back by the last id, wait and status look again", deadline=60)

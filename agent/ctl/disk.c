@@ -170,8 +170,10 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 		STDOUT_FILENO, take_piece, &answer);
 	if (rc == -EPIPE) /* who reads our output has gone: no fault */
 		return CTL_EXIT_OK;
-	if (rc == 0 || answer.status != 0)
+	if (rc == 0 || (post && answer.status == 200))
 		return conclude(&answer, post);
+	if (answer.status != 0)
+		return ctl_fail(ctl, "the answer broke off: %s", strerror(-rc));
 	if (!post && ctl->vm.kind == ADDRESS_NONE)
 		ask_the_program(ctl, verb, rc);
 	return ctl_unreachable(ctl, rc);

@@ -17,7 +17,7 @@ struct http_answer {
 	size_t body_len;
 };
 
-/* Connects and sends the request, as HTTP/1.0: an answer is never in chunks and may end with the connection. The descriptor, which
+/* Connects and sends the request, as HTTP/1.0: an answer is never in chunks and ends with the connection. The descriptor, which
  * is non-blocking, or -errno. */
 int http_client_open(const struct address *address, const char *method, const char *path,
 	const char *body, unsigned int timeout_ms) MUST_CHECK;
@@ -39,7 +39,7 @@ typedef int http_client_piece_fn(void *ctx, int status, const char *data, size_t
 
 /* An answer whose body may have no end. The deadline is for the header and, with `silence_ms` HTTP_CLIENT_WHOLE, for all of
  * it; else no piece may take longer than `silence_ms`. Ends also with -EPIPE when nobody reads `out_fd` any more. 0 at the end of the body, what `fn` returned, or as
- * http_client_ask. */
+ * http_client_ask; -ECONNRESET also when the body broke off. `fn` is called at least once when there is an answer. */
 int http_client_stream(const struct address *address, const char *method, const char *path,
 	const char *body, unsigned int timeout_ms, unsigned int silence_ms, int out_fd,
 	http_client_piece_fn *fn, void *ctx) MUST_CHECK;

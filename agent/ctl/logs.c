@@ -224,8 +224,10 @@ static int show_there(const struct ctl *ctl, const char *name)
 		&remote);
 	if (rc == -EPIPE)
 		return CTL_EXIT_OK;
-	if (rc < 0)
+	if (rc < 0 && remote.status == 0)
 		return ctl_unreachable(ctl, rc);
+	if (rc < 0)
+		return ctl_fail(ctl, "the answer broke off: %s", strerror(-rc));
 	if (remote.status == 200)
 		return CTL_EXIT_OK;
 	return remote.status == 404 ? no_such_log(ctl, name)

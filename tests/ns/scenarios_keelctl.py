@@ -333,7 +333,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Talker:
-    """An API that answers every client with `head`, and then `piece` without end (b"": nothing more is said, and nobody hangs up)."""
+    """An API that answers every client with `head`, and then `piece` without end (b"": nothing more is said, and nobody hangs up;
+    None: it hangs up)."""
 
     def __init__(self, head, piece=b""):
         self.dir = tempfile.TemporaryDirectory()
@@ -370,6 +371,8 @@ class Talker:
             self.asked.release()
             while self.piece:
                 client.sendall(self.piece)
+            if self.piece is None:
+                client.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
 
@@ -398,6 +401,25 @@ def harm(test):
                 command.send_signal(signal.SIGINT)
                 equal(command.wait(5), -signal.SIGINT, "its end")
         equal(os.listdir(here), [], "files")
+    with test.step("an answer that breaks off is not taken for a whole one"), tempfile.TemporaryDirectory() as here:
+        chunked, sized = (b"HTTP/1.1 200 OK\r\n" + field + b"\r\n\r\n" for field in (b"Transfer-Encoding: chunked", b"Content-Length: 4"))
+        for name, text, whole in (("a", chunked + b"4\r\nabcd\r\n", False), ("b", chunked + b"4\r\nabcd\r\n0\r\n\r\n", True),
+                                  ("c", chunked + b"4\r\nab", False), ("d", chunked + b"2;x=y\r\nab\r\n002\r\ncd\r\n0\r\nA: b\r\n\r\nmore", True),
+                                  ("e", chunked + b"abcd", False), ("f", sized + b"abc", False), ("g", sized + b"abcdefg", True),
+                                  ("h", HEAD + b"abcd", True)):
+            with Talker(text, None) as api:
+                if whole:
+                    contains(run(*api.vm, "diagnose", "-o", f"{here}/{name}")[1], "Look before you pass it on", name)
+                    with open(f"{here}/{name}", "rb") as file:
+                        equal(file.read(), b"abcd", name)
+                else:
+                    check_complaint([*api.vm, "diagnose", "-o", f"{here}/{name}"], "diagnose: the archive broke off", code=1)
+                    check(not os.path.exists(f"{here}/{name}"), f"{name} is left")
+        with Talker(chunked + b"2\r\n{}\r\n", None) as api:
+            for words in (["disk", "list"], ["logs", "a"]):
+                check_complaint([*api.vm, *words], "the answer broke off: Connection reset by peer", code=1)
+            contains(run(*api.vm, "disk", "trim", code=1)[1], "the connection ended before the job; it goes on in the guest", "a job")
+            check_complaint([*api.vm, "events", "--once"], "keel-agent does not answer on", code=3)
     with test.step("Ctrl-C while a guest that is silent is waited for"), Talker(b"") as api:
         for words in (["top"], ["status", "--watch"], ["memory", "--watch"]):
             with Terminal([KEELCTL, *api.vm, *words, "--timeout", "60"], env=ENV) as terminal:

@@ -99,6 +99,16 @@ def manners(test):
         for words in (["status"], ["shell"], ["logs", "a"]):
             contains(run(*api.vm, *words, code=255 if words == ["shell"] else 3, **nobody)[1], "Permission denied (are you root?)", f"{words}")
         contains(run(*api.vm, "wait", "--timeout", "1", code=1, **nobody)[1], "last seen: nobody answers: Permission denied", "wait")
+    with test.step("a full disk: a word, also under the other names"), tempfile.TemporaryDirectory() as here, open("/dev/full", "wb") as full:
+        with open(f"{here}/a.service.log", "w", encoding="ascii") as log:
+            log.write("2026-11-25T19:15:38.123456Z 12.345678 text\n" * 30000)
+        for name, *words in (("keelctl", "logs", "a"), ("journalctl", "-n", "all"), ("journalctl", "--help"), ("systemctl", "--help")):
+            if not os.path.exists(f"{here}/{name}"):
+                os.symlink(KEELCTL, f"{here}/{name}")
+            result = subprocess.run([f"{here}/{name}", *words], env=ENV | {"KEEL_LOG_DIR": here}, stdout=full, stderr=subprocess.PIPE,
+                                    stdin=subprocess.DEVNULL, timeout=30, check=False)
+            verb = " logs:" if name == "keelctl" else ""
+            equal((result.returncode, result.stderr.decode()), (1, f"{name}:{verb} cannot write the output: No space left on device\n"), name)
     with test.step("nobody reads the output: not a word"), FakeApi() as api:
         api.answers |= {"/v1/disk/list": (200, {}), "/v1/clock": (200, {}), "/v1/diagnostics": (200, "\0" * 900000),
                         "/v1/disk/trim?progress=1": (200, '{"progress":{"percent":1}}\n{"result":{"trimmed_bytes":1}}\n'),

@@ -280,6 +280,7 @@ static void pass_on(struct shell *shell, int number)
 static void take_signals(struct shell *shell)
 {
 	struct signalfd_siginfo info;
+	bool stopped = false;
 
 	while (read(shell->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH) {
@@ -287,13 +288,16 @@ static void take_signals(struct shell *shell)
 		} else if (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGCONT) {
 			if (info.ssi_signo == SIGTSTP)
 				stop();
-			go_on(shell);
+			stopped = true;
 		} else if (info.ssi_signo == SIGHUP || (shell->tty && info.ssi_signo == SIGTERM)) {
 			shell->code = 128 + (int)info.ssi_signo;
 		} else {
 			pass_on(shell, (int)info.ssi_signo);
 		}
 	}
+	/* Not if it is to end: in the background it would be stopped again. */
+	if (stopped && shell->code < 0)
+		go_on(shell);
 }
 
 /* What is typed, or piped in. Only when nothing is on its way and all before it was taken: signals would wait behind it. */

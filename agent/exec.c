@@ -100,10 +100,15 @@ static int want(struct exec_session *session, struct loop_source *source, int fd
 	return source->events == events ? 0 : loop_modify(session->loop, source, events);
 }
 
-/* Is a frame of the client's for the command's input at the front? */
+/* Is a frame of the client's at the front that the command has not taken all of? */
 static bool has_input(const struct exec_session *session)
 {
 	return session->in_used > 0;
+}
+
+static bool has_taken(const struct exec_session *session)
+{
+	return session->taken_inputs > 0 || session->taken_signals > 0;
 }
 
 static void await(struct exec_session *session)
@@ -111,9 +116,9 @@ static void await(struct exec_session *session)
 	uint32_t client = 0, readable = session->out_len == 0 && !session->said ? EPOLLIN : 0;
 	int rc;
 
-	if (!has_input(session) && session->in_len < sizeof(session->in) && !session->said)
+	if (session->in_len < sizeof(session->in) && !session->said)
 		client |= EPOLLIN;
-	if (session->out_len > 0)
+	if (session->out_len > 0 || has_taken(session))
 		client |= EPOLLOUT;
 	/* Whatever else is waited for, that the client goes is always heard of. */
 	rc = want(session, &session->client, session->client_fd, client | EPOLLRDHUP, on_client);
@@ -152,16 +157,31 @@ static bool flush_out(struct exec_session *session)
 	return true;
 }
 
+/* False: there was nothing to tell. */
+static bool say_taken(struct exec_session *session)
+{
+	while (has_taken(session) && sizeof(session->out) - session->out_len >= EXEC_SMALL_MAX) {
+		bool input = session->taken_inputs > 0;
+
+		session->out_len += exec_frame_put(session->out + session->out_len, EXEC_TAKEN,
+			input ? EXEC_STDIN : EXEC_SIGNAL, 0);
+		session->taken_inputs -= input;
+		session->taken_signals -= !input;
+	}
+	return session->out_len > 0;
+}
+
 /* One frame of what the command wrote, if there is something. False: nothing for now, or ever (*fd is closed then). */
 static bool take_output(struct exec_session *session, struct loop_source *source, int *fd,
-	enum exec_type type)
+	size_t *left, enum exec_type type)
 {
+	const size_t most = *left < EXEC_PAYLOAD_MAX ? *left : EXEC_PAYLOAD_MAX;
 	ssize_t n;
 
-	if (*fd < 0)
+	if (*fd < 0 || most == 0)
 		return false;
 	do
-		n = read(*fd, session->out + EXEC_FRAME_HEADER, EXEC_PAYLOAD_MAX);
+		n = read(*fd, session->out + EXEC_FRAME_HEADER, most);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return false;
@@ -171,10 +191,21 @@ static bool take_output(struct exec_session *session, struct loop_source *source
 	}
 	exec_frame_put_header(session->out, type, (size_t)n);
 	session->out_len = EXEC_FRAME_HEADER + (size_t)n;
+	*left -= session->ended && !session->tty ? (size_t)n : 0;
 	return true;
 }
 
-/* After its end there is no more than what is there: others may hold its output open. */
+/* What is in the pipe now. A terminal needs no such limit: the end of its session ends it (tty_vhangup_session). */
+static size_t count_left(const struct exec_session *session, int fd)
+{
+	int bytes = 0;
+
+	if (session->tty)
+		return SIZE_MAX;
+	return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? (size_t)bytes : 0;
+}
+
+/* After its end there is no more than what is there: others may hold its output open, and write to it. */
 static void say_end(struct exec_session *session)
 {
 	bool killed = WIFSIGNALED(session->status);
@@ -198,8 +229,11 @@ static bool pump_output(struct exec_session *session)
 			part(session);
 			return false;
 		}
-		if (take_output(session, &session->output, &session->output_fd, EXEC_STDOUT) ||
-			take_output(session, &session->error, &session->error_fd, EXEC_STDERR))
+		if (say_taken(session) ||
+			take_output(session, &session->output, &session->output_fd,
+				&session->output_left, EXEC_STDOUT) ||
+			take_output(session, &session->error, &session->error_fd,
+				&session->error_left, EXEC_STDERR))
 			continue;
 		if (!session->ended)
 			return true;
@@ -210,12 +244,11 @@ static bool pump_output(struct exec_session *session)
 
 /* ---- from the client -------------------------------------------------------------------------- */
 
-/* Forgets the first frame. */
-static void drop_frame(struct exec_session *session, size_t used)
+/* Forgets the frame at `at`. */
+static void drop_frame(struct exec_session *session, size_t at, size_t used)
 {
-	memmove(session->in, session->in + used, session->in_len - used);
+	memmove(session->in + at, session->in + at + used, session->in_len - at - used);
 	session->in_len -= used;
-	session->in_used = 0;
 }
 
 /* As much of a STDIN frame as the command takes. False: not all. */
@@ -255,7 +288,11 @@ static bool do_frame(struct exec_session *session, const struct exec_frame *fram
 
 	switch (frame->type) {
 	case EXEC_STDIN:
-		return put_input(session, frame);
+		if (!put_input(session, frame))
+			return false;
+		session->in_used = 0;
+		session->taken_inputs++;
+		return true;
 	case EXEC_STDIN_END:
 		end_input(session);
 		return true;
@@ -266,26 +303,33 @@ static bool do_frame(struct exec_session *session, const struct exec_frame *fram
 	case EXEC_SIGNAL:
 		if (session->pid != 0)
 			(void)runner_signal(session->pid, (int)frame->number);
+		session->taken_signals++;
 		return true;
 	case EXEC_STDOUT:
 	case EXEC_STDERR:
 	case EXEC_EXIT:
+	case EXEC_TAKEN:
 		break; /* not taken by exec_frame_parse */
 	}
 	return true;
 }
 
-/* Does what the client has said. False: the session is over, a frame was none. */
+/* Does what the client has said; signals and sizes also when input before them has to wait. False: the session is over, a
+ * frame was none. */
 static bool pump_input(struct exec_session *session)
 {
 	struct exec_frame frame;
-	size_t used;
+	size_t used, at = 0;
 	int rc;
 
-	while ((rc = exec_frame_parse(session->in, session->in_len, true, &frame, &used)) == 0) {
-		if (!do_frame(session, &frame))
-			return true;
-		drop_frame(session, used);
+	while ((rc = exec_frame_parse(session->in + at, session->in_len - at, true, &frame,
+			&used)) == 0) {
+		bool waits = at > 0 && (frame.type == EXEC_STDIN || frame.type == EXEC_STDIN_END);
+
+		if (waits || !do_frame(session, &frame))
+			at += used;
+		else
+			drop_frame(session, at, used);
 	}
 	if (rc == -EAGAIN)
 		return true;
@@ -356,6 +400,8 @@ static void on_end(struct loop_source *source, uint32_t events)
 		return;
 	}
 	session->ended = true;
+	session->output_left = count_left(session, session->output_fd);
+	session->error_left = count_left(session, session->error_fd);
 	if (session->client_fd >= 0)
 		pump(session);
 }
@@ -430,6 +476,7 @@ int exec_session_start(struct exec_sessions *sessions, const struct runner_sessi
 	memset(session, 0, offsetof(struct exec_session, in));
 	session->loop = sessions->loop;
 	session->used = true;
+	session->output_left = session->error_left = SIZE_MAX;
 	session->tty = request->tty;
 	session->client_fd = session->input_fd = session->output_fd = session->error_fd =
 		session->pid_fd = -1;

@@ -4,7 +4,8 @@
  * they are used over (common/exec_frame.h). The processes are the runner's (runner.h), with full rights.
  *
  * Memory is fixed: nothing is read from a command before the client has taken what came before, nor from a client before
- * the command has. When the connection ends the command gets SIGHUP, and SIGKILL after EXEC_GRACE_S.
+ * the command has; a client that sends no more input until it hears that the last was taken gets its signals through
+ * whatever the command does. When the connection ends the command gets SIGHUP, and SIGKILL after EXEC_GRACE_S.
  */
 #pragma once
 
@@ -15,6 +16,8 @@
 
 #define EXEC_SESSIONS_MAX 4
 #define EXEC_GRACE_S      3
+/* Room behind a frame of input that the command does not take, for what must not wait for it. */
+#define EXEC_BEHIND_MAX 64
 
 struct exec_session {
 	struct loop *loop;
@@ -25,6 +28,8 @@ struct exec_session {
 	bool tty;
 	pid_t pid; /* 0: waited for */
 	int status;
+	/* Dealt with, and the client is to be told. */
+	unsigned int taken_inputs, taken_signals;
 	struct loop_source client, input, output, error, end;
 	int client_fd, input_fd, output_fd, error_fd,
 		pid_fd; /* -1: closed; with tty input_fd is a copy of output_fd */
@@ -32,7 +37,9 @@ struct exec_session {
 	size_t in_len,
 		in_used; /* bytes of the client's; of the first frame those that the command has taken */
 	size_t out_start, out_len;
-	unsigned char in[EXEC_FRAME_MAX];
+	/* Once it has ended: what is still to come of its pipes, SIZE_MAX of a terminal. */
+	size_t output_left, error_left;
+	unsigned char in[EXEC_FRAME_MAX + EXEC_BEHIND_MAX];
 	unsigned char out[EXEC_FRAME_MAX];
 };
 

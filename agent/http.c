@@ -19,6 +19,9 @@
 #define OUT_HEADER 512 /* the longest header that we write */
 /* Pieces of a stream in one wake-up, so that a client that reads fast does not keep the agent from its other work. */
 #define TURNS 4
+/* Around a piece of a stream: its length, "00c000\r\n", and the end of the line behind it. */
+#define CHUNK_HEAD 8
+#define CHUNK_TAIL 2
 
 struct http_connection {
 	struct http_server *server;
@@ -31,6 +34,7 @@ struct http_connection {
 	void (*take)(void *ctx, int fd, const char *early, size_t len); /* not NULL: HTTP is over */
 	void *take_ctx;
 	bool peer_done;                   /* the peer will send no more */
+	bool chunked;                     /* the stream goes in chunks */
 	bool counted;                     /* the stream is one of HTTP_STREAMS_MAX */
 	bool more;                        /* the stream may have more, its turns are over */
 	uint64_t silent_us;               /* since when its next request is waited for */
@@ -117,10 +121,12 @@ static void set_deadline(struct http_connection *connection, unsigned int second
 static void put_response(struct http_connection *connection, const struct http_response *response,
 	bool head)
 {
-	char length[48] = "";
+	char length[48] = "Transfer-Encoding: chunked\r\n";
 	int len;
 
 	connection->server->counts.answers[response->status / 100 % 6]++;
+	if (!connection->chunked)
+		length[0] = '\0';
 	if (!response->stream)
 		(void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 			response->body_len);
@@ -178,8 +184,9 @@ static void respond(struct http_connection *connection, const struct http_reques
 	}
 	limit_body(&response);
 	begin_stream(connection, &response);
-	/* A body without a length ends with the connection. */
+	/* After a stream there is no other answer. */
 	connection->close_after = !request->keep_alive || response.stream;
+	connection->chunked = response.stream && request->chunks;
 	if (request->head || !response.stream || !response.stream->answer)
 		put_response(connection, &response, request->head);
 	if (request->head)
@@ -276,20 +283,45 @@ static void fill_from_answer(struct http_connection *connection)
 	end_stream(connection);
 }
 
+/* Makes a chunk of the piece that lies behind its head. */
+static void put_chunk(struct http_connection *connection, size_t len)
+{
+	char head[CHUNK_HEAD + 1];
+
+	(void)snprintf(head, sizeof(head), "%06x\r\n", (unsigned int)len & 0xffffff);
+	memcpy(connection->out, head, CHUNK_HEAD);
+	memcpy(connection->out + connection->out_len, "\r\n", CHUNK_TAIL);
+	connection->out_len += CHUNK_TAIL;
+}
+
+/* The body is whole. */
+static void put_last_chunk(struct http_connection *connection)
+{
+	static const char text[] = "0\r\n\r\n";
+
+	memcpy(connection->out, text, sizeof(text) - 1);
+	connection->out_len = sizeof(text) - 1;
+}
+
 /* Takes the next piece of the stream's body, as much as there is room. */
 static void fill_from_stream(struct http_connection *connection)
 {
+	const size_t head = connection->chunked ? CHUNK_HEAD : 0;
 	ssize_t n;
 
 	if (connection->stream->answer) {
 		fill_from_answer(connection);
 		return;
 	}
-	n = connection->stream->read(connection->stream_ctx, connection->out, OUT_MAX / 4);
+	n = connection->stream->read(connection->stream_ctx, connection->out + head, OUT_MAX / 4);
 	connection->more = n == -EAGAIN;
 	if (n > 0)
-		connection->out_len = (size_t)n;
-	else if (n < 0 && n != -EAGAIN)
+		connection->out_len = head + (size_t)n;
+	if (n > 0 && connection->chunked)
+		put_chunk(connection, (size_t)n);
+	if (n == -ENODATA && connection->chunked)
+		put_last_chunk(connection);
+	if (n < 0 && n != -EAGAIN)
 		end_stream(connection);
 }
 

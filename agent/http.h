@@ -25,8 +25,8 @@
 
 struct http_response;
 
-/* A body that is made piece by piece, sent until it ends or the client is gone. It has no length: the
- * connection's end is its end. */
+/* A body that is made piece by piece, sent until it ends or the client is gone. It has no length: it goes in chunks, the last
+ * of which says that it is whole; to a client of HTTP/1.0 as it is. The connection ends with it. */
 struct http_stream {
 	/* The next piece into `buffer`. Its length; 0: nothing for now, see http_server_wake; -EAGAIN: to be asked once more after
 	 * others had their turn; -errno: it ends here (-ENODATA: as it should). */

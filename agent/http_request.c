@@ -189,7 +189,7 @@ int http_request_parse(const char *data, size_t len, struct http_request *reques
 		return window == HTTP_HEADER_MAX ? 431 : -EAGAIN;
 	if (header_len < 0)
 		return count == HEADERS_MAX ? 431 : 400;
-	request->keep_alive = minor >= 1;
+	request->keep_alive = request->chunks = minor >= 1;
 	request->head = request->method_len == 4 && memcmp(request->method, "HEAD", 4) == 0;
 	for (size_t i = 0; i < count; i++) {
 		trim(&headers[i]);

@@ -26,6 +26,7 @@ struct http_request {
 	size_t upgrade_len;
 	bool head;            /* the method is HEAD */
 	bool keep_alive;      /* the connection may serve another request */
+	bool chunks;          /* the peer knows bodies in chunks: HTTP/1.1 */
 	bool expect_continue; /* valid with -EAGAIN too: the peer waits for "100 Continue" */
 };
 

@@ -20,6 +20,8 @@ static bool is_length(unsigned int type, bool to_guest, size_t len)
 		return !to_guest && len > 0;
 	case EXEC_EXIT:
 		return !to_guest && len == 2;
+	case EXEC_TAKEN:
+		return !to_guest && len == 1;
 	default: /* any byte may come */
 		return false;
 	}
@@ -53,6 +55,10 @@ int exec_frame_parse(const unsigned char *data, size_t len, bool to_guest, struc
 		frame->number = payload[1];
 		if (payload[0] > 1)
 			return -EPROTO;
+	} else if (frame->type == EXEC_TAKEN) {
+		frame->number = payload[0];
+		if (frame->number != EXEC_STDIN && frame->number != EXEC_SIGNAL)
+			return -EPROTO;
 	}
 	return 0;
 }
@@ -76,7 +82,7 @@ size_t exec_frame_put(unsigned char out[EXEC_SMALL_MAX], enum exec_type type, un
 		payload[len++] = (unsigned char)first;
 		payload[len++] = (unsigned char)(second >> 8);
 		payload[len++] = (unsigned char)second;
-	} else if (type == EXEC_SIGNAL || type == EXEC_EXIT) {
+	} else if (type == EXEC_SIGNAL || type == EXEC_EXIT || type == EXEC_TAKEN) {
 		payload[len++] = (unsigned char)first;
 		if (type == EXEC_EXIT)
 			payload[len++] = (unsigned char)second;

@@ -21,7 +21,8 @@ enum exec_type {
 	/* To the client. */
 	EXEC_STDOUT = 16, /* bytes, at least one; with a terminal all that comes out of it */
 	EXEC_STDERR = 17,
-	EXEC_EXIT = 18, /* the last: 0 and the exit status, or 1 and the signal that killed it */
+	EXEC_EXIT = 18,  /* the last: 0 and the exit status, or 1 and the signal that killed it */
+	EXEC_TAKEN = 19, /* EXEC_STDIN or EXEC_SIGNAL: one of these frames has been dealt with */
 };
 
 struct exec_frame {
@@ -29,7 +30,7 @@ struct exec_frame {
 	const unsigned char *payload; /* in the caller's bytes */
 	size_t len;
 	uint16_t rows, columns; /* RESIZE */
-	unsigned int number;    /* SIGNAL; EXIT: status or signal */
+	unsigned int number;    /* SIGNAL; EXIT: status or signal; TAKEN: the frame's type */
 	bool killed;            /* EXIT: it was a signal */
 };
 

@@ -14,7 +14,8 @@
 #include "agent/ctl/control_link.h"
 #include "agent/ctl/ctl.h"
 
-#define LINK_MS 2000
+#define LINK_MS    2000
+#define SILENCE_MS 40000
 
 struct address ctl_api_address(const struct ctl *ctl)
 {
@@ -39,6 +40,14 @@ struct address ctl_docker_address(const struct ctl *ctl)
 unsigned int ctl_timeout_ms(const struct ctl *ctl)
 {
 	return (ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S) * 1000;
+}
+
+unsigned int ctl_silence_ms(void)
+{
+	const char *text = getenv("KEEL_SILENCE_MS");
+	unsigned int ms = text ? (unsigned int)strtoul(text, NULL, 10) : 0;
+
+	return ms > 0 && ms < SILENCE_MS ? ms : SILENCE_MS;
 }
 
 /* dockerd itself, once it should answer: without the agent nobody else has asked it. */

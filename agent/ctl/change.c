@@ -22,14 +22,27 @@ int change_fd(struct change *change)
 	const struct address address = ctl_api_address(change->ctl);
 	uint64_t now_us = clock_now_us();
 
+	if (change->fd >= 0 && now_us - change->heard_us >= ctl_silence_ms() * USEC_PER_MSEC)
+		change_close(change);
 	if (change->fd >= 0 || now_us < change->again_us)
 		return change->fd;
 	change->again_us = now_us + CHANGE_POLL_MS * USEC_PER_MSEC;
+	change->heard_us = now_us;
 	change->answered = false;
 	change->fd = http_client_open(&address, "GET", "/v1/events", NULL, CHANGE_POLL_MS);
 	if (change->fd < 0)
 		change->fd = -1;
 	return change->fd;
+}
+
+int change_wait_ms(const struct change *change)
+{
+	const uint64_t now_us = clock_now_us(),
+		       end_us = change->heard_us + ctl_silence_ms() * USEC_PER_MSEC;
+
+	if (change->fd < 0)
+		return CHANGE_POLL_MS;
+	return now_us < end_us ? (int)((end_us - now_us) / USEC_PER_MSEC) + 1 : 0;
 }
 
 /* The status line is in the first piece: it is short, and written at once. */
@@ -48,6 +61,7 @@ void change_take(struct change *change)
 {
 	char text[4096];
 
+	change->heard_us = clock_now_us();
 	/* Who talks without end does not keep us here. */
 	for (int i = 0; i < TAKE_MOST; i++) {
 		ssize_t n = recv(change->fd, text, sizeof(text), MSG_DONTWAIT);

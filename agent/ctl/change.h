@@ -12,13 +12,16 @@ struct change {
 	const struct ctl *ctl;
 	int fd;            /* of the stream, -1: none */
 	bool answered;     /* its first line has been read */
+	uint64_t heard_us; /* when something came last */
 	uint64_t again_us; /* not opened before */
 };
 
 void change_init(struct change *change, const struct ctl *ctl);
-/* Opens the stream if there is none, and it was not tried within the last second. The descriptor becomes readable when something may have
- * changed: call change_take and look. -1: there is none, look again after CHANGE_POLL_MS. */
+/* Opens the stream if there is none, or only a silent one, and it was not tried within the last CHANGE_POLL_MS. The descriptor becomes
+ * readable when something may have changed: call change_take and look. -1: there is none. */
 int change_fd(struct change *change);
+/* After this time without anything: look again. */
+int change_wait_ms(const struct change *change);
 /* Reads what has come, and closes a stream that has ended. */
 void change_take(struct change *change);
 void change_close(struct change *change);

@@ -45,6 +45,12 @@ int control_link_open(unsigned int timeout_ms)
 	return TAKE_FD(fd);
 }
 
+bool control_link_is_mute(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET ||
+	       error == -EACCES || error == -EAGAIN || error == -ETIMEDOUT;
+}
+
 int control_link_next(int fd, struct control_record *record)
 {
 	ssize_t n;

@@ -20,6 +20,8 @@ int control_link_next(int fd, struct control_record *record) MUST_CHECK;
 /* How long the next receives may wait. */
 void control_link_set_timeout(int fd, unsigned int timeout_ms);
 
+/* Was it that nobody answers (or none that we may ask), rather than a refusal? */
+bool control_link_is_mute(int error);
 /* Opens, asks for everything, closes. */
 int control_link_snapshot(unsigned int timeout_ms, struct facts *facts) MUST_CHECK;
 /* Opens, gives an order, waits until it is accepted or refused, closes. 0 or -errno. */

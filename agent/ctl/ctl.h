@@ -55,6 +55,10 @@ struct address ctl_docker_address(const struct ctl *ctl);
 /* How long one question may take. */
 unsigned int ctl_timeout_ms(const struct ctl *ctl);
 
+/* A stream of events that has been silent for so long has no agent at its other end: one says something every 15 s
+ * (docs/api.md). */
+unsigned int ctl_silence_ms(void);
+
 /* The health document: the agent's, or if it is silent in our own guest, PID 1's. 0 if one answered, else -errno of the last;
  * what the agent gave is in `agent_error`. Free the answer's body either way. */
 int ctl_ask_health(const struct ctl *ctl, unsigned int limit_ms, struct http_answer *answer,

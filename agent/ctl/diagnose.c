@@ -26,7 +26,6 @@ struct output {
 	int status;
 	char refusal[PROBLEM_MAX];
 	size_t refusal_len;
-	char tail[TAR_END]; /* the last bytes: an archive ends with zeros */
 };
 
 /* An archive that is not whole would mislead: it goes, also when we are interrupted. */
@@ -70,14 +69,11 @@ static int make_file(const struct ctl *ctl, struct output *output)
 
 static int put(struct output *output, const char *data, size_t len)
 {
-	size_t keep = len < TAR_END ? len : TAR_END;
 	int rc = len > DIAGNOSE_MAX - output->written ? -EFBIG
 						      : file_write_all(output->fd, data, len);
 
 	if (rc < 0)
 		return rc;
-	memmove(output->tail, output->tail + keep, TAR_END - keep);
-	memcpy(output->tail + TAR_END - keep, data + len - keep, keep);
 	output->written += len;
 	if (output->progress)
 		(void)fprintf(stderr, "\r%llu KiB", (unsigned long long)(output->written / 1024));
@@ -134,14 +130,6 @@ static int collect_here(const struct ctl *ctl, struct output *output)
 
 /* ---- the verb --------------------------------------------------------------------------------- */
 
-static bool is_whole(const struct output *output)
-{
-	for (size_t i = 0; i < TAR_END; i++)
-		if (output->tail[i] != '\0')
-			return false;
-	return output->written >= TAR_END;
-}
-
 static int tell(const struct output *output)
 {
 	if (output->progress)
@@ -157,7 +145,7 @@ static int tell(const struct output *output)
 int ctl_diagnose(const struct ctl *ctl)
 {
 	const struct address address = ctl_api_address(ctl);
-	struct output output = {.fd = -1, .progress = isatty(STDERR_FILENO), .tail = {1}};
+	struct output output = {.fd = -1, .progress = isatty(STDERR_FILENO)};
 	unsigned int limit_ms = (ctl->timeout_s ? ctl->timeout_s : DIAGNOSE_S) * 1000;
 	int rc;
 
@@ -171,15 +159,17 @@ int ctl_diagnose(const struct ctl *ctl)
 	if (rc < 0)
 		return ctl_fail(ctl, "%s: %s", ctl->output ? ctl->output : output.made,
 			strerror(-rc));
-	rc = http_client_stream(&address, "GET", "/v1/diagnostics", NULL, limit_ms, false,
-		output.fd, take_piece, &output);
+	rc = http_client_stream(&address, "GET", "/v1/diagnostics", NULL, limit_ms,
+		HTTP_CLIENT_WHOLE, output.fd, take_piece, &output);
+	if (rc == -EPIPE) /* who reads our output has gone: nobody to tell */
+		return CTL_EXIT_NO;
 	if (rc < 0 && output.status == 0 && ctl->vm.kind == ADDRESS_NONE) {
 		(void)fprintf(stderr, "keelctl: keel-agent does not answer (%s); collecting here\n",
 			strerror(-rc));
 		output.status = 200;
 		rc = collect_here(ctl, &output);
 	}
-	if (rc == 0 && output.status == 200 && is_whole(&output)) {
+	if (rc == 0 && output.status == 200) {
 		unfinished = NULL;
 		return tell(&output);
 	}
@@ -189,6 +179,5 @@ int ctl_diagnose(const struct ctl *ctl)
 		return ctl_unreachable(ctl, rc);
 	if (output.status != 200)
 		return ctl_refused(ctl, output.status, output.refusal, output.refusal_len);
-	return ctl_fail(ctl, "the archive broke off: %s",
-		rc < 0 ? strerror(-rc) : "the agent went away");
+	return ctl_fail(ctl, "the archive broke off: %s", strerror(-rc));
 }

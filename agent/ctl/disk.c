@@ -166,9 +166,14 @@ static int ask(const struct ctl *ctl, const char *verb, bool post)
 	(void)snprintf(path, sizeof(path), "/v1/disk%s%s%s", strcmp(verb, "status") == 0 ? "" : "/",
 		strcmp(verb, "status") == 0 ? "" : verb, post ? "?progress=1" : "");
 	rc = http_client_stream(&address, post ? "POST" : "GET", path, body, seconds * 1000,
-		post && ctl->timeout_s == 0, STDOUT_FILENO, take_piece, &answer);
-	if (rc == 0 || answer.status != 0)
+		post && ctl->timeout_s == 0 ? HTTP_CLIENT_FOREVER : HTTP_CLIENT_WHOLE,
+		STDOUT_FILENO, take_piece, &answer);
+	if (rc == -EPIPE) /* who reads our output has gone: no fault */
+		return CTL_EXIT_OK;
+	if (rc == 0 || (post && answer.status == 200))
 		return conclude(&answer, post);
+	if (answer.status != 0)
+		return ctl_fail(ctl, "the answer broke off: %s", strerror(-rc));
 	if (!post && ctl->vm.kind == ADDRESS_NONE)
 		ask_the_program(ctl, verb, rc);
 	return ctl_unreachable(ctl, rc);

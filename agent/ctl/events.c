@@ -99,7 +99,8 @@ static int follow_once(struct following *following)
 	following->status = 0;
 	following->problem_len = 0;
 	return http_client_stream(&address, "GET", path, NULL, ctl_timeout_ms(following->ctl),
-		!following->ctl->once, STDOUT_FILENO, take_piece, following);
+		following->ctl->once ? HTTP_CLIENT_WHOLE : ctl_silence_ms(), STDOUT_FILENO,
+		take_piece, following);
 }
 
 /* Lets the time go by; -EPIPE when nobody reads our output any more. */
@@ -135,8 +136,8 @@ static int follow(struct following *following)
 				following->problem_len);
 		complained = complained && following->status != 200;
 		if (!complained)
-			(void)fputs("keelctl: events: the connection has ended; trying again\n",
-				stderr);
+			(void)ctl_fail(following->ctl, "the connection %s; trying again",
+				rc == -ETIMEDOUT ? "has gone silent" : "has ended");
 		complained = true;
 		if (rest(following->sse.retry_ms ? following->sse.retry_ms : RETRY_MS) < 0)
 			return CTL_EXIT_OK;

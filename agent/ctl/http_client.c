@@ -45,8 +45,9 @@ static int send_all(int fd, const char *text, size_t len, uint64_t end_us)
 			len -= (size_t)n;
 			continue;
 		}
+		/* -EPIPE would mean our output's reader. */
 		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+			return errno == EPIPE ? -ECONNRESET : -errno;
 		rc = await(fd, POLLOUT, end_us);
 		if (rc < 0)
 			return rc;
@@ -54,52 +55,76 @@ static int send_all(int fd, const char *text, size_t len, uint64_t end_us)
 	return 0;
 }
 
-/* 0 and the value, or -ENOENT. */
-static int content_length(const struct phr_header *headers, size_t count, size_t *length)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (!headers[i].name || headers[i].name_len != strlen("content-length") ||
-			strncasecmp(headers[i].name, "content-length", headers[i].name_len) != 0)
-			continue;
-		*length = 0;
-		for (size_t k = 0; k < headers[i].value_len; k++) {
-			char digit = headers[i].value[k];
+struct head {
+	int status;
+	const char *body; /* behind it, in the same text */
+	bool chunked, has_length;
+	size_t length;
+};
 
-			if (digit < '0' || digit > '9' || *length > HTTP_CLIENT_ANSWER_MAX)
-				return -EPROTO;
-			*length = *length * 10 + (size_t)(digit - '0');
-		}
-		return 0;
+static const struct phr_header *find_header(const struct phr_header *headers, size_t count,
+	const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (headers[i].name && headers[i].name_len == strlen(name) &&
+			strncasecmp(headers[i].name, name, headers[i].name_len) == 0)
+			return &headers[i];
+	return NULL;
+}
+
+static int parse_length(const struct phr_header *header, size_t *length)
+{
+	*length = 0;
+	for (size_t i = 0; i < header->value_len; i++) {
+		char digit = header->value[i];
+
+		if (digit < '0' || digit > '9' || *length > HTTP_CLIENT_ANSWER_MAX)
+			return -EPROTO;
+		*length = *length * 10 + (size_t)(digit - '0');
 	}
-	return -ENOENT;
+	return 0;
+}
+
+/* 0, -EAGAIN or -EPROTO. */
+static int parse_head(const char *text, size_t len, struct head *head)
+{
+	struct phr_header headers[32];
+	const struct phr_header *length;
+	size_t count = ARRAY_SIZE(headers), message_len;
+	const char *message;
+	int minor, header_len;
+
+	if (!http_line_status_sane(text, len))
+		return -EPROTO;
+	header_len = phr_parse_response(text, len, &minor, &head->status, &message, &message_len,
+		headers, &count, 0);
+	if (header_len < 0)
+		return header_len == -2 ? -EAGAIN : -EPROTO;
+	head->body = text + header_len;
+	head->chunked = find_header(headers, count, "transfer-encoding") != NULL;
+	length = find_header(headers, count, "content-length");
+	head->has_length = length;
+	return length ? parse_length(length, &head->length) : 0;
 }
 
 int http_client_parse(const char *text, size_t len, bool closed, int *status, const char **body,
 	size_t *body_len)
 {
-	struct phr_header headers[32];
-	size_t count = ARRAY_SIZE(headers), message_len, length = 0;
-	const char *message;
-	int minor, header_len, rc;
+	struct head head = {0};
+	int rc = parse_head(text, len, &head);
 
-	if (!http_line_status_sane(text, len))
+	if (rc == -EAGAIN && closed)
 		return -EPROTO;
-	header_len = phr_parse_response(text, len, &minor, status, &message, &message_len, headers,
-		&count, 0);
-	if (header_len == -2)
-		return closed ? -EPROTO : -EAGAIN;
-	if (header_len < 0)
-		return -EPROTO;
-	*body = text + header_len;
-	*body_len = len - (size_t)header_len;
-	rc = content_length(headers, count, &length);
-	if (rc == -EPROTO)
+	if (rc < 0)
 		return rc;
-	if (rc == -ENOENT)
+	*status = head.status;
+	*body = head.body;
+	*body_len = len - (size_t)(head.body - text);
+	if (!head.has_length)
 		return closed ? 0 : -EAGAIN;
-	if (*body_len < length)
+	if (*body_len < head.length)
 		return closed ? -EPROTO : -EAGAIN;
-	*body_len = length;
+	*body_len = head.length;
 	return 0;
 }
 
@@ -145,15 +170,21 @@ static int receive(int fd, uint64_t end_us, struct http_answer *answer)
 	}
 }
 
-/* One answer is asked for in HTTP/1.0, whose answers are never chunked. */
-static int send_request(int fd, const char *method, const char *path, const char *body, bool keep,
-	uint64_t end_us)
+enum version {
+	VERSION_PLAIN,  /* HTTP/1.0, whose answers are never in chunks */
+	VERSION_CHUNKS, /* HTTP/1.1 */
+	VERSION_KEEP,   /* and the connection stays */
+};
+
+static int send_request(int fd, const char *method, const char *path, const char *body,
+	enum version version, uint64_t end_us)
 {
 	char request[1024];
 	int len = snprintf(request, sizeof(request),
 		"%s %s HTTP/1.%d\r\nHost: keel\r\nUser-Agent: keelctl\r\nConnection: %s\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
-		method, path, keep, keep ? "keep-alive" : "close", body ? strlen(body) : 0,
+		method, path, version != VERSION_PLAIN,
+		version == VERSION_KEEP ? "keep-alive" : "close", body ? strlen(body) : 0,
 		body ? body : "");
 
 	if (len < 0 || (size_t)len >= sizeof(request))
@@ -168,20 +199,26 @@ int http_client_exchange(int fd, const char *method, const char *path, const cha
 	int rc;
 
 	memset(answer, 0, sizeof(*answer));
-	rc = send_request(fd, method, path, body, true, end_us);
+	rc = send_request(fd, method, path, body, VERSION_KEEP, end_us);
 	return rc < 0 ? rc : receive(fd, end_us, answer);
 }
 
-int http_client_open(const struct address *address, const char *method, const char *path,
-	const char *body, unsigned int timeout_ms)
+static int open_with(const struct address *address, const char *method, const char *path,
+	const char *body, enum version version, unsigned int timeout_ms)
 {
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 	_cleanup_close_ int fd = -1;
 	int rc = transport_connect(address, timeout_ms, &fd);
 
 	if (rc == 0)
-		rc = send_request(fd, method, path, body, false, end_us);
+		rc = send_request(fd, method, path, body, version, end_us);
 	return rc < 0 ? rc : TAKE_FD(fd);
+}
+
+int http_client_open(const struct address *address, const char *method, const char *path,
+	const char *body, unsigned int timeout_ms)
+{
+	return open_with(address, method, path, body, VERSION_PLAIN, timeout_ms);
 }
 
 int http_client_ask(const struct address *address, const char *method, const char *path,
@@ -232,38 +269,85 @@ static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, si
 	}
 }
 
+static uint64_t piece_deadline(unsigned int silence_ms, uint64_t end_us)
+{
+	if (silence_ms == HTTP_CLIENT_WHOLE)
+		return end_us;
+	return silence_ms == HTTP_CLIENT_FOREVER ? 0 : clock_now_us() + silence_ms * USEC_PER_MSEC;
+}
+
+/* What is left to come of a body. */
+struct rest {
+	struct head head;
+	struct phr_chunked_decoder decoder;
+	bool done;
+};
+
+/* Gives on what the bytes, which become what they hold, have of the body. */
+static int give(struct rest *rest, char *data, size_t len, http_client_piece_fn *fn, void *ctx)
+{
+	ssize_t behind;
+
+	if (rest->head.chunked) {
+		behind = phr_decode_chunked(&rest->decoder, data, &len);
+		if (behind == -1)
+			return -EPROTO;
+		rest->done = behind >= 0;
+	} else if (rest->head.has_length) {
+		len = len < rest->head.length ? len : rest->head.length;
+		rest->head.length -= len;
+		rest->done = rest->head.length == 0;
+	}
+	return fn(ctx, rest->head.status, data, len);
+}
+
+/* The head, and what comes with it of the body. 0 or -errno. */
+static int receive_head(int fd, int out_fd, uint64_t end_us, char *text, size_t size, size_t *len,
+	struct head *head)
+{
+	int rc = -EAGAIN;
+
+	while (rc == -EAGAIN) {
+		ssize_t n = receive_piece(fd, out_fd, end_us, text + *len, size - *len);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -ECONNRESET;
+		*len += (size_t)n;
+		rc = parse_head(text, *len, head);
+		if (rc == -EAGAIN && *len == size)
+			return -EPROTO;
+	}
+	return rc;
+}
+
 int http_client_stream(const struct address *address, const char *method, const char *path,
-	const char *request_body, unsigned int timeout_ms, bool forever, int out_fd,
+	const char *request_body, unsigned int timeout_ms, unsigned int silence_ms, int out_fd,
 	http_client_piece_fn *fn, void *ctx)
 {
-	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
-	_cleanup_close_ int fd = http_client_open(address, method, path, request_body, timeout_ms);
-	const char *body = NULL;
+	const uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
+	_cleanup_close_ int fd =
+		open_with(address, method, path, request_body, VERSION_CHUNKS, timeout_ms);
 	static char text[16 * 1024];
-	size_t len = 0, body_len = 0;
-	int status = 0, rc;
-	ssize_t n;
+	struct rest rest = {.decoder = {.consume_trailer = 1}};
+	size_t len = 0, at;
+	int rc;
 
 	if (fd < 0)
 		return fd;
-	/* The header, and what of the body comes with it: its length does not matter here. */
-	while (!body) {
-		n = receive_piece(fd, out_fd, end_us, text + len, sizeof(text) - len);
-		if (n <= 0)
-			return n < 0 ? (int)n : -ECONNRESET;
-		len += (size_t)n;
-		rc = http_client_parse(text, len, false, &status, &body, &body_len);
-		if (rc == -EPROTO)
-			return rc;
-		if (!body && len == sizeof(text))
-			return -EPROTO;
-	}
-	rc = fn(ctx, status, body, len - (size_t)(body - text));
-	while (rc == 0) {
-		n = receive_piece(fd, out_fd, forever ? 0 : end_us, text, sizeof(text));
-		if (n <= 0)
+	rc = receive_head(fd, out_fd, end_us, text, sizeof(text), &len, &rest.head);
+	if (rc < 0)
+		return rc;
+	at = (size_t)(rest.head.body - text);
+	rc = give(&rest, text + at, len - at, fn, ctx);
+	while (rc == 0 && !rest.done) {
+		ssize_t n = receive_piece(fd, out_fd, piece_deadline(silence_ms, end_us), text,
+			sizeof(text));
+
+		if (n < 0)
 			return (int)n;
-		rc = fn(ctx, status, text, (size_t)n);
+		if (n == 0)
+			return rest.head.chunked || rest.head.has_length ? -ECONNRESET : 0;
+		rc = give(&rest, text, (size_t)n, fn, ctx);
 	}
 	return rc;
 }

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "agent/common/address.h"
 #include "lib/base.h"
 
@@ -15,7 +17,7 @@ struct http_answer {
 	size_t body_len;
 };
 
-/* Connects and sends the request, as HTTP/1.0: an answer is never in chunks and may end with the connection. The descriptor, which
+/* Connects and sends the request, as HTTP/1.0: an answer is never in chunks and ends with the connection. The descriptor, which
  * is non-blocking, or -errno. */
 int http_client_open(const struct address *address, const char *method, const char *path,
 	const char *body, unsigned int timeout_ms) MUST_CHECK;
@@ -32,11 +34,14 @@ int http_client_exchange(int fd, const char *method, const char *path, const cha
 /* A piece of a body, as it comes. Not 0 ends it. */
 typedef int http_client_piece_fn(void *ctx, int status, const char *data, size_t len);
 
-/* An answer whose body may have no end. The deadline is for the header and, unless `forever`, for all of it. Ends
- * also with -EPIPE when nobody reads `out_fd` any more. 0 at the end of the body, what `fn` returned, or as
- * http_client_ask. */
+#define HTTP_CLIENT_WHOLE   0
+#define HTTP_CLIENT_FOREVER UINT_MAX
+
+/* An answer whose body may have no end. The deadline is for the header and, with `silence_ms` HTTP_CLIENT_WHOLE, for all of
+ * it; else no piece may take longer than `silence_ms`. Ends also with -EPIPE when nobody reads `out_fd` any more. 0 at the end of the body, what `fn` returned, or as
+ * http_client_ask; -ECONNRESET also when the body broke off. `fn` is called at least once when there is an answer. */
 int http_client_stream(const struct address *address, const char *method, const char *path,
-	const char *body, unsigned int timeout_ms, bool forever, int out_fd,
+	const char *body, unsigned int timeout_ms, unsigned int silence_ms, int out_fd,
 	http_client_piece_fn *fn, void *ctx) MUST_CHECK;
 
 /* Pure: is the text a whole answer? 0 (status and body are set; the body points into the text), -EAGAIN, or

@@ -85,7 +85,7 @@ static uint64_t wall_now_us(void)
 
 static int refuse(const char *option, const char *value, const char *why)
 {
-	(void)fprintf(stderr, "journalctl: %s %s: %s\n", option, value, why);
+	(void)fprintf(stderr, "journalctl: %s%s%s: %s\n", option, value[0] ? " " : "", value, why);
 	return 1;
 }
 

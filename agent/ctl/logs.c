@@ -219,13 +219,15 @@ static int show_there(const struct ctl *ctl, const char *name)
 	(void)snprintf(path, sizeof(path), "/v1/logs/%s?follow=%d%s", name, ctl->follow, lines);
 	remote.name = name;
 	log_print_init(&remote.print, stdout, LOG_FORMAT_STORED);
-	rc = http_client_stream(&address, "GET", path, NULL,
-		(ctl->timeout_s ? ctl->timeout_s : CTL_ANSWER_S) * 1000, ctl->follow, STDOUT_FILENO,
-		take_piece, &remote);
+	rc = http_client_stream(&address, "GET", path, NULL, ctl_timeout_ms(ctl),
+		ctl->follow ? HTTP_CLIENT_FOREVER : HTTP_CLIENT_WHOLE, STDOUT_FILENO, take_piece,
+		&remote);
 	if (rc == -EPIPE)
 		return CTL_EXIT_OK;
-	if (rc < 0)
+	if (rc < 0 && remote.status == 0)
 		return ctl_unreachable(ctl, rc);
+	if (rc < 0)
+		return ctl_fail(ctl, "the answer broke off: %s", strerror(-rc));
 	if (remote.status == 200)
 		return CTL_EXIT_OK;
 	return remote.status == 404 ? no_such_log(ctl, name)

@@ -24,13 +24,24 @@ static int run_as_systemctl(const char *name, int argc, char **argv)
 }
 
 /* A reader that has gone is no fault of ours; a full disk is. */
+static bool is_written(void)
+{
+	return (fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE;
+}
+
 static int finish(const struct ctl *ctl, int code)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return code;
-	if (errno == EPIPE)
+	if (is_written())
 		return code;
 	return ctl_fail(ctl, "cannot write the output: %s", strerror(errno));
+}
+
+static int finish_as(const char *name, int code)
+{
+	if (is_written())
+		return code;
+	(void)fprintf(stderr, "%s: cannot write the output: %s\n", name, strerror(errno));
+	return EXIT_FAILURE;
 }
 
 static int run(const struct command_line *line)
@@ -67,9 +78,9 @@ int main(int argc, char **argv)
 	fill_descriptors();
 	if (strcmp(name, "systemctl") == 0 || strcmp(name, "poweroff") == 0 ||
 		strcmp(name, "halt") == 0 || strcmp(name, "reboot") == 0)
-		return run_as_systemctl(name, argc, argv);
+		return finish_as(name, run_as_systemctl(name, argc, argv));
 	if (strcmp(name, "journalctl") == 0)
-		return journalctl_run(argc, argv);
+		return finish_as(name, journalctl_run(argc, argv));
 	if (argc > 1 && strcmp(argv[1], "__complete") == 0)
 		return ctl_complete(&(struct ctl){.api_port = CTL_API_PORT,
 			.docker_port = CTL_DOCKER_PORT,

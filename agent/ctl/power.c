@@ -24,7 +24,8 @@ static int power(const struct ctl *ctl, const char *body, enum control_verb verb
 		free(answer.body);
 		if (direct == 0)
 			return CTL_EXIT_OK;
-		return ctl_fail(ctl, "PID 1: %s", strerror(-direct));
+		(void)ctl_fail(ctl, "PID 1: %s", strerror(-direct));
+		return control_link_is_mute(direct) ? CTL_EXIT_UNREACHABLE : CTL_EXIT_NO;
 	}
 	if (rc < 0)
 		return ctl_unreachable(ctl, rc);

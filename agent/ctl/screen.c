@@ -19,13 +19,29 @@
 
 static struct screen *shown; /* whose terminal an ending signal puts back */
 
+static bool in_foreground(void)
+{
+	return tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* SIGINT and SIGTSTP stay signals; a key needs no Enter. */
+static bool set_modes(const struct screen *screen)
+{
+	struct termios wanted = screen->saved;
+
+	wanted.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	wanted.c_cc[VMIN] = 0;
+	wanted.c_cc[VTIME] = 0;
+	return tcsetattr(STDIN_FILENO, TCSANOW, &wanted) == 0;
+}
+
 static void put_back(const struct screen *screen)
 {
 	static const char text[] = WRAP SHOW_CURSOR;
 
 	if (screen->begun)
 		(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
-	if (screen->raw)
+	if (screen->raw && in_foreground())
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &screen->saved);
 }
 
@@ -38,15 +54,6 @@ static void end(int number)
 	(void)raise(number);
 }
 
-static void watch_signals(void)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (signal(signals[i], end) == SIG_IGN)
-			(void)signal(signals[i], SIG_IGN);
-}
-
 unsigned int screen_rows(void)
 {
 	struct winsize size;
@@ -55,21 +62,49 @@ unsigned int screen_rows(void)
 									       : UINT_MAX;
 }
 
-/* SIGINT stays a signal; a key needs no Enter. A background process would be stopped by asking for it: it has no keys. */
-static void take_keys(struct screen *screen)
+/* After others have used the terminal. In the background the kernel stops us here, until we are in front again. */
+static void go_on(const struct screen *screen)
 {
-	struct termios wanted;
+	static const char text[] = HIDE_CURSOR;
 
-	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-		tcgetattr(STDIN_FILENO, &screen->saved) < 0)
-		return;
-	wanted = screen->saved;
-	wanted.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	wanted.c_cc[VMIN] = 0;
-	wanted.c_cc[VTIME] = 0;
-	/* Ctrl-Z would leave the shell with our terminal: it does nothing here. */
-	wanted.c_cc[VSUSP] = _POSIX_VDISABLE;
-	screen->raw = tcsetattr(STDIN_FILENO, TCSANOW, &wanted) == 0;
+	if (screen->raw)
+		(void)set_modes(screen);
+	if (screen->begun)
+		(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+}
+
+/* Stops, as by the signal itself, with the terminal as it was. Who goes on draws at the SIGCONT that did it. */
+static void stop(int number)
+{
+	sigset_t set;
+
+	if (shown)
+		put_back(shown);
+	(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, number);
+	(void)raise(number);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	(void)signal(number, stop);
+	if (shown)
+		go_on(shown);
+}
+
+static void watch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	struct sigaction action = {.sa_flags = SA_RESTART}, before;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		action.sa_handler = signals[i] == SIGTSTP ? stop : end;
+		/* The end is not held up by a stop. */
+		if (signals[i] == SIGTSTP)
+			(void)sigemptyset(&action.sa_mask);
+		else
+			(void)sigfillset(&action.sa_mask);
+		if (sigaction(signals[i], &action, &before) == 0 && before.sa_handler == SIG_IGN)
+			(void)signal(signals[i], SIG_IGN);
+	}
 }
 
 int screen_open(struct screen *screen)
@@ -82,6 +117,7 @@ int screen_open(struct screen *screen)
 		.signal_fd = -1};
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGWINCH);
+	(void)sigaddset(&set, SIGCONT);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	screen->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -100,7 +136,9 @@ void screen_plain(struct screen *screen)
 static void begin(struct screen *screen)
 {
 	screen->begun = true;
-	take_keys(screen);
+	/* A background process would be stopped by asking for keys: it has none. */
+	screen->raw = isatty(STDIN_FILENO) && in_foreground() &&
+		      tcgetattr(STDIN_FILENO, &screen->saved) == 0 && set_modes(screen);
 	(void)fputs(HIDE_CURSOR "\033[H\033[2J", stdout);
 }
 
@@ -130,9 +168,11 @@ static enum screen_event take_signal(struct screen *screen)
 {
 	struct signalfd_siginfo info;
 
-	return read(screen->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)
-		       ? SCREEN_RESIZED
-		       : SCREEN_TIMEOUT;
+	if (read(screen->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return SCREEN_TIMEOUT;
+	if (info.ssi_signo == SIGCONT)
+		go_on(screen);
+	return SCREEN_RESIZED;
 }
 
 enum screen_event screen_wait(struct screen *screen, int fd, int timeout_ms, char *key)

@@ -16,19 +16,19 @@ enum screen_event {
 	SCREEN_TIMEOUT,
 	SCREEN_READABLE, /* the descriptor */
 	SCREEN_KEY,
-	SCREEN_RESIZED,
-	SCREEN_END, /* the terminal has gone */
+	SCREEN_RESIZED, /* or others have used it: draw */
+	SCREEN_END,     /* the terminal has gone */
 };
 
 struct screen {
 	bool terminal; /* false: pages go out one after the other */
 	bool raw;      /* keys come at once and are not shown */
-	int signal_fd; /* another size */
+	int signal_fd; /* another size; it goes on */
 	bool begun;    /* a page is on the terminal; the cursor waits in the row below it */
 	struct termios saved;
 };
 
-/* Of standard output and input. From now on a signal that ends us puts the terminal back first, whatever is waited for then:
+/* Of standard output and input. From now on a signal that ends or stops us puts the terminal back first, whatever is waited for then:
  * one at a time. 0 or -errno. */
 int screen_open(struct screen *screen) MUST_CHECK;
 /* Pages go out one after the other, whatever the output is: for JSON. Before the first. */

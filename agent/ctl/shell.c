@@ -3,6 +3,7 @@
  * shell.c - keelctl shell: a session of POST /v1/exec on this terminal, or on stdin, stdout and stderr as they are.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,21 +23,26 @@
 #include "lib/file.h"
 
 #define SHELL_EXIT 255 /* there was no session, or it broke off */
+/* A guest that has not taken a signal for so long does not: the next one is for us. */
+#define UNHEARD_US USEC_PER_SEC
 
 struct shell {
 	int fd, signal_fd;
 	bool tty, input_open;
-	bool resized; /* the guest is to be told */
-	int code;     /* -1: goes on */
+	bool input_waits;    /* for the guest to say that the last of it was taken */
+	uint64_t unheard_us; /* since when a signal that ends is not taken, 0: it is */
+	bool resized;        /* the guest is to be told */
+	bool stale;          /* what it shows is no longer on the terminal */
+	int code;            /* -1: goes on */
 	size_t in_len, out_start, out_len;
 	unsigned char in[EXEC_FRAME_MAX]; /* from the guest */
-	unsigned char out[EXEC_FRAME_MAX +
-			  EXEC_SMALL_MAX]; /* a frame on its way there, and a small one behind it */
+	/* A frame on its way there, and two small ones behind it. */
+	unsigned char out[EXEC_FRAME_MAX + 2 * EXEC_SMALL_MAX];
 };
 
 /* ---- the terminal here ------------------------------------------------------------------------ */
 
-static struct termios saved;
+static struct termios saved, raw;
 static bool is_raw;
 
 static void restore_terminal(void)
@@ -46,16 +52,19 @@ static void restore_terminal(void)
 	is_raw = false;
 }
 
+static void set_raw(void)
+{
+	is_raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+}
+
 static void make_raw(void)
 {
-	struct termios raw;
-
 	if (tcgetattr(STDIN_FILENO, &saved) < 0)
 		return;
 	raw = saved;
 	cfmakeraw(&raw);
 	(void)atexit(restore_terminal);
-	is_raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+	set_raw();
 }
 
 static struct winsize terminal_size(void)
@@ -67,15 +76,17 @@ static struct winsize terminal_size(void)
 	return size;
 }
 
-/* Signals are read, so that the terminal is put back whatever ends us. */
-static int watch_signals(void)
+/* Signals are read, so that the terminal is put back whatever ends or stops us. */
+static int watch_signals(bool tty)
 {
-	static const int signals[] = {SIGWINCH, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	static const int signals[] = {
+		SIGWINCH, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
 	sigset_t set;
 
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		(void)sigaddset(&set, signals[i]);
+		if (tty || (signals[i] != SIGTSTP && signals[i] != SIGCONT))
+			(void)sigaddset(&set, signals[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -201,49 +212,95 @@ static int open_session(const struct ctl *ctl, struct shell *shell, struct http_
 
 /* ---- the session ------------------------------------------------------------------------------ */
 
-static bool has_room(const struct shell *shell)
+static bool has_room(const struct shell *shell, size_t frames)
 {
-	return sizeof(shell->out) - shell->out_start - shell->out_len >= EXEC_SMALL_MAX;
+	return sizeof(shell->out) - shell->out_start - shell->out_len >= frames * EXEC_SMALL_MAX;
 }
 
-/* A small frame, behind the one that is on its way. There is room for one: a signal more before it has gone is dropped. */
+/* A small frame, behind the one that is on its way. There is room for two: a signal more before they have gone is dropped. */
 static void put_small(struct shell *shell, enum exec_type type, unsigned int first,
 	unsigned int second)
 {
-	if (!has_room(shell))
+	if (!has_room(shell, 1))
 		return;
 	shell->out_len +=
 		exec_frame_put(shell->out + shell->out_start + shell->out_len, type, first, second);
 }
 
-/* As soon as there is room: the size that it has then. */
+/* As soon as there is room: the size that it has then. Only another size makes the guest's programs draw again. */
 static void put_size(struct shell *shell)
 {
 	struct winsize size;
 
-	if (!shell->resized || !has_room(shell))
+	if (!shell->resized || !has_room(shell, 2))
 		return;
-	shell->resized = false;
 	size = terminal_size();
+	if (shell->stale)
+		put_small(shell, EXEC_RESIZE, size.ws_row,
+			size.ws_col + (size.ws_col > 1 ? -1 : 1));
 	put_small(shell, EXEC_RESIZE, size.ws_row, size.ws_col);
+	shell->resized = shell->stale = false;
+}
+
+/* Stops, as by the signal itself, with the terminal as it was; comes back when we go on. */
+static void stop(void)
+{
+	sigset_t set;
+
+	restore_terminal();
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTSTP);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	(void)raise(SIGTSTP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Others may have used the terminal. */
+static void go_on(struct shell *shell)
+{
+	set_raw();
+	shell->resized = shell->stale = true;
+}
+
+static void pass_on(struct shell *shell, int number)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (number == SIGINT || number == SIGQUIT || number == SIGTERM) {
+		if (shell->unheard_us == 0) {
+			shell->unheard_us = now_us;
+		} else if (now_us - shell->unheard_us >= UNHEARD_US) {
+			shell->code = 128 + number;
+			return;
+		}
+	}
+	put_small(shell, EXEC_SIGNAL, (unsigned int)number, 0);
 }
 
 static void take_signals(struct shell *shell)
 {
 	struct signalfd_siginfo info;
+	bool stopped = false;
 
 	while (read(shell->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH) {
 			shell->resized = shell->tty;
+		} else if (info.ssi_signo == SIGTSTP || info.ssi_signo == SIGCONT) {
+			if (info.ssi_signo == SIGTSTP)
+				stop();
+			stopped = true;
 		} else if (info.ssi_signo == SIGHUP || (shell->tty && info.ssi_signo == SIGTERM)) {
 			shell->code = 128 + (int)info.ssi_signo;
 		} else {
-			put_small(shell, EXEC_SIGNAL, info.ssi_signo, 0);
+			pass_on(shell, (int)info.ssi_signo);
 		}
 	}
+	/* Not if it is to end: in the background it would be stopped again. */
+	if (stopped && shell->code < 0)
+		go_on(shell);
 }
 
-/* What is typed, or piped in. Only when nothing is on its way. */
+/* What is typed, or piped in. Only when nothing is on its way and all before it was taken: signals would wait behind it. */
 static void take_input(struct shell *shell)
 {
 	ssize_t n = read(STDIN_FILENO, shell->out + EXEC_FRAME_HEADER, EXEC_PAYLOAD_MAX);
@@ -255,6 +312,7 @@ static void take_input(struct shell *shell)
 		put_small(shell, EXEC_STDIN_END, 0, 0);
 		return;
 	}
+	shell->input_waits = true;
 	exec_frame_put_header(shell->out, EXEC_STDIN, (size_t)n);
 	shell->out_len = EXEC_FRAME_HEADER + (size_t)n;
 }
@@ -276,6 +334,31 @@ static int flush_out(struct shell *shell)
 	return 0;
 }
 
+/* In pieces that a pipe takes whole, so that signals are heard while nobody reads. 0 or -errno. */
+static int write_out(struct shell *shell, int fd, const unsigned char *data, size_t len)
+{
+	while (len > 0 && shell->code < 0) {
+		struct pollfd wait[] = {
+			{.fd = shell->signal_fd, .events = POLLIN}, {.fd = fd, .events = POLLOUT}};
+		size_t piece = len < PIPE_BUF ? len : PIPE_BUF;
+		int rc;
+
+		if (poll(wait, ARRAY_SIZE(wait), -1) < 0 && errno != EINTR)
+			return -errno;
+		if (wait[0].revents)
+			take_signals(shell);
+		rc = wait[0].revents ? flush_out(shell) : 0;
+		if (rc == 0 && wait[1].revents) {
+			rc = file_write_all(fd, data, piece);
+			data += piece;
+			len -= piece;
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 /* 0, or -errno: the session is over without its end. */
 static int take_frames(struct shell *shell)
 {
@@ -286,9 +369,13 @@ static int take_frames(struct shell *shell)
 	while ((rc = exec_frame_parse(shell->in, shell->in_len, false, &frame, &used)) == 0) {
 		if (frame.type == EXEC_EXIT)
 			shell->code = frame.killed ? 128 + (int)frame.number : (int)frame.number;
+		else if (frame.type == EXEC_TAKEN && frame.number == EXEC_STDIN)
+			shell->input_waits = false;
+		else if (frame.type == EXEC_TAKEN)
+			shell->unheard_us = 0;
 		else
-			rc = file_write_all(frame.type == EXEC_STDERR ? STDERR_FILENO
-								      : STDOUT_FILENO,
+			rc = write_out(shell,
+				frame.type == EXEC_STDERR ? STDERR_FILENO : STDOUT_FILENO,
 				frame.payload, frame.len);
 		if (rc < 0 || shell->code >= 0)
 			return rc;
@@ -324,7 +411,9 @@ static int run_session(struct shell *shell)
 			{.fd = shell->fd,
 				.events = (short)(POLLIN | (shell->out_len > 0 ? POLLOUT : 0))},
 			{.fd = shell->signal_fd, .events = POLLIN},
-			{.fd = shell->input_open && shell->out_len == 0 ? STDIN_FILENO : -1,
+			{.fd = shell->input_open && !shell->input_waits && shell->out_len == 0
+					? STDIN_FILENO
+					: -1,
 				.events = POLLIN},
 		};
 
@@ -358,7 +447,7 @@ int ctl_shell(const struct ctl *ctl)
 		(void)ctl_refused(ctl, answer.status, answer.body, answer.body_len);
 	if (rc != 0)
 		return SHELL_EXIT;
-	shell.signal_fd = watch_signals();
+	shell.signal_fd = watch_signals(shell.tty);
 	if (shell.signal_fd < 0) {
 		(void)ctl_fail(ctl, "signalfd: %s", strerror(errno));
 		return SHELL_EXIT;

@@ -95,7 +95,7 @@ static bool await_reason(struct screen *screen, struct change *change)
 	char key = 0;
 
 	for (;;) {
-		switch (screen_wait(screen, fd, fd < 0 ? CHANGE_POLL_MS : -1, &key)) {
+		switch (screen_wait(screen, fd, change_wait_ms(change), &key)) {
 		case SCREEN_END:
 			return false;
 		case SCREEN_KEY:

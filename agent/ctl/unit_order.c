@@ -170,7 +170,7 @@ static int give_orders(const struct ctl *ctl, enum control_verb verb)
 				unit, service_state_name(last.state));
 		else {
 			(void)ctl_fail(ctl, "%s: PID 1: %s", unit, strerror(-rc));
-			if (rc == -ENOENT || rc == -ECONNREFUSED)
+			if (control_link_is_mute(rc))
 				code = CTL_EXIT_UNREACHABLE;
 		}
 	}

@@ -220,7 +220,7 @@ int ctl_unreachable(const struct ctl *ctl, int error)
 
 	(void)ctl_fail(ctl, "keel-agent does not answer on %s: %s%s",
 		address_format(&address, text, sizeof(text)), strerror(-error),
-		ctl->vm.kind == ADDRESS_NONE && error == -EACCES ? " (are you root?)"
+		address.kind == ADDRESS_UNIX && error == -EACCES ? " (are you root?)"
 		: ctl->vm.kind == ADDRESS_NONE && error == -ENOENT
 			? " (from the guest's host: --vm ADDRESS)"
 			: "");

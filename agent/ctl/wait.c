@@ -2,7 +2,6 @@
  *
  * wait.c - keelctl wait: until the guest has a status.
  */
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +36,13 @@ static int judge_wait(const char *goal, const char *json, size_t len, char *seen
 	return verdict;
 }
 
-/* Until the guest says that something changed, or for a moment. */
+/* Until the guest says that something changed, or should have said something. */
 static void wait_for_change(struct change *change, uint64_t end_us)
 {
 	struct pollfd wait = {.fd = change->fd, .events = POLLIN};
 	uint64_t now_us = clock_now_us();
 	uint64_t left_ms = now_us < end_us ? (end_us - now_us) / USEC_PER_MSEC + 1 : 0;
-	uint64_t most_ms = change->fd < 0 ? CHANGE_POLL_MS : INT_MAX;
+	uint64_t most_ms = (uint64_t)change_wait_ms(change);
 
 	if (poll(&wait, 1, (int)(left_ms < most_ms ? left_ms : most_ms)) <= 0 || change->fd < 0)
 		return;
@@ -60,9 +59,9 @@ int ctl_wait(const struct ctl *ctl)
 	uint64_t end_us =
 		clock_now_us() + (ctl->timeout_s ? ctl->timeout_s : WAIT_DEFAULT_S) * USEC_PER_SEC;
 	struct change change;
-	char seen[400] = "nobody answers";
+	char seen[400] = "";
 	bool known = false;
-	int verdict = 0;
+	int rc, verdict = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(goals); i++)
 		known |= strcmp(goal, goals[i]) == 0;
@@ -78,10 +77,13 @@ int ctl_wait(const struct ctl *ctl)
 		(void)change_fd(&change);
 		if (left_ms > CTL_ANSWER_S * 1000)
 			left_ms = CTL_ANSWER_S * 1000;
-		if (http_client_ask(&address, "GET", "/v1/health", NULL, (unsigned int)left_ms,
-			    &answer) == 0)
+		rc = http_client_ask(&address, "GET", "/v1/health", NULL, (unsigned int)left_ms,
+			&answer);
+		if (rc == 0)
 			verdict =
 				judge_wait(goal, answer.body, answer.body_len, seen, sizeof(seen));
+		else
+			(void)snprintf(seen, sizeof(seen), "nobody answers: %s", strerror(-rc));
 		free(answer.body);
 		if (verdict != 0 || clock_now_us() >= end_us)
 			break;

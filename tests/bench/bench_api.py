@@ -25,21 +25,9 @@ sys.path[:0] = [HERE, f"{TESTS}/ns", f"{TESTS}/lib"]
 import figures  # noqa: E402
 import tables  # noqa: E402
 from control import Closed  # noqa: E402
-from engine import EngineGuest, daemon_config, engine_root, unavailable  # noqa: E402
+from engine import EngineGuest, child_unit, daemon_config, engine_root, unavailable  # noqa: E402
 
 REPORT = "/run/report.sock"
-CHILD = """[Unit]
-Description=something that can be killed
-StartLimitIntervalSec=0
-[Service]
-ExecStart=/bin/sleep 1000000
-NotifyAccess=all
-Restart=always
-RestartSec=50ms
-RestartMaxDelaySec=50ms
-[Install]
-WantedBy=multi-user.target
-"""
 DROP_IN = f"[Service]\nExecStart=\nExecStart=/usr/lib/keel/keel-agent --report unix:{REPORT}\n"
 
 # figure, what it is, the largest p99 in ms that is acceptable (None: a floor)
@@ -259,7 +247,7 @@ def measure_run(guest, engine, watchers, counts):
 
 @contextlib.contextmanager
 def guest_with_engine(engine):
-    options = {"units": {"child.service": CHILD}, "files": {"/etc/keel/units/keel-agent.service.d/report.conf": DROP_IN},
+    options = {"units": {"child.service": child_unit(50)}, "files": {"/etc/keel/units/keel-agent.service.d/report.conf": DROP_IN},
                "seconds": 3600}
     if engine:
         # No disk of its own: what containers are kept on does not matter here, and overlayfs does not stand on itself.

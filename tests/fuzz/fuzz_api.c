@@ -7,6 +7,7 @@
  * that hides in another would be one too many. fuzz_http.c has what is no request at all.
  */
 #include <poll.h>
+#include <picohttpparser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -370,10 +371,17 @@ static void check_body(const char *head, const char *body, size_t len)
 	yyjson_doc_free(doc);
 }
 
-/* A body without a length: the connection's last. Events are whole; a HEAD has none. */
-static void check_stream(const char *head, const char *body, size_t len)
+/* A body without a length: the connection's last. Chunks and events are whole; a HEAD has none. */
+static void check_stream(const char *head, char *body, size_t len)
 {
+	struct phr_chunked_decoder decoder = {.consume_trailer = 1};
+	ssize_t behind = 0;
+
 	FUZZ_CHECK(strstr(head, "Connection: close\r\n"));
+	if (len > 0 && strstr(head, "Transfer-Encoding: chunked\r\n"))
+		behind = phr_decode_chunked(&decoder, body, &len);
+	/* Without the last chunk: it would go on. */
+	FUZZ_CHECK(behind == 0 || (behind == -2 && decoder.bytes_left_in_chunk == 0));
 	if (len > 0)
 		FUZZ_CHECK(strstr(head, "text/event-stream\r\n") &&
 			   memcmp(body, "retry: ", 7) == 0 &&

@@ -23,7 +23,8 @@ static void try_frames(const unsigned char *data, size_t size, bool to_guest)
 			   frame.len == used - EXEC_FRAME_HEADER);
 		FUZZ_CHECK((frame.type < EXEC_STDOUT) == to_guest);
 		if (frame.type == EXEC_RESIZE || frame.type == EXEC_SIGNAL ||
-			frame.type == EXEC_EXIT || frame.type == EXEC_STDIN_END) {
+			frame.type == EXEC_EXIT || frame.type == EXEC_STDIN_END ||
+			frame.type == EXEC_TAKEN) {
 			unsigned char again[EXEC_SMALL_MAX];
 			unsigned int first = frame.type == EXEC_RESIZE ? frame.rows
 					     : frame.type == EXEC_EXIT ? frame.killed

@@ -78,14 +78,32 @@ class Peer:
 
     def body(self, fields):
         """The body of an answer whose head was read."""
+        if fields.get("transfer-encoding") == "chunked":
+            return b"".join(self.chunks())
         if "content-length" not in fields:
             return self.rest()
-        length = int(fields["content-length"])
+        return self.take(int(fields["content-length"]))
+
+    def take(self, length):
         while len(self.pending) < length:
             if not self.more():
                 raise AssertionError(f"{len(self.pending)} of {length} bytes")
         body, self.pending = self.pending[:length], self.pending[length:]
         return body
+
+    def chunks(self):
+        """Each as it comes, to the last."""
+        while True:
+            while b"\r\n" not in self.pending:
+                if not self.more():
+                    raise AssertionError(f"no last chunk: {self.pending!r}")
+            line, self.pending = self.pending.split(b"\r\n", 1)
+            chunk = self.take(int(line, 16))
+            if self.take(2) != b"\r\n":
+                raise AssertionError(f"no end of a chunk: {self.pending!r}")
+            if not chunk:
+                return
+            yield chunk
 
 
 def request(path, method="GET", body=None, fields=""):

@@ -32,6 +32,13 @@ PROGRAMS = {"keel-init": "usr/sbin/init", "keel-agent": "usr/lib/keel/keel-agent
 IMAGE = "keel-test"
 
 
+def child_unit(restart_ms):
+    """A unit of something that can be killed, is back after so long, and whose state anybody may tell (sd_notify)."""
+    return (f"[Unit]\nDescription=something that can be killed\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep 1000000\n"
+            f"NotifyAccess=all\nRestart=always\nRestartSec={restart_ms}ms\nRestartMaxDelaySec={restart_ms}ms\n"
+            "[Install]\nWantedBy=multi-user.target\n")
+
+
 def unavailable():
     """Why the real engine cannot run here, or None."""
     if not ns.is_real_root() or not os.path.exists("/dev/loop-control"):

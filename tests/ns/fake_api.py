@@ -1,4 +1,5 @@
 """A guest's API that says what a test wants: for keelctl --vm unix:PATH. HTTP/1.0, a thread for each client."""
+import contextlib
 import json
 import os
 import socket
@@ -87,10 +88,11 @@ class FakeApi:
         path = request.split()[1].decode()
         with self.changed:
             self.asked.append(path)
-            if path == "/v1/events" and self.events:
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-                self.streams.append(client)
+            if path.startswith("/v1/events") and "follow=0" not in path and self.events:
                 self.changed.notify_all()
+                with contextlib.suppress(OSError):  # a client that has ended
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+                    self.streams.append(client)
                 return
             status, document = self.answers.get(path, (404, {"code": "not_found", "detail": "there is no such thing"}))
             self.changed.notify_all()
@@ -112,8 +114,15 @@ class FakeApi:
         with self.changed:
             document = health(**changes)
             self.answers["/v1/health"] = (200 if document["ready"] else 503, document)
+        self.tell(b"id: 1\nevent: status\ndata: {\"ready\":true}\n\n")
+
+    def beat(self):
+        self.tell(b":\nid: 1\n\n")
+
+    def tell(self, text):
+        with self.changed:
             for stream in list(self.streams):
                 try:
-                    stream.sendall(b"id: 1\nevent: status\ndata: {}\n\n")
+                    stream.sendall(text)
                 except OSError:  # a client that has ended
                     self.streams.remove(stream)

@@ -30,7 +30,7 @@ class EventSource:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(guest.path("/run/keel/api.sock"))
             header = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
-            self.socket.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: keel\r\nAccept: text/event-stream\r\n{header}"
+            self.socket.sendall(f"GET /v1/events{query} HTTP/1.0\r\nHost: keel\r\nAccept: text/event-stream\r\n{header}"
                                 "\r\n".encode())
             lines = self.socket.makefile("r", encoding="utf-8", newline="\n")
             self.head = lines.readline()

@@ -7,11 +7,13 @@ import socket
 import struct
 import subprocess
 import termios
+import time
 
 import engine
-from harness import check, equal, scenario
+from harness import TOP, check, equal, scenario
 from terminal import Terminal
 
+KEELCTL = f"{TOP}/build/bin/keelctl"
 WITHOUT_ENGINE = ("docker.service", "containerd.service")
 
 
@@ -74,6 +76,13 @@ class Raw:
         kind, payload, self.data = self.data[0], self.data[4:4 + size], self.data[4 + size:]
         return kind, payload
 
+    def rest(self):
+        """All frames to the last, without those that say what was taken."""
+        frames = [self.frame()]
+        while frames[-1][0] != 18:
+            frames.append(self.frame())
+        return [frame for frame in frames if frame[0] != 19]
+
 
 @scenario("exec: off unless the configuration allows it; the refusal names the key", deadline=60, skip=engine.unavailable)
 def disabled(_test):
@@ -111,7 +120,7 @@ def pipes(_test):
         with Raw(guest, "{}") as fifth:
             check(b" 503 " in fifth.head, fifth.head)
         clients[0].send(4, bytes([signal.SIGTERM]))
-        equal(clients[0].frame(), (18, bytes([1, signal.SIGTERM])), "killed by a signal")
+        equal(clients[0].rest(), [(18, bytes([1, signal.SIGTERM]))], "killed by a signal")
         for client in clients:
             client.socket.close()
         guest.retry(lambda: not alive(guest, "1000"), "all of them have ended")
@@ -143,6 +152,97 @@ def ends(_test):
             except (EOFError, ConnectionResetError):
                 pass
         guest.retry(lambda: not alive(guest, "4713"), "sleep has ended")
+
+
+def end_by(command, number, seconds=20):
+    """The signal again and again, as by somebody who has no patience; the exit status."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        command.send_signal(number)
+        try:
+            return command.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
+    raise AssertionError(f"{command.args} does not end by signal {number}")
+
+
+def fill(writer):
+    """Writes until nobody takes more."""
+    os.set_blocking(writer, False)
+    quiet = 0
+    while quiet < 5:
+        try:
+            os.write(writer, bytes(65536))
+            quiet = 0
+        except BlockingIOError:
+            quiet += 1
+            time.sleep(0.1)
+
+
+@scenario("exec: signals get through input that the command does not take, and end the client of a guest that takes nothing",
+          deadline=60, skip=engine.unavailable)
+def signals(test):
+    with shell_guest() as guest:
+        guest.wait_service("keel-agent.service", "active")
+
+        def client(line, **options):
+            return subprocess.Popen([KEELCTL, "--vm", f"unix:{guest.path('/run/keel/api.sock')}", "shell", "sh", "-c", line],
+                                    stdout=subprocess.PIPE, **options)
+
+        with test.step("input that nobody takes"):
+            reader, writer = os.pipe()
+            with client("trap 'echo got; exit 5' INT; echo up; while :; do sleep 1; done", stdin=reader) as command:
+                os.close(reader)
+                equal(command.stdout.readline(), b"up\n", "it runs")
+                fill(writer)
+                command.send_signal(signal.SIGINT)
+                equal((command.stdout.read(), command.wait(10)), (b"got\n", 5), "its end")
+            os.close(writer)
+        with test.step("output that nobody takes; an agent that stands still"):
+            with client("yes", stdin=subprocess.DEVNULL) as command:
+                equal(command.stdout.read(2), b"y\n", "it runs")
+                equal(end_by(command, signal.SIGTERM), 143, "its end")
+            guest.retry(lambda: not alive(guest, "yes"), "yes has ended")
+            with client("echo up; exec sleep 4718", stdin=subprocess.DEVNULL) as command:
+                equal(command.stdout.readline(), b"up\n", "it runs")
+                agent = guest.outside_pid(guest.snapshot()["services"]["keel-agent.service"]["pid"])
+                os.kill(agent, signal.SIGSTOP)
+                try:
+                    equal(end_by(command, signal.SIGINT), 130, "its end")
+                finally:
+                    os.kill(agent, signal.SIGCONT)
+            guest.retry(lambda: not alive(guest, "4718"), "the command is told when the agent goes on")
+        with test.step("frame by frame: what fits into the pipe is taken; sizes and signals pass the rest, its end does not hinder them"):
+            with Raw(guest, '{"argv":["sleep","4717"]}') as raw:
+                for _ in range(3):
+                    raw.send(1, bytes(32768))
+                equal([raw.frame() for _ in range(2)], [(19, b"\1")] * 2, "taken")
+                raw.send(2)
+                raw.send(3, bytes(4))
+                raw.send(4, bytes([signal.SIGCONT]))
+                equal(raw.frame(), (19, b"\4"), "a signal passes")
+                raw.send(4, bytes([signal.SIGTERM]))
+                equal(raw.rest(), [(18, bytes([1, signal.SIGTERM]))], "the end")
+        with test.step("more input than was taken: as always it waits, and is all there"):
+            with Raw(guest, '{"argv":["sh","-c","sleep 1; wc -c"]}') as raw:
+                for _ in range(8):
+                    raw.send(1, bytes(32768))
+                raw.send(2)
+                equal(raw.rest(), [(16, b"262144\n"), (18, bytes(2))], "what it counted")
+
+
+@scenario("exec: who lives on in the background with the command's output does not hold the session", deadline=60,
+          skip=engine.unavailable)
+def background(_test):
+    with shell_guest() as guest:
+        guest.wait_service("keel-agent.service", "active")
+        result = keelctl(guest, "sh", "-c", "echo first; setsid yes 4719 & sleep 1; echo last >&2; exit 3")
+        equal((result.returncode, result.stderr), (3, b"last\n"), "its end, while somebody writes")
+        check(b"first\n" in result.stdout, "what the command wrote is all there")
+        guest.retry(lambda: not alive(guest, "4719"), "nobody reads it any more")
+        result = keelctl(guest, "sh", "-c", "setsid sleep 4720 & sleep 4721 & sleep 1; head -c 60000 /dev/zero")
+        equal((result.returncode, len(result.stdout)), (0, 60000), "while somebody says nothing")
+        check(alive(guest, "4720") and not alive(guest, "4721"), "who has left the command's process group lives on")
 
 
 def resident(pid):

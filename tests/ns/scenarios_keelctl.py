@@ -89,6 +89,41 @@ def manners(test):
                       ["shutdown"], ["disk", "trim"], ["memory", "reclaim"]):
             check_complaint(["--vm", "unix:/nonexistent/x", *words],
                             ": keel-agent does not answer on unix:/nonexistent/x: No such file or directory", code=3)
+        mute = {"KEEL_CONTROL": "/nonexistent/x"}  # and there is no agent
+        for words in (["shutdown"], ["reboot"], ["start", "docker"]):
+            contains(run(*words, code=3, env=mute)[1], "PID 1: No such file or directory", f"{words}")
+    with test.step("not allowed to ask"), FakeApi() as api:
+        os.chmod(os.path.dirname(api.path), 0o755)
+        os.chmod(api.path, 0o600)
+        nobody = {"user": 65534, "extra_groups": [], "executable": shutil.copy(KEELCTL, os.path.dirname(api.path))}
+        for words in (["status"], ["shell"], ["logs", "a"]):
+            contains(run(*api.vm, *words, code=255 if words == ["shell"] else 3, **nobody)[1], "Permission denied (are you root?)", f"{words}")
+        contains(run(*api.vm, "wait", "--timeout", "1", code=1, **nobody)[1], "last seen: nobody answers: Permission denied", "wait")
+    with test.step("a full disk: a word, also under the other names"), tempfile.TemporaryDirectory() as here, open("/dev/full", "wb") as full:
+        with open(f"{here}/a.service.log", "w", encoding="ascii") as log:
+            log.write("2026-11-25T19:15:38.123456Z 12.345678 text\n" * 30000)
+        for name, *words in (("keelctl", "logs", "a"), ("journalctl", "-n", "all"), ("journalctl", "--help"), ("systemctl", "--help")):
+            if not os.path.exists(f"{here}/{name}"):
+                os.symlink(KEELCTL, f"{here}/{name}")
+            result = subprocess.run([f"{here}/{name}", *words], env=ENV | {"KEEL_LOG_DIR": here}, stdout=full, stderr=subprocess.PIPE,
+                                    stdin=subprocess.DEVNULL, timeout=30, check=False)
+            verb = " logs:" if name == "keelctl" else ""
+            equal((result.returncode, result.stderr.decode()), (1, f"{name}:{verb} cannot write the output: No space left on device\n"), name)
+    with test.step("nobody reads the output: not a word"), FakeApi() as api:
+        api.answers |= {"/v1/disk/list": (200, {}), "/v1/clock": (200, {}), "/v1/diagnostics": (200, "\0" * 900000),
+                        "/v1/disk/trim?progress=1": (200, '{"progress":{"percent":1}}\n{"result":{"trimmed_bytes":1}}\n'),
+                        "/v1/events?follow=0&last=1000": (200, 'id: 1\nevent: x\ndata: {"a":1}\n\n' * 50000),
+                        "/v1/logs/a.service?follow=0": (200, "2026-11-25T19:15:38.123456Z 12.345678 x\n" * 30000)}
+        for words in (["status"], ["status", "--watch"], ["health"], ["services"], ["top"], ["top", "--json"], ["memory"], ["help"],
+                      ["disk", "list"], ["disk", "trim"], ["logs", "a"], ["events", "--once"], ["events"], ["clock"], ["diagnose", "-o", "-"],
+                      ["docker-context"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            result = subprocess.run([KEELCTL, *api.vm, *words], env=ENV, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                    timeout=30, check=False)
+            os.close(writer)
+            equal(result.stderr, b"", f"errors of {words}")
+            check(result.returncode in (0, 1, -signal.SIGPIPE) and (result.returncode != 1 or words[0] == "diagnose"), f"{words}: {result}")
     with test.step("refusals: exit 1, the guest's sentence"), FakeApi() as api:
         problem = {"code": "busy", "detail": "another job runs", "message": "another job runs"}
         api.answers = dict.fromkeys(("/v1/disk/trim?progress=1", "/v1/memory", "/v1/memory/reclaim", "/v1/shutdown",
@@ -224,7 +259,46 @@ def wait(_test):
         api.change(status="failed", ready=False, reason="the disk is gone")
         contains(run(*api.vm, "wait", code=1)[1], "keelctl: wait: not ready; last seen: failed: the disk is gone", "never")
         run(*api.vm, "wait", "failed")
-    contains(run("--vm", "unix:/nonexistent/x", "wait", "--timeout", "1", code=1)[1], "last seen: nobody answers", "nobody")
+    contains(run("--vm", "unix:/nonexistent/x", "wait", "--timeout", "1", code=1)[1], "last seen: nobody answers: No such file or directory", "nobody")
+
+
+@scenario("keelctl: a stream that has gone silent is given up: events come back by the last id, wait and status look again", deadline=60)
+def silence(test):
+    impatient = ENV | {"KEEL_SILENCE_MS": "300"}
+    with FakeApi() as api:
+        api.change(**STARTING)
+        for words in (["wait"], ["status", "--watch", "--json"]):
+            with test.step(" ".join(words)):
+                api.answers["/v1/health"] = (503, health(**STARTING))
+                streams, asked = (api.asked.count(path) for path in ("/v1/events", "/v1/health"))
+                with subprocess.Popen([KEELCTL, *api.vm, *words], env=impatient, stdout=subprocess.PIPE, text=True) as command:
+                    api.wait_asked("/v1/events", streams + 2)
+                    api.wait_asked("/v1/health", asked + 2)
+                    api.answers["/v1/health"] = (200, health())  # and no event says so
+                    if words[0] == "wait":
+                        equal(command.wait(10), 0, "exit status")
+                    else:
+                        equal([json.loads(command.stdout.readline())["status"] for _ in range(2)], ["starting", "ready"], "what it saw")
+                    command.terminate()
+        with test.step("events"):
+            with subprocess.Popen([KEELCTL, *api.vm, "events", "--json"], env=impatient, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as command:
+                api.wait_asked("/v1/events?follow=1", 1)
+                api.change(ready=True)
+                equal(json.loads(command.stdout.readline()), {"id": "1", "event": "status", "ready": True}, "an event")
+                api.wait_asked("/v1/events?follow=1&last_event_id=1", 2)
+                command.terminate()
+                contains(command.stderr.read(), "keelctl: events: the connection has gone silent; trying again\n", "what it says")
+    with test.step("signs of life are enough"), FakeApi() as api:
+        with subprocess.Popen([KEELCTL, *api.vm, "events"], env=ENV | {"KEEL_SILENCE_MS": "3000"}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as command:
+            api.wait_asked("/v1/events?follow=1", 1)
+            for _ in range(12):
+                api.beat()
+                time.sleep(0.3)
+            equal(len(api.asked), 1, "connections")
+            command.terminate()
+            equal(command.stderr.read(), b"", "what it says")
 
 
 @scenario("keelctl top: what it shows, its keys, narrow terminals, for scripts; colours only where they belong", deadline=60)
@@ -269,7 +343,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Talker:
-    """An API that answers every client with `head`, and then `piece` without end (b"": nothing more is said, and nobody hangs up)."""
+    """An API that answers every client with `head`, and then `piece` without end (b"": nothing more is said, and nobody hangs up;
+    None: it hangs up)."""
 
     def __init__(self, head, piece=b""):
         self.dir = tempfile.TemporaryDirectory()
@@ -306,6 +381,8 @@ class Talker:
             self.asked.release()
             while self.piece:
                 client.sendall(self.piece)
+            if self.piece is None:
+                client.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
 
@@ -334,6 +411,25 @@ def harm(test):
                 command.send_signal(signal.SIGINT)
                 equal(command.wait(5), -signal.SIGINT, "its end")
         equal(os.listdir(here), [], "files")
+    with test.step("an answer that breaks off is not taken for a whole one"), tempfile.TemporaryDirectory() as here:
+        chunked, sized = (b"HTTP/1.1 200 OK\r\n" + field + b"\r\n\r\n" for field in (b"Transfer-Encoding: chunked", b"Content-Length: 4"))
+        for name, text, whole in (("a", chunked + b"4\r\nabcd\r\n", False), ("b", chunked + b"4\r\nabcd\r\n0\r\n\r\n", True),
+                                  ("c", chunked + b"4\r\nab", False), ("d", chunked + b"2;x=y\r\nab\r\n002\r\ncd\r\n0\r\nA: b\r\n\r\nmore", True),
+                                  ("e", chunked + b"abcd", False), ("f", sized + b"abc", False), ("g", sized + b"abcdefg", True),
+                                  ("h", HEAD + b"abcd", True)):
+            with Talker(text, None) as api:
+                if whole:
+                    contains(run(*api.vm, "diagnose", "-o", f"{here}/{name}")[1], "Look before you pass it on", name)
+                    with open(f"{here}/{name}", "rb") as file:
+                        equal(file.read(), b"abcd", name)
+                else:
+                    check_complaint([*api.vm, "diagnose", "-o", f"{here}/{name}"], "diagnose: the archive broke off", code=1)
+                    check(not os.path.exists(f"{here}/{name}"), f"{name} is left")
+        with Talker(chunked + b"2\r\n{}\r\n", None) as api:
+            for words in (["disk", "list"], ["logs", "a"]):
+                check_complaint([*api.vm, *words], "the answer broke off: Connection reset by peer", code=1)
+            contains(run(*api.vm, "disk", "trim", code=1)[1], "the connection ended before the job; it goes on in the guest", "a job")
+            check_complaint([*api.vm, "events", "--once"], "keel-agent does not answer on", code=3)
     with test.step("Ctrl-C while a guest that is silent is waited for"), Talker(b"") as api:
         for words in (["top"], ["status", "--watch"], ["memory", "--watch"]):
             with Terminal([KEELCTL, *api.vm, *words, "--timeout", "60"], env=ENV) as terminal:
@@ -347,27 +443,160 @@ def harm(test):
     check_complaint(["events", "--kinds", "," * 600, "--since", "0-1"], "kinds are words with commas between them")
 
 
+class Guest:
+    """A guest's end of keelctl shell: accept() gives a session."""
+
+    def __enter__(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.vm = f"unix:{self.dir.name}/x"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{self.dir.name}/x")
+        self.listener.listen(1)
+        self.listener.settimeout(10)
+        return self
+
+    def __exit__(self, *_exc):
+        self.listener.close()
+        self.dir.cleanup()
+
+    def accept(self, before=lambda: None):
+        return Session(self.listener.accept()[0], before)
+
+
+class Session:
+    def __init__(self, client, before):
+        self.client = client
+        client.settimeout(10)
+        self.request = b""
+        while not self.request.endswith(b"}"):
+            self.request += client.recv(4096)
+        before()
+        client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.client.close()
+
+    def frame(self):
+        head = self.client.recv(4, socket.MSG_WAITALL)
+        return head[0], self.client.recv(int.from_bytes(head[1:], "big"), socket.MSG_WAITALL)
+
+    def send(self, kind, payload):
+        self.client.sendall(bytes([kind]) + len(payload).to_bytes(3, "big") + payload)
+
+
 @scenario("keelctl shell: a size that the terminal gets while the guest is asked arrives; the terminal is put back", deadline=30)
 def size(_test):
-    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{directory}/x")
-        listener.listen(1)
-        listener.settimeout(10)
-        with Terminal([KEELCTL, "--vm", f"unix:{directory}/x", "shell"], env=ENV, size=(33, 101)) as terminal:
-            with listener.accept()[0] as client:
-                client.settimeout(10)
-                request = b""
-                while not request.endswith(b"}"):
-                    request += client.recv(4096)
-                contains(request, b'"rows":33,"cols":101', "the request")
-                fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
-                client.sendall(b"HTTP/1.1 101 X\r\n\r\n")
-                frame = struct.pack(">BBHHH", 3, 0, 4, 44, 122)
-                equal(client.recv(len(frame), socket.MSG_WAITALL), frame, "what the guest is told")
+    with Guest() as guest, Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV, size=(33, 101)) as terminal:
+        def resize():
+            fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
+
+        with guest.accept(resize) as client:
+            contains(client.request, b'"rows":33,"cols":101', "the request")
+            equal(client.frame(), (3, struct.pack(">HH", 44, 122)), "what the guest is told")
+            check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
+            client.send(18, b"\0\7")
+            equal(terminal.wait_end(), 7, "exit status")
+        equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
+
+
+class Jobs(Terminal):
+    """A shell with job control, and keelctl in its foreground."""
+
+    def __init__(self):
+        super().__init__(["bash", "--norc", "--noprofile", "-i"], env=ENV | {"PS1": "# "}, size=(24, 100))
+        self.expect("# ")
+        self.settings = self.find_settings()
+
+    def find_settings(self):
+        """Of the terminal; what the shell says of its jobs may be before or behind it."""
+        return re.search(r"^[0-9a-f]+(:[0-9a-f]+)+$", self.ask("stty -g")[0], re.MULTILINE)[0]
+
+    def start(self, *words):
+        """Its pid."""
+        self.type(f"sh -c 'echo p\"\"id=$$.; exec \"$0\" \"$@\"' keelctl {' '.join(words)}\n")
+        self.expect("\npid=")
+        return int(self.expect(".")[0][:-1])
+
+    def check_stopped(self):
+        self.expect("Stopped")
+        self.expect("# ")
+        equal(self.find_settings(), self.settings, "the terminal's modes")
+
+
+def state_of(pid):
+    """As in ps; one that has ended may still be its shell's zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"
+
+
+@scenario("keelctl: one that is stopped leaves the terminal as it was, and draws again when it goes on", deadline=60)
+def stopped(test):
+    with FakeApi() as api:
+        for words, page in ((["top"], "by memory"), (["status", "--watch"], "is ready"), (["memory", "--watch"], "in use")):
+            with test.step(" ".join(words)), Jobs() as terminal:
+                pid = terminal.start(*api.vm, *words)
+                for stop in (lambda: terminal.type("\x1a"), lambda pid=pid: os.kill(pid, signal.SIGTSTP)):
+                    terminal.expect(page)
+                    stop()
+                    terminal.check_stopped()
+                    check(terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l"), "the cursor is there again")
+                    terminal.type("fg\n")
+                terminal.expect(page)
+                check(terminal.raw.rindex("\x1b[?25l") > terminal.raw.rindex("\x1b[?25h"), "the cursor is gone")
+                # In the background it waits; there too it ends when it is told.
+                terminal.type("\x1a")
+                terminal.check_stopped()
+                terminal.ask("bg")
+                harness.retry_until(10, lambda pid=pid: state_of(pid) == "T", "it is stopped again")
+                terminal.ask("kill %1")
+                harness.retry_until(10, lambda pid=pid: state_of(pid) == "Z", "it has ended")
+                equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    with test.step("shell"), Guest() as guest, Jobs() as terminal:
+        pid = terminal.start("--vm", guest.vm, "shell")
+        with guest.accept() as client:
+            equal(client.frame(), (3, struct.pack(">HH", 24, 100)), "the size")
+            client.send(16, b"begun")
+            terminal.expect("begun")
+            os.kill(pid, signal.SIGTSTP)
+            terminal.check_stopped()
+            terminal.type("fg\n")
+            equal([client.frame() for _ in range(2)], [(3, struct.pack(">HH", 24, columns)) for columns in (99, 100)],
+                  "another size for a moment: what has the guest's terminal draws again")
+            terminal.type("\x03x")
+            text = b""
+            while len(text) < 2:
+                text += client.frame()[1]
+                client.send(19, b"\1")
+            equal(text, b"\x03x", "keys go to the guest again")
+            client.send(18, b"\0\7")
+            terminal.expect("# ")
+        equal(terminal.ask("echo $?")[0], "7\n", "its end")
+        equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    with test.step("shell: told to end while it is stopped"), Guest() as guest, Jobs() as terminal:
+        pid = terminal.start("--vm", guest.vm, "shell")
+        with guest.accept() as client:
+            client.frame()
+            os.kill(pid, signal.SIGTSTP)
+            terminal.check_stopped()
+            terminal.ask("kill %1")
+            harness.retry_until(10, lambda: state_of(pid) == "Z", "it has ended")
+            equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    with test.step("shell: TERM and HUP"), Guest() as guest:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV) as terminal, guest.accept() as client:
+                client.frame()
+                client.send(16, b"begun")
+                terminal.expect("begun")
                 check(termios.tcgetattr(terminal.master) != terminal.modes, "raw")
-                client.sendall(bytes((18, 0, 0, 2, 0, 7)))
-                equal(terminal.wait_end(), 7, "exit status")
-            equal(termios.tcgetattr(terminal.master), terminal.modes, "its modes")
+                terminal.process.send_signal(number)
+                equal(terminal.wait_end(), 128 + number, "its end")
+                equal(termios.tcgetattr(terminal.master), terminal.modes, "the terminal's modes")
 
 
 # ---- forward and contexts ---------------------------------------------------------------------------------

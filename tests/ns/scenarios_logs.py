@@ -97,13 +97,13 @@ class LogGuest(Guest):
 
 
 class Reader:
-    """The lines of an HTTP body, as they come."""
+    """The lines of an HTTP body, as they come; in HTTP/1.0, whose streams are not in chunks."""
 
     def __init__(self, socket_path, path, method):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(30)
         self.socket.connect(socket_path)
-        self.socket.sendall(f"{method} {path} HTTP/1.1\r\nHost: keel\r\nConnection: close\r\n\r\n".encode())
+        self.socket.sendall(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
         self.file = self.socket.makefile("r", encoding="utf-8", errors="replace", newline="\n")
         self.status = int(self.file.readline().split()[1])
         while self.file.readline() != "\r\n":

@@ -10,22 +10,11 @@ import signal
 import socket
 import time
 
-from engine import EngineGuest, unavailable
+from engine import EngineGuest, child_unit, unavailable
 from harness import check, contains, equal, scenario
 
 HOST = "/run/report.sock"
 AGENT = "keel-agent.service"
-CHILD = """[Unit]
-Description=something that can be killed
-StartLimitIntervalSec=0
-[Service]
-ExecStart=/bin/sleep 1000000
-Restart=always
-RestartSec=1ms
-RestartMaxDelaySec=1ms
-[Install]
-WantedBy=multi-user.target
-"""
 DROP_IN = f"[Service]\nExecStart=\nExecStart=/usr/lib/keel/keel-agent --report unix:{HOST} --heartbeat 1\n"
 
 
@@ -80,7 +69,7 @@ def effort(guest):
 
 @contextlib.contextmanager
 def report_guest():
-    with EngineGuest(masked=("docker.service", "containerd.service"), units={"child.service": CHILD}, seconds=110,
+    with EngineGuest(masked=("docker.service", "containerd.service"), units={"child.service": child_unit(1)}, seconds=110,
                      files={f"/etc/keel/units/{AGENT}.d/report.conf": DROP_IN}) as guest:
         guest.wait(lambda s: all(s["services"][name]["state"] == "active" for name in (AGENT, "child.service")),
                    "the agent and the child are up")
@@ -148,7 +137,7 @@ MONITOR = "/run/monitor.sock"
 @contextlib.contextmanager
 def monitored_guest(cmdline):
     """A VM's guest whose kernel was given a command line."""
-    with EngineGuest(masked=("docker.service", "containerd.service"), units={"child.service": CHILD}, seconds=80,
+    with EngineGuest(masked=("docker.service", "containerd.service"), units={"child.service": child_unit(1)}, seconds=80,
                      mode="vm", config="[vsock]\nreport_port = 0\n[net]\nmode = none\n"
                             "[boot]\nconsole_shell = no\n", files={"/etc/test/cmdline": cmdline + "\n"},
                      init=["/bin/sh", "-c", "mount --bind /etc/test/cmdline /proc/cmdline && exec /sbin/init"]) as guest:

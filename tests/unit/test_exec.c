@@ -40,7 +40,8 @@ static void small_frames(void **state)
 		unsigned int first, second;
 		size_t len;
 	} cases[] = {{EXEC_STDIN_END, 0, 0, 0}, {EXEC_RESIZE, 0x1234, 0x5678, 4},
-		{EXEC_SIGNAL, 31, 0, 1}, {EXEC_EXIT, 0, 77, 2}, {EXEC_EXIT, 1, 9, 2}};
+		{EXEC_SIGNAL, 31, 0, 1}, {EXEC_EXIT, 0, 77, 2}, {EXEC_EXIT, 1, 9, 2},
+		{EXEC_TAKEN, EXEC_STDIN, 0, 1}, {EXEC_TAKEN, EXEC_SIGNAL, 0, 1}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -65,6 +66,8 @@ static void small_frames(void **state)
 		} else if (frame.type == EXEC_EXIT) {
 			assert_int_equal(frame.killed, cases[i].first);
 			assert_int_equal(frame.number, cases[i].second);
+		} else if (frame.type == EXEC_TAKEN) {
+			assert_int_equal(frame.number, cases[i].first);
 		}
 	}
 	(void)parse((const unsigned char *)"", 0, true, &(struct exec_frame){0}, &(size_t){0});
@@ -108,7 +111,8 @@ static void no_frames(void **state)
 	} cases[] = {{"\0\0\0\0", 4, true}, {"\5\0\0\0", 4, true}, {"\377\377\377\377", 4, false},
 		{"\2\0\0\1", 4, true}, {"\3\0\0\3", 4, true}, {"\4\0\0\2", 4, true},
 		{"\4\0\0\1\0", 5, true}, {"\4\0\0\1\40", 5, true}, {"\22\0\0\1", 4, false},
-		{"\22\0\0\2\2\0", 6, false}, {"GET ", 4, true}};
+		{"\22\0\0\2\2\0", 6, false}, {"\23\0\0\0", 4, false}, {"\23\0\0\1\3", 5, false},
+		{"GET ", 4, true}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -541,6 +541,67 @@ static void test_too_many_streams(void **state)
 	assert_int_equal(streams_closed, HTTP_STREAMS_MAX + 3);
 }
 
+static ssize_t read_words(void *ctx, char *buffer, size_t size)
+{
+	static const char *const words[] = {"one", "and another"};
+
+	(void)ctx;
+	(void)size;
+	if (pieces_read == ARRAY_SIZE(words))
+		return -ENODATA;
+	return sprintf(buffer, "%s", words[pieces_read++]);
+}
+
+static ssize_t read_broken(void *ctx, char *buffer, size_t size)
+{
+	ssize_t n = read_words(ctx, buffer, size);
+
+	return n < 0 ? -EIO : n;
+}
+
+static const struct http_stream words = {.read = read_words, .close = count_close};
+static const struct http_stream broken = {.read = read_broken, .close = count_close};
+
+static void words_request(void *ctx, const struct http_request *request,
+	struct http_response *response)
+{
+	(void)ctx;
+	pieces_read = 0;
+	*response = (struct http_response){.status = 200,
+		.type = "text/plain",
+		.stream = http_request_path_is(request, "/broken") ? &broken : &words};
+}
+
+/* The last chunk says that it is whole; who knows no chunks has to do without. */
+static void test_streams_in_chunks(void **state)
+{
+	static const struct {
+		const char *request, *body;
+		bool chunked;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\nHost: k\r\n\r\n",
+			"000003\r\none\r\n00000b\r\nand another\r\n0\r\n\r\n", true},
+		{"GET /broken HTTP/1.1\r\nHost: k\r\n\r\n",
+			"000003\r\none\r\n00000b\r\nand another\r\n", true},
+		{"GET / HTTP/1.0\r\n\r\n", "oneand another", false},
+		{"HEAD / HTTP/1.1\r\nHost: k\r\n\r\n", "", true},
+	};
+
+	(void)state;
+	server.fn = words_request;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		open_peer();
+		say(cases[i].request);
+		LOOP_UNTIL(&loop, closed());
+		peer.text[peer.len] = '\0';
+		assert_string_equal(strstr(peer.text, "\r\n\r\n") + 4, cases[i].body);
+		assert_int_equal(strstr(peer.text, "\r\nTransfer-Encoding: chunked\r\n") != NULL,
+			cases[i].chunked);
+		assert_null(strstr(peer.text, "Content-Length"));
+		close_p(&peer.fd);
+	}
+}
+
 /* A stream that always has more, for a client that always has room: others are served in between. That the client has sent all
  * that it will is no reason to end it; that it is gone is. */
 static void test_a_flood_lets_others_in(void **state)
@@ -606,7 +667,7 @@ static void test_upgrade(void **state)
 		"POST /v1/exec HTTP/1.1\r\nHost: k\r\nConnection: Upgrade\r\nUpgrade: keel-exec/1\r\n"
 		"Content-Length: 16\r\n\r\n{\"argv\":[\"cat\"]}";
 	static const char frames[] = "\1\0\0\2hi\2\0\0";
-	static const char answer[] = "\r\n\r\n\20\0\0\2hi\22\0\0\2\0\0";
+	static const char answer[] = "\r\n\r\n\23\0\0\1\1\20\0\0\2hi\22\0\0\2\0\0";
 	static struct exec_sessions sessions;
 
 	(void)state;
@@ -704,6 +765,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_most_silent_makes_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_streams, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_streams_in_chunks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_flood_lets_others_in, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_queries, set_up, tear_down),
 	};

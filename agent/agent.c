@@ -323,13 +323,12 @@ static void start_power_button(void)
 		log_warning("/dev/input: %s; the power button is not heard", strerror(-rc));
 }
 
-/* Who asks is answered with what is known, and makes it fresh. */
-static void on_api_request(void *ctx, const struct http_request *request,
-	struct http_response *response)
+/* Who asks is answered with what is known of the engine, and makes it fresh. */
+static void on_api_health(void *ctx)
 {
+	(void)ctx;
 	engine_kick(&agent.engine);
 	note_components(); /* PID 1 may be in the middle of a picture */
-	api_handle_request(ctx, request, response);
 }
 
 static void on_api_client(void *ctx, int fd)
@@ -353,9 +352,10 @@ static void init_parts(const struct agent_options *options)
 {
 	struct address report;
 
-	http_server_init(&agent.http, &agent.loop, on_api_request, &agent.api);
+	http_server_init(&agent.http, &agent.loop, api_handle_request, &agent.api);
 	agent.api = (struct api){.facts = &agent.facts,
 		.command = on_api_command,
+		.health = on_api_health,
 		.logs = &agent.logs,
 		.disk = &agent.disk,
 		.memory = &agent.memory,

@@ -19,9 +19,13 @@
 /* Passes a verb on to PID 1: 0 when it was sent, -errno. */
 typedef int api_command_fn(void *ctx, enum control_verb verb);
 
+/* An answer that tells of health is about to be written: what it tells is to be as fresh as can be without waiting. */
+typedef void api_health_fn(void *ctx);
+
 struct api {
 	const struct facts *facts;
 	api_command_fn *command;
+	api_health_fn *health;      /* NULL: the facts are what they are */
 	struct log_streams *logs;   /* NULL: there are none */
 	struct disk *disk;          /* NULL: no jobs */
 	struct memory *memory;      /* NULL: nobody looks after it */

@@ -12,6 +12,10 @@
 /* A device larger by less than that is not grown into: keel-disk's own limit. */
 #define GROW_MIN (UINT64_C(16) << 20)
 
+/* Samples of space that are fresh enough for who asks, and for who is awake anyway. */
+#define ASKED_US (100 * USEC_PER_MSEC)
+#define AWAKE_US (10 * USEC_PER_SEC)
+
 /* A release that failed is tried again, at first after the one, in the end every time after the other. */
 #define RELEASE_PAUSE_MIN_US (1 * USEC_PER_SEC)
 #define RELEASE_PAUSE_MAX_US (30 * USEC_PER_SEC)
@@ -373,9 +377,14 @@ void disk_look(struct disk *disk)
 	disk_space_look(&disk->space);
 }
 
+void disk_refresh(struct disk *disk)
+{
+	disk_space_refresh(&disk->space, ASKED_US);
+}
+
 void disk_tick(struct disk *disk)
 {
-	disk_space_tick(&disk->space);
+	disk_space_refresh(&disk->space, AWAKE_US);
 }
 
 void disk_init(struct disk *disk, struct loop *loop, const struct disk_options *options,

@@ -57,8 +57,10 @@ void disk_init(struct disk *disk, struct loop *loop, const struct disk_options *
 	struct facts *facts, disk_change_fn *changed, disk_change_fn *heard, void *ctx);
 /* PID 1's record of the disk or its stage may have changed. */
 void disk_update(struct disk *disk);
-/* Somebody asks: what is told is to be fresh. */
+/* Something happened that changes how much space there is. */
 void disk_look(struct disk *disk);
+/* Somebody asks: looks unless that was done within the last 100 ms. */
+void disk_refresh(struct disk *disk);
 /* The agent is awake anyway. */
 void disk_tick(struct disk *disk);
 /* Starts it, or queues it behind a trim that nobody asked for. `listener` hears of it, until disk_ignore. 0; -EBUSY;

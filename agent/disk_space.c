@@ -10,8 +10,6 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-/* Who is awake within so long of the last sample need not take another. */
-#define FRESH_US (10 * USEC_PER_SEC)
 /* The engine's probes come every calm_us: our own timer waits a little longer, so that it is always put off. */
 #define SLACK_US (5 * USEC_PER_SEC)
 
@@ -98,9 +96,9 @@ void disk_space_look(struct disk_space *space)
 	space->fn(space->ctx, known != seen->space_known || seen->forecast.word != before);
 }
 
-void disk_space_tick(struct disk_space *space)
+void disk_space_refresh(struct disk_space *space, uint64_t age_us)
 {
-	if (space->mountpoint && clock_now_us() - space->seen->space.at_us >= FRESH_US)
+	if (space->mountpoint && clock_now_us() - space->seen->space.at_us >= age_us)
 		disk_space_look(space);
 }
 

@@ -65,14 +65,24 @@ static void report_lost(struct report *report, int error)
 
 static void on_report_gap(struct loop_timer *timer);
 
+static void pace(struct report *report)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (report->paced_us < now_us)
+		report->paced_us = now_us;
+	report->paced_us += REPORT_GAP_MS * USEC_PER_MSEC;
+}
+
 /* True if a change has to wait a moment for those that may follow it. */
 static bool wait_for_more(struct report *report)
 {
-	uint64_t next_us = report->told_us + REPORT_GAP_MS * USEC_PER_MSEC;
+	const uint64_t ahead_us = (REPORT_BURST - 1) * REPORT_GAP_MS * USEC_PER_MSEC;
 
-	if (clock_now_us() >= next_us)
+	if (report->paced_us <= clock_now_us() + ahead_us)
 		return false;
-	loop_timer_set(report->loop, &report->gap, next_us, on_report_gap, report);
+	loop_timer_set(report->loop, &report->gap, report->paced_us - ahead_us, on_report_gap,
+		report);
 	return true;
 }
 
@@ -94,7 +104,7 @@ static bool compose(struct report *report, bool heartbeat)
 		system_read_facts(&system_facts, report->facts);
 		text = document_write_report_health(report->facts, &health, &system_facts, &len);
 		report->dirty = false;
-		report->told_us = clock_now_us();
+		pace(report);
 	} else if (heartbeat) {
 		text = document_write_report_heartbeat(&health, clock_now_us(), &len);
 	} else {
@@ -193,7 +203,7 @@ static void on_report_connected(void *ctx, int fd, int error)
 	report->said_hello = false;
 	report->connects++;
 	report->dirty = true;
-	report->told_us = 0;
+	report->paced_us = 0;
 	pump(report, false);
 }
 
@@ -252,7 +262,7 @@ void report_finish(struct report *report, unsigned int timeout_ms)
 	uint64_t end_us = clock_now_us() + timeout_ms * USEC_PER_MSEC;
 
 	report->dirty = true;
-	report->told_us = 0; /* the last word waits for nothing */
+	report->paced_us = 0; /* the last word waits for nothing */
 	while (report->fd >= 0) {
 		struct pollfd wait = {.fd = report->fd, .events = POLLOUT};
 		uint64_t now_us = clock_now_us();

@@ -16,9 +16,10 @@
 #define REPORT_MESSAGE_MAX    (256 * 1024)
 #define REPORT_BACKOFF_MIN_MS 200
 #define REPORT_BACKOFF_MAX_MS 10000
-/* Changes that follow each other faster become one line: at most this late, and well within the 50 ms in which a host is
- * to know. It bounds what a storm of changes costs. */
+/* One line for each so many milliseconds, at most this late, and well within the 50 ms in which a host is to know: it bounds
+ * what a storm of changes costs. What usually comes together (a service ends, starts, is up) is a burst and waits for nothing. */
 #define REPORT_GAP_MS 20
+#define REPORT_BURST  4
 /* A connection that lives shorter is a failure: a host that closes at once is not knocked at for ever. */
 #define REPORT_STABLE_MS REPORT_BACKOFF_MAX_MS
 
@@ -35,9 +36,10 @@ struct report {
 	bool started, said_hello, dirty, complained;
 	bool flapping;         /* the last connection did not last */
 	unsigned int failures; /* connections in a row that could not be had, or did not last */
-	uint64_t connected_us, told_us; /* since when; when the last state was composed */
-	uint64_t connects;              /* so far */
-	size_t start, len;              /* of the message that waits */
+	uint64_t connected_us,
+		paced_us;  /* since when; when all lines so far would be out, one each gap */
+	uint64_t connects; /* so far */
+	size_t start, len; /* of the message that waits */
 	char message[REPORT_MESSAGE_MAX];
 };
 

@@ -113,12 +113,14 @@ static bool services_object(const struct facts *facts, enum component_id of, str
 
 	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
 		const struct control_service *service = &facts->services[i];
-		enum component_id id = component_of_service(service->name);
-		struct health own = {0};
+		enum component_id id;
+		struct health own;
 
 		if (!service->name[0] || !service->essential)
 			continue;
 		any = true;
+		id = component_of_service(service->name);
+		own = (struct health){0};
 		if (!concerns(of, id) || !service_objects(service, &own))
 			continue;
 		if (!found || own.status > health->status) {
@@ -290,11 +292,14 @@ static bool service_blemish(const struct facts *facts, enum component_id of, str
 {
 	for (size_t i = 0; i < CONTROL_SERVICES_MAX; i++) {
 		const struct control_service *service = &facts->services[i];
-		enum component_id id = component_of_service(service->name);
+		enum component_id id;
 
-		if (!service->name[0] || !concerns(of, id) || service->essential ||
+		if (!service->name[0] || service->essential ||
 			(service->state != SERVICE_STATE_FAILED &&
 				service->state != SERVICE_STATE_BACKOFF))
+			continue;
+		id = component_of_service(service->name);
+		if (!concerns(of, id))
 			continue;
 		(void)service_objects(service, health);
 		health->status = HEALTH_STATUS_DEGRADED;

@@ -72,11 +72,32 @@ static void read_routes(struct network_facts *network)
 	text_sanitize(network->overlap);
 }
 
-void network_read_facts(struct network_facts *network, const struct facts *facts)
+/* Asked for once in a dockerd's life, as it is a question to the runner: from READY=1 on what it was started with is what it has. */
+static ssize_t read_environment(const struct facts *facts, const char **environment)
 {
 	static char block[DOCKERD_ENVIRON_MAX];
+	static struct {
+		ssize_t len; /* 0: none is known */
+		int32_t pid;
+		uint64_t ready_us;
+	} known;
 	const struct control_service *dockerd = facts_find_service(facts, DOCKERD_UNIT);
-	ssize_t len = dockerd_environment(dockerd ? dockerd->pid : 0, block);
+	const bool active = dockerd && dockerd->state == SERVICE_STATE_ACTIVE;
+
+	*environment = block;
+	if (active && known.len > 0 && known.pid == dockerd->pid &&
+		known.ready_us == dockerd->ready_us)
+		return known.len;
+	known.len = dockerd_environment(dockerd ? dockerd->pid : 0, block);
+	known.pid = active ? dockerd->pid : 0;
+	known.ready_us = active ? dockerd->ready_us : 0;
+	return known.len;
+}
+
+void network_read_facts(struct network_facts *network, const struct facts *facts)
+{
+	const char *block;
+	ssize_t len = read_environment(facts, &block);
 
 	*network = (struct network_facts){.dns = NETWORK_DNS_DIRECT};
 	read_dns(network, facts, len < 0 ? NULL : block, len < 0 ? 0 : (size_t)len);

@@ -82,6 +82,17 @@ static void read_memory(struct system_facts *facts, const struct memory_seen *se
 	(void)!memory_read_info(meminfo, &facts->memory);
 }
 
+/* The same for as long as anything that could ask runs. */
+static const char *boot_id(void)
+{
+	static char id[sizeof(((struct system_facts *)0)->boot_id)];
+
+	if (!id[0] && file_read("/proc/sys/kernel/random/boot_id", id, sizeof(id)) < 0)
+		id[0] = '\0';
+	id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
 void system_read_facts(struct system_facts *facts, const struct facts *known)
 {
 	struct utsname name;
@@ -98,10 +109,7 @@ void system_read_facts(struct system_facts *facts, const struct facts *known)
 	facts->cpus_usable = count_usable_cpus();
 	facts->cpus_present = count_cpus("/sys/devices/system/cpu/present");
 	network_read_facts(&facts->network, known);
-	n = file_read("/proc/sys/kernel/random/boot_id", facts->boot_id, sizeof(facts->boot_id));
-	if (n < 0)
-		facts->boot_id[0] = '\0';
-	facts->boot_id[strcspn(facts->boot_id, "\n")] = '\0';
+	memcpy(facts->boot_id, boot_id(), sizeof(facts->boot_id));
 	if (uname(&name) == 0)
 		memcpy(facts->release, name.release,
 			strnlen(name.release, sizeof(facts->release) - 1));

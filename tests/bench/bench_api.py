@@ -186,8 +186,9 @@ def cpu_ms(pid):
         return int(file.read().split()[0]) / 1e6
 
 
-def send_statuses(guest, count, pause_s):
-    """In a process of the child's service, as PID 1 takes no others' word: STATUS= that is another each time."""
+def send_statuses(guest, count, pause_s, end):
+    """In a process of the child's service, as PID 1 takes no others' word, and looks whose it is: it lives until `end` is
+    closed. STATUS= that is another each time; then a byte to `end`."""
     group = f"{guest.cgroup}/base/keel-bench"
     for base, dirs, _ in os.walk(guest.cgroup):
         if "child.service" in dirs:
@@ -202,6 +203,8 @@ def send_statuses(guest, count, pause_s):
             for number in range(count):
                 sock.send(f"STATUS=change {number}".encode())
                 time.sleep(pause_s)
+        end.send(b"x")
+        end.recv(1)
         os._exit(0)
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
@@ -210,15 +213,20 @@ def storm(guest, watcher, count):
     """A status changes `count` times in a second or a bit more: CPU milliseconds of the agent and of PID 1, lines to the
     host, all for each second."""
     agent = guest.outside_pid(guest.snapshot()["services"]["keel-agent.service"]["pid"])
+    ours, theirs = socket.socketpair()
     before, begun = (cpu_ms(agent), cpu_ms(guest.pid), watcher.heard), time.monotonic()
     sender = os.fork()
     if sender == 0:
-        send_statuses(guest, count, 1 / count)
-    if os.waitpid(sender, 0)[1] != 0:
+        ours.close()
+        send_statuses(guest, count, 1 / count, theirs)
+    theirs.close()
+    if ours.recv(1) != b"x":
         raise AssertionError("the storm could not be made")
     seconds = time.monotonic() - begun
     guest.retry(lambda: f"change {count - 1}" in json.dumps(guest.api("/v1/services")[1]), "the last status is known")
     after = cpu_ms(agent), cpu_ms(guest.pid), watcher.heard
+    ours.close()
+    os.waitpid(sender, 0)
     return [(late - early) / seconds for early, late in zip(before, after)] + [count / seconds]
 
 

@@ -194,11 +194,11 @@ static void test_progress_as_a_stream(void **state)
 	ask(&first, "POST", "/v1/disk/repair?progress=1",
 		"{\"uuid\":\"ab-1\",\"device\":\"/dev/sdb\"}");
 	expect(&first, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n",
-		"\r\n\r\n{\"progress\":{\"step\":\"check\",\"percent\":40}}\n");
+		"\r\n{\"progress\":{\"step\":\"check\",\"percent\":40}}\n\r\n");
 	go_on();
 	LOOP_UNTIL(&loop, has(&first, NULL));
 	assert_non_null(strstr(first.text,
-		"}}\n{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}\n"));
+		"\r\n{\"error\":{\"code\":\"needs-people\",\"message\":\"so\"}}\n"));
 	assert_true(recorded("repair --json --uuid ab-1 /dev/sdb\n"));
 	hang_up(&first);
 }

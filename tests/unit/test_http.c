@@ -27,11 +27,20 @@ static int on_command(void *ctx, enum control_verb verb)
 	return command_result;
 }
 
+static unsigned int health_asked;
+
+static void on_health(void *ctx)
+{
+	(void)ctx;
+	health_asked++;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
+	health_asked = 0;
 	memset(&facts, 0, sizeof(facts));
-	api = (struct api){.facts = &facts, .command = on_command};
+	api = (struct api){.facts = &facts, .command = on_command, .health = on_health};
 	commanded = 0;
 	command_result = 0;
 	assert_int_equal(loop_init(&loop), 0);
@@ -161,6 +170,32 @@ static void test_routes(void **state)
 	assert_non_null(strstr(peer.text, "\r\nAllow: GET, HEAD\r\n"));
 	assert_non_null(strstr(peer.text, "application/problem+json"));
 	close_peer();
+}
+
+/* Only they have the daemons asked again. */
+static void test_answers_that_tell_of_health(void **state)
+{
+	static const struct {
+		const char *request;
+		unsigned int times;
+	} cases[] = {
+		{"GET /v1/health HTTP/1.1\r\nHost: k\r\n\r\n", 1},
+		{"GET /readyz HTTP/1.1\r\nHost: k\r\n\r\n", 1},
+		{"GET /livez HTTP/1.1\r\nHost: k\r\n\r\n", 0},
+		{"GET /v1/services HTTP/1.1\r\nHost: k\r\n\r\n", 0},
+		{"GET /v1/disk HTTP/1.1\r\nHost: k\r\n\r\n", 0},
+		{"GET /v1/memory HTTP/1.1\r\nHost: k\r\n\r\n", 0},
+		{"GET /v1/nothing HTTP/1.1\r\nHost: k\r\n\r\n", 0},
+	};
+
+	(void)state;
+	set_ready();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		health_asked = 0;
+		ask(cases[i].request, "HTTP/1.1 ");
+		assert_int_equal(health_asked, cases[i].times);
+		close_peer();
+	}
 }
 
 static void test_head_has_no_body(void **state)
@@ -634,7 +669,7 @@ static void test_a_piece_in_steps(void **state)
 	server.fn = stream_request;
 	streams_closed = pieces_read = 0;
 	open_peer();
-	say("GET /steps HTTP/1.1\r\nHost: k\r\n\r\n");
+	say("GET /steps HTTP/1.0\r\n\r\n");
 	for (unsigned int i = 1; i < STEPS; i++) {
 		assert_int_equal(loop_once(&loop), 0);
 		assert_int_equal(pieces_read, i);
@@ -749,6 +784,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_answers_that_tell_of_health, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_head_has_no_body, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shutdown, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_byte_by_byte, set_up, tear_down),

@@ -2,7 +2,9 @@
  *
  * What is told of resolvers and proxies.
  */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/unit_test.h"
 
@@ -58,10 +60,86 @@ static void test_proxies(void **state)
 	assert_null(memmem(&shown, sizeof(shown), "secret", 6));
 }
 
+/* ---- whose environment, and when it is asked for --------------------------------------------------- */
+
+static unsigned int asked;
+static const char *variable;
+
+static int open_fake_environ(pid_t pid)
+{
+	int fds[2];
+
+	assert_in_range(pid, 1, 1000);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], variable, strlen(variable) + 1), strlen(variable) + 1);
+	(void)close(fds[1]);
+	asked++;
+	return fds[0];
+}
+
+static int refuse_environ(pid_t pid)
+{
+	(void)pid;
+	asked++;
+	return -ESRCH;
+}
+
+static void expect_proxy(const struct facts *facts, const char *value, unsigned int times)
+{
+	struct network_facts network;
+
+	asked = 0;
+	network_read_facts(&network, facts);
+	assert_string_equal(network.proxies.value[PROXY_HTTPS], value);
+	assert_int_equal(asked, times);
+}
+
+static void test_environment_is_asked_for_once_a_life(void **state)
+{
+	static struct facts facts;
+	struct control_service *dockerd = &facts.services[0];
+
+	(void)state;
+	(void)snprintf(dockerd->name, sizeof(dockerd->name), "%s", DOCKERD_UNIT);
+	dockerd_open_environ = open_fake_environ;
+	variable = "HTTPS_PROXY=http://a";
+	expect_proxy(&facts, "", 0); /* none runs */
+	/* Until it says READY=1 it may not have been executed yet. */
+	dockerd->pid = 20;
+	dockerd->state = SERVICE_STATE_STARTING;
+	expect_proxy(&facts, "http://a", 1);
+	variable = "HTTPS_PROXY=http://b";
+	expect_proxy(&facts, "http://b", 1);
+	dockerd->state = SERVICE_STATE_ACTIVE;
+	dockerd->ready_us = 1000;
+	variable = "HTTPS_PROXY=http://c";
+	expect_proxy(&facts, "http://c", 1);
+	expect_proxy(&facts, "http://c", 0);
+	/* Another process, and another one of the same number. */
+	variable = "HTTPS_PROXY=http://d";
+	dockerd->pid = 21;
+	expect_proxy(&facts, "http://d", 1);
+	expect_proxy(&facts, "http://d", 0);
+	variable = "HTTPS_PROXY=http://e";
+	dockerd->ready_us = 2000;
+	expect_proxy(&facts, "http://e", 1);
+	/* A question without an answer is asked again. */
+	dockerd->ready_us = 3000;
+	dockerd_open_environ = refuse_environ;
+	expect_proxy(&facts, "", 1);
+	expect_proxy(&facts, "", 1);
+	dockerd_open_environ = open_fake_environ;
+	expect_proxy(&facts, "http://e", 1);
+	dockerd->pid = 0;
+	dockerd->state = SERVICE_STATE_FAILED;
+	expect_proxy(&facts, "", 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_dns),
 	cmocka_unit_test(test_told),
 	cmocka_unit_test(test_proxies),
+	cmocka_unit_test(test_environment_is_asked_for_once_a_life),
 };
 
 UNIT_TEST_MAIN(tests)

@@ -215,7 +215,7 @@ static void test_host_that_does_not_read(void **state)
 
 		(void)snprintf(reason, sizeof(reason), "change %d", i);
 		set_refused(reason);
-		report.told_us = 0; /* as if they came one by one */
+		report.paced_us = 0; /* as if they came one by one */
 		report_send_change(&report);
 	}
 	assert_true(report.len > 0 && report.dirty);
@@ -235,7 +235,28 @@ static void test_host_that_does_not_read(void **state)
 	assert_true(heard < changes);
 }
 
-/* A storm of changes: the first is told at once, the others together and soon. */
+/* As many as usually come together are told at once, what comes after them waits. */
+static void test_burst_waits_for_nothing(void **state)
+{
+	(void)state;
+	listen_host();
+	report_start(&report);
+	await_connection();
+	expect_type("hello", NULL);
+	expect_type("health", "starting");
+	report.paced_us = clock_now_us() + (REPORT_BURST - 1) * REPORT_GAP_MS * USEC_PER_MSEC;
+	set_refused("no");
+	report_send_change(&report);
+	assert_false(report.dirty);
+	expect_type("health", "degraded");
+	report.paced_us = clock_now_us() + 3600 * USEC_PER_SEC;
+	report_send_change(&report);
+	assert_true(report.dirty);
+	assert_int_equal(report.gap.at_us,
+		report.paced_us - (REPORT_BURST - 1) * REPORT_GAP_MS * USEC_PER_MSEC);
+}
+
+/* A storm of changes: the first ones are told at once, the others together and soon. */
 static void test_changes_come_together(void **state)
 {
 	uint64_t begun_us;
@@ -246,7 +267,7 @@ static void test_changes_come_together(void **state)
 	await_connection();
 	expect_type("hello", NULL);
 	expect_type("health", "starting");
-	report.told_us = 0;
+	report.paced_us = 0;
 	for (int i = 0; i < 1000; i++) {
 		char reason[32];
 
@@ -266,7 +287,8 @@ static void test_changes_come_together(void **state)
 			break;
 		/* Of a machine that is so slow that the storm takes seconds, as many as the gap lets through. */
 		assert_true((uint64_t)heard <=
-			    1 + (begun_us - report.connected_us) / (REPORT_GAP_MS * USEC_PER_MSEC));
+			    REPORT_BURST + (begun_us - report.connected_us) /
+						   (REPORT_GAP_MS * USEC_PER_MSEC));
 	}
 	assert_int_equal(report.gap.at_us, 0);
 	assert_false(report.dirty);
@@ -337,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_closed_host_is_still_told, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_host_that_does_not_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_burst_waits_for_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changes_come_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_host_that_closes_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_finish_says_the_last_state, set_up, tear_down),

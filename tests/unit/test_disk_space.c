@@ -85,7 +85,8 @@ static void test_a_failed_look_is_not_the_last(void **state)
 	expire();
 	expect_known(false);
 	assert_int_equal(words, 2);
-	disk_space_refresh(&space, USEC_PER_SEC); /* a failed one is fresh, too: not at every wake-up */
+	disk_space_refresh(&space,
+		USEC_PER_SEC); /* a failed one is fresh, too: not at every wake-up */
 	assert_int_equal(looks, 3);
 	assert_int_equal(mkdir(directory, 0700), 0);
 	expire();

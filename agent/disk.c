@@ -130,18 +130,18 @@ static void end_release(struct disk *disk, const struct job_line *line)
 		release_later(disk);
 }
 
-static void end_grow(struct disk *disk, const struct job_line *line)
+/* True: somebody works on the disk by hand, and it is to be tried again. */
+static bool end_grow(struct disk *disk, const struct job_line *line)
 {
 	if (line->kind == JOB_LINE_RESULT && line->new_bytes > 0)
 		disk->facts->disk_seen.grown = true;
-	/* Somebody works on the disk by hand: again with a later sample. */
-	else if (line->kind == JOB_LINE_ERROR && strcmp(line->code, "busy") == 0)
-		disk->grow_wanted = true;
+	return line->kind == JOB_LINE_ERROR && strcmp(line->code, "busy") == 0;
 }
 
 static void on_job_line(void *ctx, const struct job_line *line, const char *text, size_t len)
 {
 	struct disk *disk = ctx;
+	bool grow_later = false;
 
 	(void)text;
 	(void)len;
@@ -151,7 +151,7 @@ static void on_job_line(void *ctx, const struct job_line *line, const char *text
 		if (disk->job.request.verb == DISK_VERB_TRIM)
 			disk_trim_end(&disk->trim, line);
 		if (disk->job.request.verb == DISK_VERB_GROW)
-			end_grow(disk, line);
+			grow_later = end_grow(disk, line);
 		if (disk->job.request.verb == DISK_VERB_RELEASE)
 			end_release(disk, line);
 		if (disk->queued)
@@ -159,6 +159,7 @@ static void on_job_line(void *ctx, const struct job_line *line, const char *text
 		else if (strcmp(line->code, "busy") != 0 || disk->release_wanted)
 			start_own(disk);
 		disk_space_look(&disk->space);
+		disk->grow_wanted |= grow_later; /* with a later sample than this one */
 		report_change(disk);
 	}
 	disk->heard(disk->ctx);
@@ -241,25 +242,30 @@ static void follow_loss(struct disk *disk)
 
 static void begin_life(struct disk *disk);
 
-/* A device that fails has thousands of errors: they are told of at 1, 2, 4, 8, ... */
+/* A device that fails has thousands of errors: they are told of at 1, 2, 4, 8, ..., and the first of either kind, which is what
+ * the situation goes by. */
 static bool is_news(struct disk *disk)
 {
 	const struct disk_seen *seen = &disk->facts->disk_seen;
-	const struct disk_news *told = &disk->told;
-	const struct disk_news now = {
+	struct disk_news *told = &disk->told;
+	struct disk_news now = {
 		.vanished = seen->vanished,
 		.read_only = seen->read_only,
+		.io_errors = seen->errors.io_count > 0,
+		.ext4_errors = seen->errors.count > 0,
 		.unmounted = seen->unmounted,
 		.size_bytes = seen->size_bytes,
 		.errors = seen->errors.count + seen->errors.io_count,
 	};
 
+	if (now.errors >= told->errors && now.errors < 2 * told->errors)
+		now.errors = told->errors;
 	if (now.vanished == told->vanished && now.read_only == told->read_only &&
+		now.io_errors == told->io_errors && now.ext4_errors == told->ext4_errors &&
 		now.unmounted == told->unmounted && now.size_bytes == told->size_bytes &&
-		now.errors >= told->errors &&
-		(now.errors == told->errors || now.errors < 2 * told->errors))
+		now.errors == told->errors)
 		return false;
-	disk->told = now;
+	*told = now;
 	return true;
 }
 

@@ -39,7 +39,7 @@ struct disk {
 	uint64_t release_pause_us;       /* the last one, 0: none yet */
 	bool updating;
 	struct disk_news {
-		bool vanished, read_only;
+		bool vanished, read_only, io_errors, ext4_errors;
 		const char *unmounted;
 		uint64_t size_bytes, errors;
 	} told;               /* last, of what is watched */

@@ -18,13 +18,21 @@ static void add_kill(const struct event_json *json, const struct memory_oom_kill
 	(void)yyjson_mut_obj_add_str(json->doc, json->root, "container_id", kill->container_id);
 }
 
-/* With `kill` NULL only what was left out is told. False: not now. */
+static void on_refill(struct loop_timer *timer)
+{
+	event_oom_update(timer->ctx);
+}
+
+/* With `kill` NULL only what was left out is told. False: not now, and all that waits is looked at again when it may be. */
 static bool tell(struct event_oom *oom, const struct memory_oom_kill *kill)
 {
 	struct event_json json;
 
-	if (!event_flood_take(&oom->flood, clock_now_us()))
+	if (!event_flood_take(&oom->flood, clock_now_us())) {
+		loop_timer_set(oom->events->loop, &oom->refill, event_flood_next_us(&oom->flood),
+			on_refill, oom);
 		return false;
+	}
 	event_json_begin(&json);
 	if (kill)
 		add_kill(&json, kill);
@@ -69,18 +77,6 @@ static void tell_late_names(struct event_oom *oom)
 	}
 }
 
-static void on_refill(struct loop_timer *timer)
-{
-	event_oom_update(timer->ctx);
-}
-
-static void tell_left_out(struct event_oom *oom)
-{
-	if (oom->flood.left_out > 0 && !tell(oom, NULL))
-		loop_timer_set(oom->events->loop, &oom->refill, event_flood_next_us(&oom->flood),
-			on_refill, oom);
-}
-
 void event_oom_update(struct event_oom *oom)
 {
 	tell_late_names(oom);
@@ -101,7 +97,8 @@ void event_oom_update(struct event_oom *oom)
 			oom->nameless[number % MEMORY_OOM_KILLS] = number;
 		oom->told = number;
 	}
-	tell_left_out(oom);
+	if (oom->flood.left_out > 0)
+		(void)!tell(oom, NULL);
 	loop_timer_cancel(oom->events->loop, &oom->timer);
 	oom->patient = true;
 }

@@ -23,7 +23,7 @@ struct event_oom {
 	bool patient;                        /* those that have no name yet are not told yet */
 	struct loop_timer timer;
 	struct event_flood flood;
-	struct loop_timer refill; /* to tell what was left out */
+	struct loop_timer refill; /* to tell what was left out, and late names */
 };
 
 void event_oom_init(struct event_oom *oom, struct events *events, const struct memory_seen *seen);

@@ -480,8 +480,47 @@ static void test_what_the_host_is_told_of_errors(void **state)
 	disk.watch.device = 0;
 }
 
+/* The first of the other kind makes another situation; and what is told in between does not put off the next doubling. */
+static void test_the_first_error_of_each_kind_is_told(void **state)
+{
+	struct disk_seen *seen = &facts.disk_seen;
+
+	(void)state;
+	disk.watch.device = 1;
+	disk.life_us = 1;
+	seen->watched = true;
+	seen->errors.count = 100;
+	assert_true(tells());
+	seen->errors.count = 150;
+	assert_false(tells());
+	seen->errors.io_count = 1;
+	assert_true(tells());
+	seen->errors.io_count = 49;
+	assert_false(tells());
+	seen->errors.io_count = 50;
+	assert_true(tells());
+	disk.watch.device = 0;
+}
+
+/* Who works on the disk by hand has its lock: not the end of one attempt is the time for the next. */
+static void test_a_busy_disk_grows_later(void **state)
+{
+	(void)state;
+	write_script("echo '{\"error\":{\"code\":\"busy\",\"message\":\"a repair\"}}'; exit 1");
+	facts.disk_seen.watched = true;
+	disk.grow_wanted = true;
+	disk_space_start(&disk.space, "/proc", 0);
+	LOOP_UNTIL(&loop, count_recorded("grow --json\n") == 1 && !disk_job_runs(&disk.job));
+	assert_true(disk.grow_wanted);
+	disk_look(&disk);
+	LOOP_UNTIL(&loop, count_recorded("grow --json\n") == 2 && !disk_job_runs(&disk.job));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_what_the_host_is_told_of_errors, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(
+		test_the_first_error_of_each_kind_is_told, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_a_busy_disk_grows_later, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_an_answer_when_the_job_ends, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_progress_as_a_stream, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),

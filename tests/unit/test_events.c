@@ -420,6 +420,12 @@ static void test_disk_errors(void **state)
 	facts.disk_seen.errors.io_count = 1;
 	assert_non_null(strstr(update(),
 		"\"what\":\"errors\",\"device\":\"\",\"value\":1,\"was\":0}"));
+	/* Another mount, without a look in between that found none. */
+	facts.disk_seen.errors.io_count = 100;
+	(void)update();
+	facts.disk_seen.errors.io_count = 1;
+	assert_true(has_line(update(), "disk ,",
+		"\"what\":\"errors\",\"device\":\"\",\"value\":1,\"was\":100}"));
 }
 
 static void test_memory(void **state)
@@ -560,9 +566,15 @@ static void test_kills_in_a_loop(void **state)
 	LOOP_UNTIL(&loop, watch.oom.told == 1003);
 	(void)told();
 	(void)strcpy(facts.memory_seen.oom_kill[0].container, "db");
+	loop_timer_cancel(&loop, &watch.oom.refill);
 	assert_null(strstr(update(), "oom ,"));
+	assert_int_equal(watch.oom.flood.left_out, 0);
+	/* By itself: there need be no other news. */
+	assert_true(watch.oom.refill.at_us == event_flood_next_us(&watch.oom.flood));
 	watch.oom.flood.refilled_us -= EVENT_FLOOD_REFILL_US;
-	assert_true(has_line(update(), "oom ,", "\"container\":\"db\""));
+	loop_timer_set(&loop, &watch.oom.refill, clock_now_us(), watch.oom.refill.fn, &watch.oom);
+	LOOP_UNTIL(&loop, watch.oom.refill.at_us == 0);
+	assert_true(has_line(told(), "oom ,", "\"container\":\"db\""));
 }
 
 /* ---- the kernel's log ------------------------------------------------------------------------------ */

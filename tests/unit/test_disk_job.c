@@ -518,8 +518,8 @@ static void test_a_busy_disk_grows_later(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_what_the_host_is_told_of_errors, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(
-		test_the_first_error_of_each_kind_is_told, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_the_first_error_of_each_kind_is_told, set_up,
+		tear_down),
 	cmocka_unit_test_setup_teardown(test_a_busy_disk_grows_later, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_an_answer_when_the_job_ends, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_progress_as_a_stream, set_up, tear_down),

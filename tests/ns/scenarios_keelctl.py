@@ -578,15 +578,20 @@ def stopped(test):
             terminal.expect("# ")
         equal(terminal.ask("echo $?")[0], "7\n", "its end")
         equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
-    with test.step("shell: told to end while it is stopped"), Guest() as guest, Jobs() as terminal:
-        pid = terminal.start("--vm", guest.vm, "shell")
-        with guest.accept() as client:
-            client.frame()
-            os.kill(pid, signal.SIGTSTP)
-            terminal.check_stopped()
-            terminal.ask("kill %1")
-            harness.retry_until(10, lambda: state_of(pid) == "Z", "it has ended")
-            equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    for how, number, background in (("stopped", signal.SIGTSTP, False), ("stopped at once", signal.SIGSTOP, False),
+                                    ("in the background", signal.SIGTSTP, True)):
+        with test.step(f"shell: told to end while it is {how}"), Guest() as guest, Jobs() as terminal:
+            pid = terminal.start("--vm", guest.vm, "shell")
+            with guest.accept() as client:
+                client.frame()
+                os.kill(pid, number)
+                terminal.check_stopped()
+                if background:
+                    terminal.ask("bg")
+                    harness.retry_until(10, lambda pid=pid: state_of(pid) == "T", "it is stopped again")
+                terminal.ask("kill %1")
+                harness.retry_until(10, lambda pid=pid: state_of(pid) == "Z", "it has ended")
+                equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
     with test.step("shell: TERM and HUP"), Guest() as guest:
         for number in (signal.SIGTERM, signal.SIGHUP):
             with Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV) as terminal, guest.accept() as client:

@@ -289,6 +289,21 @@ def silence(test):
                 api.wait_asked("/v1/events?follow=1&last_event_id=1", 2)
                 command.terminate()
                 contains(command.stderr.read(), "keelctl: events: the connection has gone silent; trying again\n", "what it says")
+    with test.step("who was stopped for longer reads first what has come"), FakeApi() as api:
+        with subprocess.Popen([KEELCTL, *api.vm, "events", "--json"], env=ENV | {"KEEL_SILENCE_MS": "2000"}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as command:
+            api.wait_asked("/v1/events?follow=1", 1)
+            api.change(ready=False)
+            command.stdout.readline()
+            command.send_signal(signal.SIGSTOP)
+            harness.retry_until(10, lambda: state_of(command.pid) == "T", "it is stopped")
+            api.change(ready=True)
+            time.sleep(2.2)
+            command.send_signal(signal.SIGCONT)
+            check(select.select([command.stdout], [], [], 10)[0], "the event")
+            equal(len(api.asked), 1, "connections")
+            command.terminate()
+            equal(command.stderr.read(), "", "what it says")
     with test.step("signs of life are enough"), FakeApi() as api:
         with subprocess.Popen([KEELCTL, *api.vm, "events"], env=ENV | {"KEEL_SILENCE_MS": "3000"}, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as command:

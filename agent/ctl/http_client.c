@@ -251,14 +251,13 @@ static int await_piece(int fd, int out_fd, uint64_t end_us)
 /* Reads once, waiting for it. The length, 0 at the end, -errno. */
 static ssize_t receive_piece(int fd, int out_fd, uint64_t end_us, char *text, size_t size)
 {
+	/* Also of one that never stops to talk. */
+	if (end_us != 0 && clock_now_us() >= end_us)
+		return -ETIMEDOUT;
 	for (;;) {
-		ssize_t n;
+		ssize_t n = recv(fd, text, size, 0);
 		int rc;
 
-		/* Also of one that never stops to talk. */
-		if (end_us != 0 && clock_now_us() >= end_us)
-			return -ETIMEDOUT;
-		n = recv(fd, text, size, 0);
 		if (n >= 0)
 			return n;
 		if (errno != EAGAIN && errno != EINTR)

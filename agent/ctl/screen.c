@@ -76,6 +76,7 @@ static void go_on(const struct screen *screen)
 /* Stops, as by the signal itself, with the terminal as it was. Who goes on draws at the SIGCONT that did it. */
 static void stop(int number)
 {
+	const int error = errno; /* NOLINT: of who is interrupted; POSIX lets handlers use it */
 	sigset_t set;
 
 	if (shown)
@@ -88,6 +89,7 @@ static void stop(int number)
 	(void)signal(number, stop);
 	if (shown)
 		go_on(shown);
+	errno = error; /* NOLINT */
 }
 
 static void watch_signals(void)
@@ -136,9 +138,10 @@ void screen_plain(struct screen *screen)
 static void begin(struct screen *screen)
 {
 	screen->begun = true;
-	/* A background process would be stopped by asking for keys: it has none. */
+	/* A background process would be stopped by asking for keys: it has none. Known before it is done: a signal may come. */
 	screen->raw = isatty(STDIN_FILENO) && in_foreground() &&
-		      tcgetattr(STDIN_FILENO, &screen->saved) == 0 && set_modes(screen);
+		      tcgetattr(STDIN_FILENO, &screen->saved) == 0;
+	screen->raw = screen->raw && set_modes(screen);
 	(void)fputs(HIDE_CURSOR "\033[H\033[2J", stdout);
 }
 

@@ -45,9 +45,17 @@ struct shell {
 static struct termios saved, raw;
 static bool is_raw;
 
+/* In the background the kernel stops who sets a terminal's modes, whatever signals wait to be read. */
+static bool in_background(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group > 0 && group != getpgrp();
+}
+
 static void restore_terminal(void)
 {
-	if (is_raw)
+	if (is_raw && !in_background())
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 	is_raw = false;
 }
@@ -277,7 +285,8 @@ static void pass_on(struct shell *shell, int number)
 	put_small(shell, EXEC_SIGNAL, (unsigned int)number, 0);
 }
 
-static void take_signals(struct shell *shell)
+/* Was it stopped, and goes on? */
+static bool read_signals(struct shell *shell)
 {
 	struct signalfd_siginfo info;
 	bool stopped = false;
@@ -295,7 +304,19 @@ static void take_signals(struct shell *shell)
 			pass_on(shell, (int)info.ssi_signo);
 		}
 	}
-	/* Not if it is to end: in the background it would be stopped again. */
+	return stopped;
+}
+
+/* In the background it is stopped again, until it is in front or told to end. Without a shell that could go on with it the kernel
+ * does not stop it: then no SIGCONT has come. */
+static void take_signals(struct shell *shell)
+{
+	bool stopped = read_signals(shell);
+
+	while (stopped && shell->code < 0 && in_background()) {
+		(void)raise(SIGTTOU);
+		stopped = read_signals(shell);
+	}
 	if (stopped && shell->code < 0)
 		go_on(shell);
 }

@@ -289,6 +289,21 @@ def silence(test):
                 api.wait_asked("/v1/events?follow=1&last_event_id=1", 2)
                 command.terminate()
                 contains(command.stderr.read(), "keelctl: events: the connection has gone silent; trying again\n", "what it says")
+    with test.step("who was stopped for longer reads first what has come"), FakeApi() as api:
+        with subprocess.Popen([KEELCTL, *api.vm, "events", "--json"], env=ENV | {"KEEL_SILENCE_MS": "2000"}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as command:
+            api.wait_asked("/v1/events?follow=1", 1)
+            api.change(ready=False)
+            command.stdout.readline()
+            command.send_signal(signal.SIGSTOP)
+            harness.retry_until(10, lambda: state_of(command.pid) == "T", "it is stopped")
+            api.change(ready=True)
+            time.sleep(2.2)
+            command.send_signal(signal.SIGCONT)
+            check(select.select([command.stdout], [], [], 10)[0], "the event")
+            equal(len(api.asked), 1, "connections")
+            command.terminate()
+            equal(command.stderr.read(), "", "what it says")
     with test.step("signs of life are enough"), FakeApi() as api:
         with subprocess.Popen([KEELCTL, *api.vm, "events"], env=ENV | {"KEEL_SILENCE_MS": "3000"}, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as command:
@@ -578,15 +593,20 @@ def stopped(test):
             terminal.expect("# ")
         equal(terminal.ask("echo $?")[0], "7\n", "its end")
         equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
-    with test.step("shell: told to end while it is stopped"), Guest() as guest, Jobs() as terminal:
-        pid = terminal.start("--vm", guest.vm, "shell")
-        with guest.accept() as client:
-            client.frame()
-            os.kill(pid, signal.SIGTSTP)
-            terminal.check_stopped()
-            terminal.ask("kill %1")
-            harness.retry_until(10, lambda: state_of(pid) == "Z", "it has ended")
-            equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
+    for how, number, background in (("stopped", signal.SIGTSTP, False), ("stopped at once", signal.SIGSTOP, False),
+                                    ("in the background", signal.SIGTSTP, True)):
+        with test.step(f"shell: told to end while it is {how}"), Guest() as guest, Jobs() as terminal:
+            pid = terminal.start("--vm", guest.vm, "shell")
+            with guest.accept() as client:
+                client.frame()
+                os.kill(pid, number)
+                terminal.check_stopped()
+                if background:
+                    terminal.ask("bg")
+                    harness.retry_until(10, lambda pid=pid: state_of(pid) == "T", "it is stopped again")
+                terminal.ask("kill %1")
+                harness.retry_until(10, lambda pid=pid: state_of(pid) == "Z", "it has ended")
+                equal(terminal.find_settings(), terminal.settings, "the terminal's modes")
     with test.step("shell: TERM and HUP"), Guest() as guest:
         for number in (signal.SIGTERM, signal.SIGHUP):
             with Terminal([KEELCTL, "--vm", guest.vm, "shell"], env=ENV) as terminal, guest.accept() as client:

@@ -618,6 +618,9 @@ static void test_streams_in_chunks(void **state)
 			"000003\r\none\r\n00000b\r\nand another\r\n0\r\n\r\n", true},
 		{"GET /broken HTTP/1.1\r\nHost: k\r\n\r\n",
 			"000003\r\none\r\n00000b\r\nand another\r\n", true},
+		/* What is asked behind it is not answered. */
+		{"GET / HTTP/1.1\r\nHost: k\r\n\r\nGET / HTTP/1.1\r\nHost: k\r\n\r\n",
+			"000003\r\none\r\n00000b\r\nand another\r\n0\r\n\r\n", true},
 		{"GET / HTTP/1.0\r\n\r\n", "oneand another", false},
 		{"HEAD / HTTP/1.1\r\nHost: k\r\n\r\n", "", true},
 	};

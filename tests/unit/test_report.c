@@ -121,14 +121,19 @@ static void test_backoff(void **state)
 	assert_true(report_backoff_ms(99, UINT32_MAX) < REPORT_BACKOFF_MAX_MS);
 }
 
-static void test_hello_state_changes(void **state)
+static void start_connected(void)
 {
-	(void)state;
 	listen_host();
 	report_start(&report);
 	await_connection();
 	expect_type("hello", NULL);
 	expect_type("health", "starting");
+}
+
+static void test_hello_state_changes(void **state)
+{
+	(void)state;
+	start_connected();
 	set_refused("no");
 	report_send_change(&report);
 	expect_type("health", "degraded");
@@ -137,11 +142,7 @@ static void test_hello_state_changes(void **state)
 static void test_heartbeat_when_nothing_changes(void **state)
 {
 	(void)state;
-	listen_host();
-	report_start(&report);
-	await_connection();
-	expect_type("hello", NULL);
-	expect_type("health", "starting");
+	start_connected();
 	assert_non_null(loop.timers); /* the heartbeat and nothing else */
 	assert_null(loop.timers->next);
 	assert_in_range(loop.timers->at_us, clock_now_us() + 3590 * USEC_PER_SEC,
@@ -205,11 +206,7 @@ static void test_host_that_does_not_read(void **state)
 	int heard = 0, steps = 0;
 
 	(void)state;
-	listen_host();
-	report_start(&report);
-	await_connection();
-	expect_type("hello", NULL);
-	expect_type("health", "starting");
+	start_connected();
 	for (int i = 0; i < changes; i++) {
 		char reason[32];
 
@@ -239,11 +236,7 @@ static void test_host_that_does_not_read(void **state)
 static void test_burst_waits_for_nothing(void **state)
 {
 	(void)state;
-	listen_host();
-	report_start(&report);
-	await_connection();
-	expect_type("hello", NULL);
-	expect_type("health", "starting");
+	start_connected();
 	report.paced_us = clock_now_us() + (REPORT_BURST - 1) * REPORT_GAP_MS * USEC_PER_MSEC;
 	set_refused("no");
 	report_send_change(&report);
@@ -262,11 +255,7 @@ static void test_changes_come_together(void **state)
 	uint64_t begun_us;
 
 	(void)state;
-	listen_host();
-	report_start(&report);
-	await_connection();
-	expect_type("hello", NULL);
-	expect_type("health", "starting");
+	start_connected();
 	report.paced_us = 0;
 	for (int i = 0; i < 1000; i++) {
 		char reason[32];
@@ -323,11 +312,7 @@ static void test_host_that_closes_at_once(void **state)
 static void test_finish_says_the_last_state(void **state)
 {
 	(void)state;
-	listen_host();
-	report_start(&report);
-	await_connection();
-	expect_type("hello", NULL);
-	expect_type("health", "starting");
+	start_connected();
 	facts.agent_stopping = true;
 	report_finish(&report, 200);
 	expect_type("health", "stopping");

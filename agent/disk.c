@@ -258,7 +258,7 @@ static bool is_news(struct disk *disk)
 		.errors = seen->errors.count + seen->errors.io_count,
 	};
 
-	if (now.errors >= told->errors && now.errors < 2 * told->errors)
+	if (!count_is_news(now.errors, told->errors))
 		now.errors = told->errors;
 	if (now.vanished == told->vanished && now.read_only == told->read_only &&
 		now.io_errors == told->io_errors && now.ext4_errors == told->ext4_errors &&

@@ -13,6 +13,7 @@
 #include <sys/fanotify.h>
 #include <sys/sysmacros.h>
 
+#include "agent/common/dockerd.h"
 #include "agent/common/facts.h"
 #include "agent/common/mount_flags.h"
 #include "agent/runner.h"
@@ -164,7 +165,7 @@ static void look_at_mount(struct disk_watch *watch)
 /* Where the disk is mounted: its own place, and the engine's directories. */
 static const char *point_at(const struct disk_watch *watch, size_t i)
 {
-	static const char *const engine[] = {"/var/lib/docker", "/var/lib/containerd"};
+	static const char *const engine[] = {ENGINE_DIRECTORIES};
 
 	return i == 0 ? watch->mountpoint : i <= ARRAY_SIZE(engine) ? engine[i - 1] : NULL;
 }

@@ -202,7 +202,7 @@ static void watch_disk(struct event_watch *watch)
 	if (old->size_bytes > 0)
 		tell_disk_number(watch, "size", now.size_bytes, old->size_bytes);
 	/* The first is a situation; a device that fails has thousands. Fewer are those of another mount. */
-	if (now.errors > 0 && (now.errors < old->errors || now.errors >= 2 * old->errors))
+	if (now.errors > 0 && count_is_news(now.errors, old->errors))
 		tell_disk_number(watch, "errors", now.errors, old->errors);
 	else
 		now.errors = now.errors > 0 ? old->errors : 0;

@@ -488,14 +488,13 @@ int exec_session_start(struct exec_sessions *sessions, const struct runner_sessi
 		release(session);
 		return rc;
 	}
-	session->pid = child.pid;
-	session->pid_fd = child.pid_fd;
-	rc = loop_add(session->loop, &session->end, session->pid_fd, EPOLLIN, on_end, session);
+	rc = runner_hear_end(&child, session->loop, &session->end, on_end, session);
 	if (rc < 0) {
-		runner_abandon(session->pid);
 		release(session);
 		return rc;
 	}
+	session->pid = child.pid;
+	session->pid_fd = child.pid_fd;
 	*result = session;
 	return 0;
 }

@@ -121,15 +121,15 @@ static void set_deadline(struct http_connection *connection, unsigned int second
 static void put_response(struct http_connection *connection, const struct http_response *response,
 	bool head)
 {
-	char length[48] = "Transfer-Encoding: chunked\r\n";
+	char length[48] = "";
 	int len;
 
 	connection->server->counts.answers[response->status / 100 % 6]++;
-	if (!connection->chunked)
-		length[0] = '\0';
 	if (!response->stream)
 		(void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 			response->body_len);
+	else if (connection->chunked)
+		(void)snprintf(length, sizeof(length), "Transfer-Encoding: chunked\r\n");
 	len = snprintf(connection->out + connection->out_len, OUT_HEADER,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sCache-Control: no-store\r\n"
 		"%s%s%s%s%s%s%s\r\n",

@@ -54,13 +54,9 @@ static void start_sync(struct image_sync *sync)
 	sync->begun_us = clock_now_us();
 	(void)snprintf(request.name, sizeof(request.name), "%s", sync->facts->disk.mountpoint);
 	rc = runner_run_step(&request, &child);
-	if (rc == 0) {
-		rc = loop_add(sync->loop, &sync->exit, child.pid_fd, EPOLLIN, on_sync_exit, sync);
-		if (rc < 0)
-			runner_abandon(child.pid);
-	}
+	if (rc == 0)
+		rc = runner_hear_end(&child, sync->loop, &sync->exit, on_sync_exit, sync);
 	if (rc < 0) {
-		close_p(&child.pid_fd);
 		log_warning("syncfs %s: %s; an image may be lost at a power cut",
 			sync->facts->disk.mountpoint, strerror(-rc));
 		return;

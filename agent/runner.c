@@ -247,6 +247,18 @@ void runner_abandon(pid_t pid)
 	(void)!call(&request, NULL, 0, &answer, fds);
 }
 
+int runner_hear_end(struct runner_child *child, struct loop *loop, struct loop_source *source,
+	loop_io_fn *fn, void *ctx)
+{
+	int rc = loop_add(loop, source, child->pid_fd, EPOLLIN, fn, ctx);
+
+	if (rc < 0) {
+		runner_abandon(child->pid);
+		close_p(&child->pid_fd);
+	}
+	return rc;
+}
+
 int runner_open(enum runner_file file, unsigned int number, const char *path)
 {
 	struct runner_request request = {.verb = RUNNER_OPEN, .kind = file, .number = number};

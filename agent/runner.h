@@ -109,6 +109,9 @@ int runner_wait(pid_t pid, int *status, uint64_t *cpu_us) MUST_CHECK;
 int runner_signal(pid_t pid, int signal);
 /* Kills a child whose end nobody hears of, and waits for it some time. pid_fd stays the caller's. */
 void runner_abandon(pid_t pid);
+/* `fn` is called when pid_fd is readable. 0, or -errno: then the child was abandoned and its pid_fd is closed. */
+int runner_hear_end(struct runner_child *child, struct loop *loop, struct loop_source *source,
+	loop_io_fn *fn, void *ctx) MUST_CHECK;
 
 /* The descriptor (O_CLOEXEC, O_NONBLOCK where that means something) or -errno. `number` and `path` as the kind says. */
 int runner_open(enum runner_file file, unsigned int number, const char *path) MUST_CHECK;

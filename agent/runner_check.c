@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "agent/common/dockerd.h"
+
 static bool goes_up(const char *path)
 {
 	for (const char *part = path; part; part = strchr(part, '/')) {
@@ -40,7 +42,7 @@ static bool copy_data(const char path[RUNNER_PATH_MAX], const char *data, char t
 /* Whoever looks waits for it: only where nobody but the machine's owner mounts. */
 static bool copy_place(const char path[RUNNER_PATH_MAX], const char *data, char to[RUNNER_PATH_MAX])
 {
-	static const char *const places[] = {"/", "/run", "/var/lib/docker", "/var/lib/containerd"};
+	static const char *const places[] = {"/", "/run", ENGINE_DIRECTORIES};
 
 	if (copy_data(path, data, to))
 		return true;

@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 
+#include "agent/common/dockerd.h"
+
 #define DEPTH_MAX 5 /* of directories below the base, of control groups and of drop-ins */
 
 static int open_directory(const char *path)
@@ -269,7 +271,7 @@ static void put_device(struct diagnostics *d, const char *name)
 
 int diagnostics_fill_storage(struct diagnostics *d)
 {
-	static const char *const mounts[] = {"/", "/run", "/var/lib/docker", "/var/lib/containerd"};
+	static const char *const mounts[] = {"/", "/run", ENGINE_DIRECTORIES};
 	_cleanup_close_ int fd = open_directory("/sys/class/block");
 	struct file_dir dir = {.fd = fd};
 	const char *name;

@@ -151,10 +151,11 @@ int diagnostics_fill_kernel(struct diagnostics *d)
 
 		if (n < 0 && (errno == EPIPE || errno == EINTR)) /* some were overwritten */
 			continue;
-		if (n <= 0)
-			d->kmsg_left = 1; /* this was the last one */
-		else
-			diagnostics_put_record(d, record, (size_t)n);
+		if (n <= 0) { /* that was the last one */
+			d->kmsg_left = 0;
+			break;
+		}
+		diagnostics_put_record(d, record, (size_t)n);
 	}
 	if (d->kmsg_left > 0)
 		return -EINPROGRESS;

@@ -11,6 +11,8 @@
 #define DOCKERD_UNIT        "docker.service"
 #define DOCKERD_JSON        "/etc/docker/daemon.json"
 #define DOCKERD_ENVIRON_MAX 65536
+/* Where PID 1 mounts the data disk's directories for the engine. */
+#define ENGINE_DIRECTORIES "/var/lib/docker", "/var/lib/containerd"
 
 /* True if daemon.json has that key. A text that is its value counts as well: keel parses no JSON of others' here. */
 bool dockerd_json_has(const char *key);

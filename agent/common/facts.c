@@ -59,6 +59,11 @@ bool text_same_words(const char *a, const char *b)
 	return true;
 }
 
+bool count_is_news(uint64_t count, uint64_t told)
+{
+	return count < told || (count > 0 && count >= 2 * told);
+}
+
 static void apply_stage(struct facts *facts, const struct control_record *record)
 {
 	struct control_stage *stage = &facts->stages[record->index];

@@ -96,3 +96,5 @@ const char *engine_state_name(enum engine_state state);
 void text_sanitize(char *text);
 /* Do they say the same, but for words that are numbers (how much is free, say, which is another at each look)? */
 bool text_same_words(const char *a, const char *b);
+/* Of a count that can grow without end, 1, 2, 4, 8, ... are told; one that is less than what was told last has begun again. */
+bool count_is_news(uint64_t count, uint64_t told);

@@ -290,14 +290,9 @@ static int attempt(struct reclaim_worker *worker)
 		return rc;
 	prepare(worker);
 	rc = runner_run_step(&request, &child);
-	if (rc == 0) {
-		rc = loop_add(worker->loop, &worker->exit, child.pid_fd, EPOLLIN, on_child_exit,
-			worker);
-		if (rc < 0)
-			runner_abandon(child.pid);
-	}
+	if (rc == 0)
+		rc = runner_hear_end(&child, worker->loop, &worker->exit, on_child_exit, worker);
 	if (rc < 0) {
-		close_p(&child.pid_fd);
 		clean_up(worker);
 		return rc;
 	}

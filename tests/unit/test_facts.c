@@ -133,12 +133,26 @@ static void test_the_same_but_for_numbers(void **state)
 	assert_false(text_same_words("", "9"));
 }
 
+static void test_counts_that_are_told(void **state)
+{
+	static const struct {
+		uint64_t count, told;
+		bool news;
+	} cases[] = {{0, 0, false}, {1, 0, true}, {1, 1, false}, {2, 1, true}, {3, 2, false},
+		{4, 2, true}, {1, 2, true}, {0, 1, true}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(count_is_news(cases[i].count, cases[i].told), cases[i].news);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_becomes_clean_utf8),
 		cmocka_unit_test(test_records_are_kept_by_index),
 		cmocka_unit_test(test_the_same_but_for_numbers),
+		cmocka_unit_test(test_counts_that_are_told),
 		cmocka_unit_test(test_boot_and_disk),
 		cmocka_unit_test(test_lists_of_processors),
 		cmocka_unit_test(test_system_facts_of_this_machine),
